@@ -1,0 +1,76 @@
+# Everything runs in .venv, which the first target that needs it makes from the versions in
+# requirements/lock.txt. Another interpreter: `make PYTHON=python3.13 ...`.
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+LOCK := requirements/lock.txt
+NOTEBOOKS := $(wildcard examples/*.ipynb)
+# Each worker of a test run holds vectorbt and compiled kernels: about 0.5 GB.
+WORKERS := -n auto --maxprocesses 4 --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint bench bench-quick docs lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.run ## Run a backtest on a simulated market and write its report to out/
+	$(BIN)/entrepot demo
+
+test: $(VENV)/.test ## Run the tests, the examples in docstrings and the notebooks
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow" $(if $(NOTEBOOKS),--nbmake) tests src/entrepot $(NOTEBOOKS) $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.test ## Run the long checks that `make test` leaves out
+	$(BIN)/python -m pytest $(WORKERS) -m slow tests $(PYTEST_ARGS)
+
+lint: $(VENV)/.lint ## Check style, format, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test ## Measure everything, a quarter of an hour; rewrite the README's table
+	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python benchmarks/hot_loop.py --full --json out/hot_loop.json --readme
+
+bench-quick: $(VENV)/.test ## Measure small shapes, a minute
+	$(BIN)/python benchmarks/hot_loop.py --quick
+
+docs: $(VENV)/.docs ## Build the documentation in site/; a warning is an error
+	$(BIN)/mkdocs build --strict --quiet
+
+lock: $(VENV)/.lint ## Renew requirements/lock.txt with the newest versions allowed
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest \
+		--upgrade --quiet --no-emit-package entrepot --custom-compile-command "make lock" --output-file $(LOCK)
+
+clean: ## Remove what the targets wrote, except the virtual environment
+	rm -rf build dist out site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || { \
+		echo "entrepot needs Python 3.11 to 3.14; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not found)." \
+			"Name another one: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+
+# The lock constrains the project's own build as well: by the first variable for pip before 25.3, by the second since.
+define install
+@echo "Installing the locked versions into $(VENV) (a few minutes the first time)"
+@PIP_CONSTRAINT=$(LOCK) PIP_BUILD_CONSTRAINT=$(LOCK) \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable $(1)
+@touch $@
+endef
+
+$(VENV)/.run: $(LOCK) pyproject.toml | $(BIN)/python
+	$(call install,.)
+
+$(VENV)/.test: $(LOCK) pyproject.toml | $(BIN)/python
+	$(call install,".[test]")
+
+$(VENV)/.lint: $(LOCK) pyproject.toml | $(BIN)/python
+	$(call install,".[lint]")
+
+$(VENV)/.docs: $(LOCK) pyproject.toml | $(BIN)/python
+	$(call install,".[docs]")

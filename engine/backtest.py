@@ -1,0 +1,352 @@
+"""Run a plan through the clock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from entrepot.engine import _kernels as kernels
+from entrepot.engine.costs import Costs
+from entrepot.engine.result import Ledger
+from entrepot.engine.tape import Lines, build_tape, empty_record, initial_state
+from entrepot.errors import DataError, ParameterError, TargetError
+from entrepot.markets.market import Market
+
+Fill = Literal["next_step", "same_step"]
+
+
+class TargetArrays(Protocol):
+    """What the engine needs of a plan's targets; `entrepot.strategies.Targets` is one."""
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """(T, N) wanted weights of equity over the market's symbols; NaN leaves alone."""
+
+    @property
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        """Linked pairs as (Hong Kong symbol, ADR symbol)."""
+
+    @property
+    def pair_weights(self) -> NDArray[np.float64]:
+        """(T, P) wanted weights of the Hong Kong legs."""
+
+    @property
+    def drift_band(self) -> float:
+        """Relative drift beyond which a standing target is decided again."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the plan has to say."""
+
+
+class StatePath(Protocol):
+    """What the engine needs of a regime path: an integer state for every step."""
+
+    @property
+    def states(self) -> NDArray[np.int8]:
+        """(T,) state decided at each step."""
+
+
+@runtime_checkable
+class Plan(Protocol):
+    """Anything that makes targets for a market."""
+
+    def targets(self, market: Market, path: StatePath | None = None) -> TargetArrays:
+        """Return the targets of every step, each made from what was known at it."""
+
+
+class _Orders:
+    """Targets as arrays over the market's symbols."""
+
+    def __init__(
+        self,
+        weights: NDArray[np.float64],
+        pairs: Sequence[tuple[str, str]],
+        pair_weights: NDArray[np.float64],
+        drift_band: float,
+        notes: Sequence[str],
+    ) -> None:
+        self.weights, self.pairs, self.pair_weights = weights, tuple(pairs), pair_weights
+        self.drift_band, self.notes = drift_band, tuple(notes)
+
+
+def backtest(
+    market: Market,
+    plan: pd.DataFrame | Plan,
+    *,
+    capital: float = 10_000_000.0,
+    base_currency: str = "USD",
+    costs: Costs | None = None,
+    path: StatePath | None = None,
+    fill: Fill = "next_step",
+    check: bool = False,
+) -> Ledger:
+    """Run one plan through the clock and record everything.
+
+    Args:
+        market: T steps.
+        plan: anything with ``targets(market, path)``, or a DataFrame of weights of equity whose columns are
+            symbols and whose index is dates (decided at the last step of each date) or UTC times of steps.
+            NaN leaves a line alone, 0 gets out of it.
+        capital: equity before the first step, in ``base_currency``.
+        base_currency: of equity.
+        costs: what trading and holding cost; `Costs()` where not given.
+        path: regime path handed to the plan; its states go to the ledger.
+        fill: ``"next_step"`` fills at the first tradable step after the decision; ``"same_step"`` at the very
+            price the decision was made on, for comparing with engines that do so.
+        check: verify at every step that equity moved by exactly what was booked.
+
+    Raises:
+        TargetError: on weights that are infinite, for unknown symbols, on dates without a session, short in
+            a line that may not be sold short, or for an index.
+        DataError: where an exchange rate is missing or stale, where a held line leaves the market with
+            nothing to convert into, or where ``check`` finds money made of nothing.
+        ParameterError: on a capital, currency or fill that cannot be used.
+    """
+    costs = Costs() if costs is None else costs
+    _check_run(market, capital, base_currency, fill)
+    orders = _orders(market, plan, path)
+    _check_orders(market, orders, fill)
+    states = None if path is None else _states(market, path)
+    wanted = np.isfinite(orders.weights).any(axis=0)
+    lines = Lines.of(market, [s for s, w in zip(market.symbols, wanted, strict=True) if w], orders.pairs)
+    tape, currencies = build_tape(market, lines, costs, base_currency, states)
+    weights = np.where(lines.linked, np.nan, orders.weights[:, lines.columns])
+    record = empty_record(tape, on=True)
+    equity = np.empty((len(market), 1))
+    fault = kernels.run(
+        tape,
+        initial_state(tape, capital, 1),
+        record,
+        np.ascontiguousarray(weights[None]),
+        np.array(orders.pair_weights, dtype=np.float64, order="C")[None],
+        float(orders.drift_band),
+        fill == "same_step",
+        equity,
+    )
+    _check_fault(market, lines, fault)
+    growth = np.cumprod(1.0 + tape.rate[kernels.INTEREST_RATE, :, 0] * tape.days)
+    ledger = Ledger(
+        market, costs, float(capital), base_currency, lines, currencies, record, equity[:, 0], growth, orders.notes
+    )
+    if check:
+        check_identity(ledger)
+    return ledger
+
+
+def backtest_batch(
+    market: Market,
+    weights: NDArray[np.float64],
+    *,
+    fee_bps: float | None = None,
+    costs: Costs | None = None,
+    fill: Fill = "next_step",
+    capital: float = 1_000_000.0,
+    base_currency: str | None = None,
+    threads: int | None = None,
+) -> NDArray[np.float64]:
+    """Run many weight arrays over one market and return their equity.
+
+    Args:
+        market: T steps, N symbols.
+        weights: shape (configurations, T, N), wanted weights of equity over the market's symbols; NaN leaves
+            a line alone. Read, never copied.
+        fee_bps: one proportional fee and no other cost, interest or lot; instead of ``costs``.
+        costs: what trading and holding cost, without minimum fees and rounding.
+        fill: as in `backtest`.
+        capital: equity of every configuration before the first step.
+        base_currency: of equity; the currency of the first symbol where not given.
+        threads: number of threads, the machine's where not given. It changes no number.
+
+    Returns:
+        Equity, shape (T, configurations).
+
+    Raises:
+        TargetError: on an array of another shape or with infinite weights.
+        ParameterError: when both ``fee_bps`` and ``costs`` are given.
+    """
+    if fee_bps is not None and costs is not None:
+        raise ParameterError("both fee_bps and costs were given: fee_bps stands for Costs.flat(fee_bps), give one")
+    if costs is None:
+        costs = Costs() if fee_bps is None else Costs.flat(fee_bps)
+    base_currency = base_currency or str(market.instruments["currency"].iloc[0])
+    _check_run(market, capital, base_currency, fill)
+    weights = np.asarray(weights)
+    if weights.ndim != 3 or weights.shape[1:] != (len(market), len(market.symbols)):
+        raise TargetError(
+            f"weights have the shape {weights.shape}: give (configurations, {len(market)} steps, "
+            f"{len(market.symbols)} symbols)"
+        )
+    if weights.dtype != np.float64 or not weights.flags.c_contiguous or not weights.flags.writeable:
+        weights = np.array(weights, dtype=np.float64, order="C")
+    configurations = len(weights)
+    lines = Lines.of(market, market.symbols, ())
+    tape, _ = build_tape(market, lines, costs.with_(exact_fees=False), base_currency, None)
+    no_pairs = np.empty((configurations, len(market), 0))
+    equity = np.empty((len(market), configurations))
+    lanes = 16
+    silent = empty_record(tape, on=False)
+    stop = threading.Event()
+
+    def block(first: int) -> tuple[int, int]:
+        if stop.is_set():
+            return -1, -1
+        last = min(first + lanes, configurations)
+        out = np.empty((len(market), last - first))
+        part = weights[first:last]
+        if np.isinf(part).any():
+            raise TargetError("weights hold an infinite number: give finite weights, or NaN to leave a line alone")
+        fault = kernels.run(
+            tape,
+            initial_state(tape, capital, last - first),
+            silent,
+            part,
+            no_pairs[first:last],
+            np.inf,
+            fill == "same_step",
+            out,
+        )
+        equity[:, first:last] = out
+        return fault
+
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for fault in pool.map(block, range(0, configurations, lanes)):
+                _check_fault(market, lines, fault)
+        finally:
+            stop.set()
+    return equity
+
+
+def check_identity(ledger: Ledger) -> None:
+    """Verify that equity moved at every step by what was booked, to rounding.
+
+    Raises:
+        DataError: naming the first step where it did not.
+    """
+    booked = ledger.record.sources.sum(axis=(0, 2))
+    moved = np.diff(ledger.equity_by_step, prepend=ledger.capital)
+    gross = np.abs(ledger.record.sources).sum(axis=(0, 2)) + np.abs(ledger.equity_by_step)
+    wrong = np.abs(moved - booked) > 1e-9 * np.maximum(gross, ledger.capital)
+    if wrong.any():
+        step = int(np.argmax(wrong))
+        raise DataError(
+            f"the ledger does not add up at step {step}: equity moved by {moved[step]!r} and {booked[step]!r} "
+            "was booked; this is a defect of entrepot, please report it"
+        )
+
+
+# -- what comes in -------------------------------------------------------------------------------------------
+
+
+def _check_run(market: Market, capital: float, base_currency: str, fill: str) -> None:
+    if not isinstance(market, Market):
+        raise ParameterError(f"the market is a {type(market).__name__}: make one with load_market or from_prices")
+    if not np.isfinite(capital) or capital <= 0:
+        raise ParameterError(f"capital is {capital!r}: give a positive amount of {base_currency}")
+    if base_currency not in {*market.currencies, *market.instruments["currency"]}:
+        raise ParameterError(
+            f"base_currency is {base_currency!r}: this market knows {', '.join(market.currencies)}"
+        )
+    if fill not in ("next_step", "same_step"):
+        raise ParameterError(f'fill is {fill!r}: give "next_step" or "same_step"')
+
+
+def _orders(market: Market, plan: pd.DataFrame | Plan, path: StatePath | None) -> TargetArrays:
+    if isinstance(plan, pd.DataFrame):
+        weights = _weights_by_step(market, plan)
+        return _Orders(weights, (), np.empty((len(market), 0)), np.inf, ())
+    if not isinstance(plan, Plan):
+        raise TargetError(
+            f"the plan is a {type(plan).__name__}: give a DataFrame of weights or a strategy with targets(market, path)"
+        )
+    return plan.targets(market, path)
+
+
+def _weights_by_step(market: Market, frame: pd.DataFrame) -> NDArray[np.float64]:
+    """Place a frame of weights on the grid: a date decides at its last step."""
+    unknown = [str(c) for c in frame.columns if str(c) not in market.symbols]
+    if unknown:
+        raise TargetError(
+            f"weights for {', '.join(unknown)}, which this market does not have; it has {', '.join(market.symbols)}"
+        )
+    if frame.columns.has_duplicates or frame.index.has_duplicates:
+        raise TargetError("the weights name a symbol or a date twice: keep one row per date and column per symbol")
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        raise TargetError("the weights are not indexed by dates: set the index with pandas.to_datetime")
+    text = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
+    if text:
+        raise TargetError(f"the weights of {', '.join(text)} are not numbers: give floats, NaN to leave alone")
+    if frame.index.tz is None:
+        moments = market.grid.reset_index().groupby("session")["step"].max()
+        what = "no session of this market"
+    else:
+        moments = pd.Series(np.arange(len(market)), index=market.price.index)
+        what = "no step of this market's grid"
+    step = moments.reindex(frame.index)
+    if step.isna().any():
+        raise TargetError(
+            f"weights are dated {frame.index[step.isna().to_numpy()][0]}, which is {what}: "
+            "reindex them to the dates in market.grid"
+        )
+    weights = np.full(market.prices.shape, np.nan)
+    columns = [market.column(str(c)) for c in frame.columns]
+    weights[np.ix_(step.to_numpy(dtype=np.int64), columns)] = frame.to_numpy(dtype=np.float64)
+    return weights
+
+
+def _check_orders(market: Market, orders: TargetArrays, fill: str) -> None:
+    steps, symbols = len(market), len(market.symbols)
+    if orders.weights.shape != (steps, symbols) or orders.pair_weights.shape != (steps, len(orders.pairs)):
+        raise TargetError(
+            f"targets have the shapes {orders.weights.shape} and {orders.pair_weights.shape}: this market needs "
+            f"({steps}, {symbols}) and ({steps}, {len(orders.pairs)})"
+        )
+    if np.isinf(orders.weights).any() or np.isinf(orders.pair_weights).any():
+        raise TargetError("a target is infinite: give finite weights of equity, or NaN to leave a line alone")
+    if fill == "same_step" and len(orders.pairs) > 0:
+        raise TargetError(
+            "linked pairs cannot be filled at the step of their decision, their venues are never open together: "
+            'use fill="next_step"'
+        )
+    instruments = market.instruments
+    used = np.isfinite(orders.weights).any(axis=0)
+    for symbol in instruments.index[used & (instruments["kind"] == "index").to_numpy()]:
+        raise TargetError(f"{symbol} is an index and cannot be traded: use a fund or a basket of its members")
+    shorted = (orders.weights < 0).any(axis=0)
+    closed = [str(s) for s in instruments.index[shorted & ~instruments["shortable"].to_numpy(dtype=bool)]]
+    for p, (hk, adr) in enumerate(orders.pairs):
+        if market.pairs["hk"].get(adr) != hk:
+            raise TargetError(f"{hk} and {adr} are not the two legs of one company in this market")
+        for symbol, sign in ((hk, -1.0), (adr, 1.0)):
+            if (orders.pair_weights[:, p] * sign > 0).any() and not instruments.at[symbol, "shortable"]:
+                closed.append(symbol)
+    if closed:
+        raise TargetError(
+            f"targets sell {', '.join(dict.fromkeys(closed))} short, which this market does not allow: "
+            "name the lines that may be shorted in load_market(hk_shorts=...)"
+        )
+
+
+def _states(market: Market, path: StatePath) -> NDArray[np.int64]:
+    states = np.asarray(path.states, dtype=np.int64)
+    if states.shape != (len(market),):
+        raise ParameterError(
+            f"the regime path has {states.shape[0]} steps and the market {len(market)}: walk it over this market"
+        )
+    return states
+
+
+def _check_fault(market: Market, lines: Lines, fault: tuple[int, int]) -> None:
+    step, line = fault
+    if step >= 0:
+        raise DataError(
+            f"{lines.symbols[line]} leaves the market before {market.grid['time'][step]:%Y-%m-%d %H:%M} UTC while "
+            "held, and there is no priced Hong Kong line to convert into: load that line too, or get out before"
+        )

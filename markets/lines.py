@@ -1,0 +1,156 @@
+"""A line on its way from its file into the market: what it is, and which of its prices are to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import pandas as pd
+
+from entrepot.errors import DataError, ParameterError
+from entrepot.markets.adjustment import Reading, read_adjustment
+from entrepot.markets.instruments import Instrument, describe, venue_of
+from entrepot.markets.listings import load_listings
+from entrepot.markets.price_files import PriceTable, spell_symbol
+
+Adjustment = Literal["raw", "split", "total_return"]
+
+ADJUSTMENTS: Final = ("raw", "split", "total_return")
+MOST_NAMED: Final = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One tradable line or index on its way into the market: prices by session, in the range only."""
+
+    symbol: str
+    origin: str
+    instrument: Instrument
+    reading: Reading
+    close: pd.Series[float]
+    open: pd.Series[float]
+    dividends: pd.Series[float]
+    volume: pd.Series[float]
+
+    @property
+    def tradable(self) -> bool:
+        """Whether orders may be given for it: an index only informs."""
+        return self.instrument["kind"] != "index"
+
+    def within(self, first: pd.Timestamp, last: pd.Timestamp) -> Line:
+        """Return the line with the rows from one date to another."""
+        span = slice(first, last)
+        return replace(
+            self,
+            close=self.close.loc[span].dropna(),
+            open=self.open.loc[span].dropna(),
+            dividends=self.dividends.loc[span],
+            volume=self.volume.loc[span],
+        )
+
+
+def read_lines(
+    tables: Sequence[PriceTable], adjusted: Adjustment | Mapping[str, Adjustment] | None, notes: list[str]
+) -> list[Line]:
+    """Say what each table is and how its splits were treated."""
+    told = dict(adjusted) if isinstance(adjusted, Mapping) else {}
+    told = {spell_symbol(symbol): kind for symbol, kind in told.items()}
+    refuse_unknown(told, {t.symbol for t in tables}, "adjusted")
+    for kind in {*told.values(), *([adjusted] if isinstance(adjusted, str) else [])}:
+        if kind not in ADJUSTMENTS:
+            raise ParameterError(f"adjusted={kind!r} is unknown: it is one of {', '.join(ADJUSTMENTS)}")
+    lines = []
+    for table in tables:
+        if not venue_of(table.symbol):
+            notes.append(f"{table.origin} was left out: the venue of this index is not known.")
+            continue
+        instrument, said = describe(table.symbol)
+        notes += said
+        # A word for all files is about those that could be otherwise: Adj Close alone is total return.
+        for_all = adjusted if isinstance(adjusted, str) and "close" in table.frame else None
+        reading = read_adjustment(
+            table, registry_splits(instrument, table.symbol), told.get(table.symbol, for_all)
+        )
+        close, opened = table.level, table.column("open")
+        if reading.adjustment == "total_return":
+            if "close" in table.frame and "adj close" in table.frame:
+                close = table.column("adj close")
+                opened = opened * close / table.column("close")
+            elif "close" in table.frame:
+                notes.append(
+                    f"{table.origin} has no Adj Close: its closes were taken as total return, as told."
+                )
+        lines.append(
+            Line(
+                table.symbol,
+                table.origin,
+                instrument,
+                reading,
+                close,
+                opened if instrument["kind"] != "index" else opened.iloc[:0],
+                table.column("dividends"),
+                table.column("volume"),
+            )
+        )
+    return lines
+
+
+def registry_splits(instrument: Instrument, symbol: str) -> list[tuple[pd.Timestamp, float]]:
+    """Return date and factor of the splits that the registry knows of a line."""
+    hk = instrument["venue"] == "XHKG"
+    rows = load_listings().splits
+    rows = rows[
+        (rows["adr"] == (instrument["pair"] if hk else symbol))
+        & rows["line"].isin(["hk" if hk else "ads", "both"])
+    ]
+    return list(zip(rows["date"], rows["factor"], strict=True))
+
+
+def refuse_unknown(named: Iterable[str], known: Collection[str], argument: str) -> None:
+    """Refuse an argument that names a symbol without a file."""
+    strangers = sorted(set(named) - set(known))
+    if strangers:
+        raise ParameterError(
+            f"{argument} names {', '.join(strangers)}, which has no price file: correct the symbol"
+        )
+
+
+def on_sessions(line: Line, sessions: pd.DatetimeIndex, notes: list[str]) -> Line:
+    """Drop repeated closes on days without a session; refuse any other print there."""
+    odd = line.close.index.difference(sessions)
+    if odd.empty:
+        return line
+    before = line.close.shift()
+    traded = line.volume.reindex(odd).fillna(0.0) > 0
+    moved = before[odd].notna() & (line.close[odd] != before[odd])
+    real = odd[(traded | moved).to_numpy()]
+    if len(real):
+        raise DataError(
+            f"{line.origin} has a price on {real[0].date()}, when {line.instrument['venue']} held no "
+            "session: correct its date or delete the row"
+        )
+    notes.append(
+        f"{line.origin}: {len(odd)} repeated closes without volume on days without a session were left out "
+        f"({', '.join(str(d.date()) for d in odd[:MOST_NAMED])}{', ...' if len(odd) > MOST_NAMED else ''})."
+    )
+    return replace(line, close=line.close.drop(odd), open=line.open.drop(odd, errors="ignore"))
+
+
+def describe_line(line: Line, sessions: pd.DatetimeIndex, with_opens: bool) -> str:
+    """Say in a sentence what was read of a line."""
+    first, last = line.close.index[0], line.close.index[-1]
+    inside = int(sessions.slice_indexer(first, last).stop - sessions.slice_indexer(first, last).start)
+    gaps = inside - len(line.close)
+    kind = {"raw": "raw", "split": "split-adjusted", "total_return": "total-return"}[line.reading.adjustment]
+    how = "as told" if line.reading.told else "as found"
+    paid = int((line.dividends > 0).sum()) if line.reading.adjustment != "total_return" else 0
+    parts = [f"{len(line.close):,} closes"]
+    parts += [f"{len(line.open):,} opens"] if with_opens and len(line.open) else []
+    parts += [f"{paid} dividends"] if paid else []
+    parts += [f"{gaps} sessions without a price"] if gaps else []
+    return (
+        f"{line.origin}: {kind} prices ({how}) from {first.date()} to {last.date()}, {', '.join(parts)}."
+        if line.tradable
+        else f"{line.origin}: {parts[0]} from {first.date()} to {last.date()}, an index, not tradable."
+    )

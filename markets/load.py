@@ -1,0 +1,215 @@
+"""Real prices: from the daily files people have to a market, or one sentence why they cannot be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from entrepot.errors import DataError, ParameterError
+from entrepot.markets.adjustment import agree, effective_ratios
+from entrepot.markets.ends import Ends, settle_end
+from entrepot.markets.lines import Adjustment, Line, describe_line, on_sessions, read_lines, refuse_unknown
+from entrepot.markets.listings import load_listings
+from entrepot.markets.market import INSTRUMENT_COLUMNS, Market, empty_table
+from entrepot.markets.price_files import read_prices, spell_symbol
+from entrepot.markets.rates import read_fixings, refuse_gaps
+from entrepot.markets.sessions import build_grid, check_phases, session_times
+
+FIXINGS_BEFORE_START: Final = pd.Timedelta(days=10)
+
+
+def load_market(
+    source: str | PathLike[str] | pd.DataFrame,
+    *,
+    start: str | pd.Timestamp | None = None,
+    end: str | pd.Timestamp | None = None,
+    phases: Literal["auto"] | Sequence[str] = "auto",
+    adjusted: Adjustment | Mapping[str, Adjustment] | None = None,
+    hk_shorts: Collection[str] = (),
+    fx_time: str = "14:15 Europe/Berlin",
+    ends: Ends = "error",
+) -> Market:
+    """Load daily prices of Hong Kong and New York lines, with exchange rates, into a market.
+
+    ``Market.notes`` says for each file what was read, left out and assumed.
+
+    Args:
+        source: a folder of one CSV or Parquet file per symbol in Yahoo's layout (Date, Open, High, Low,
+            Close, Volume; Adj Close, Dividends, Stock Splits if at hand), named by symbol: ``BABA.csv``,
+            ``9988.HK.csv``, ``^HSI.csv``, ``HKD=X.csv`` (HKD per USD). Or one long table with a symbol
+            column. Prices in local currency; a blank price is a gap.
+        start: first session, by default that of the first price.
+        end: last session, by default that of the last price of any tradable line.
+        phases: "auto" for four steps a day where any tradable line has opens in the range, else two; or
+            ("close",) or ("open", "close").
+        adjusted: how splits were treated: "raw" (as printed), "split" (back-adjusted, all known splits),
+            "total_return" (dividends too), for all files or by symbol. What is not said is found out at the
+            known splits; a file without one inside its dates is raw unless its pair's parity says otherwise.
+        hk_shorts: Hong Kong lines that may be sold short.
+        fx_time: when the fixing of a date becomes known.
+        ends: what to do about lines whose prices end more than five sessions before the market: "error",
+            "drop" (leave them out) or "cut" (end the market there). A line that left New York by the
+            registry is kept. "cut" also ends the market where the exchange rates do.
+
+    Raises:
+        DataError: when a file or the files together cannot be trusted; the sentence names file, date and fix.
+        ParameterError: for an argument outside what it may be.
+    """
+    if ends not in ("error", "drop", "cut"):
+        raise ParameterError(f"ends={ends!r} is unknown: it is 'error', 'drop' or 'cut'")
+    wanted = None if isinstance(phases, str) and phases == "auto" else check_phases(phases)
+    tables, notes, name = read_prices(source)
+    fixings, origins, said = read_fixings([t for t in tables if t.symbol.endswith("=X")], fx_time)
+    notes += said
+    lines = read_lines([t for t in tables if not t.symbol.endswith("=X")], adjusted, notes)
+    if not any(line.tradable for line in lines):
+        raise DataError(
+            f"{name} holds no tradable line: give prices of shares or funds besides rates and indices"
+        )
+    shorts = {spell_symbol(s) for s in ([hk_shorts] if isinstance(hk_shorts, str) else hk_shorts)}
+    refuse_unknown(shorts, {line.symbol for line in lines}, "hk_shorts")
+
+    first, last = date_range(lines, start, end, name)
+    sessions = {
+        venue: pd.DatetimeIndex(session_times(venue, first, last, ("close",))["session"])
+        for venue in sorted({line.instrument["venue"] for line in lines})
+    }
+    if all(days.empty for days in sessions.values()):
+        raise DataError(f"no session falls between {first.date()} and {last.date()}: widen the range")
+    lines, last, delistings = settle_end(lines, sessions, first, last, fixings, origins, ends, notes)
+    lines = [on_sessions(line, sessions[line.instrument["venue"]], notes) for line in lines]
+    steps = wanted or (("open", "close") if any(len(x.open) for x in lines if x.tradable) else ("close",))
+    grid = build_grid(sorted({line.instrument["venue"] for line in lines}), first, last, steps)
+    time = pd.DatetimeIndex(grid["time"], name="time")
+    for currency in sorted({line.instrument["currency"] for line in lines} - {"USD"}):
+        refuse_gaps(fixings, currency, origins[currency], time)
+
+    lines, ratios = settle_pairs(lines, fixings)
+    notes += [describe_line(line, sessions[line.instrument["venue"]], "open" in steps) for line in lines]
+    if wanted is None and steps == ("close",):
+        notes.append("No tradable line has opens in the range: two steps a day, the closes.")
+    known = (fixings["time"] >= time[0] - FIXINGS_BEFORE_START) & (fixings["time"] <= time[-1])
+    into = ratios.groupby("adr")["ordinary_per_ads"].last()
+    return Market(
+        grid=grid,
+        price=price_frame(lines, grid, time),
+        instruments=instrument_frame(lines, shorts),
+        fixings=fixings[known].reset_index(drop=True),
+        ratios=ratios[ratios["effective_from"] <= last].reset_index(drop=True),
+        dividends=dividend_frame(lines),
+        splits=split_frame(lines, last),
+        delistings=delistings.assign(ordinary_per_ads=delistings["symbol"].map(into).astype(np.float64)),
+        label=f"prices loaded from {name}",
+        notes=tuple(notes),
+    )
+
+
+def date_range(
+    lines: Sequence[Line], start: str | pd.Timestamp | None, end: str | pd.Timestamp | None, name: str
+) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return the first and last date asked for, within those that have prices."""
+    have = [line.close for line in lines if line.tradable]
+    first, last = min(c.index[0] for c in have), max(c.index[-1] for c in have)
+    low = first if start is None else max(parse_date(start, "start"), first)
+    high = last if end is None else min(parse_date(end, "end"), last)
+    if low > high:
+        raise DataError(
+            f"{name} has no prices between start={start} and end={end}: they run from {first.date()} to "
+            f"{last.date()}"
+        )
+    return low, high
+
+
+def parse_date(given: str | pd.Timestamp, argument: str) -> pd.Timestamp:
+    """Return a naive date."""
+    try:
+        return pd.Timestamp(given).tz_localize(None).normalize().as_unit("ns")
+    except (ValueError, TypeError, AttributeError):
+        raise ParameterError(f"{argument}={given!r} is no date: write it as '2018-01-02'") from None
+
+
+def settle_pairs(lines: list[Line], fixings: pd.DataFrame) -> tuple[list[Line], pd.DataFrame]:
+    """Make the two lines of each pair agree on their splits, and return the ratios that fit."""
+    by_symbol = {line.symbol: line for line in lines}
+    registry = load_listings().ratios
+    parts = [empty_table("ratios")]
+    for line in lines:
+        if line.instrument["kind"] not in ("ads", "common"):
+            continue
+        rows = registry[registry["adr"] == line.symbol]
+        history = list(zip(rows["effective_from"], rows["ordinary_per_ads"], strict=True))
+        hk = by_symbol.get(line.instrument["pair"])
+        if hk is None:
+            fits = effective_ratios(history, line.reading, None)
+        else:
+            rate = fixings[fixings["currency"] == hk.instrument["currency"]]
+            per_usd = rate.set_index(rate["time"].dt.tz_localize(None).dt.normalize())["per_usd"]
+            one, two, fits = agree(history, line.reading, hk.reading, per_usd)
+            by_symbol[line.symbol] = replace(line, reading=one)
+            by_symbol[hk.symbol] = replace(hk, reading=two)
+        parts.append(
+            pd.DataFrame(
+                {"adr": line.symbol, "effective_from": fits.index, "ordinary_per_ads": fits.to_numpy()}
+            )
+        )
+    return list(by_symbol.values()), pd.concat(parts, ignore_index=True)
+
+
+def price_frame(lines: Sequence[Line], grid: pd.DataFrame, time: pd.DatetimeIndex) -> pd.DataFrame:
+    """Lay the lines' opens and closes on the grid, shape (T, N)."""
+    price = np.full((len(grid), len(lines)), np.nan)
+    for (venue, phase), part in grid.groupby(["venue", "phase"]):
+        sessions = pd.DatetimeIndex(part["session"])
+        for column, line in enumerate(lines):
+            if line.instrument["venue"] == venue:
+                prints = line.open if phase == "open" else line.close
+                price[part.index, column] = prints.reindex(sessions).to_numpy()
+    return pd.DataFrame(price, index=time, columns=pd.Index([line.symbol for line in lines], name="symbol"))
+
+
+def instrument_frame(lines: Sequence[Line], shorts: Collection[str]) -> pd.DataFrame:
+    """One row per line with the market's columns."""
+    loaded = {line.symbol for line in lines}
+    rows = [
+        {
+            **line.instrument,
+            "pair": line.instrument["pair"] if line.instrument["pair"] in loaded else "",
+            "adjustment": line.reading.adjustment,
+            "shortable": line.tradable and (line.instrument["venue"] != "XHKG" or line.symbol in shorts),
+        }
+        for line in lines
+    ]
+    index = pd.Index([line.symbol for line in lines], name="symbol")
+    return pd.DataFrame(rows, index=index)[list(INSTRUMENT_COLUMNS)]
+
+
+def dividend_frame(lines: Sequence[Line]) -> pd.DataFrame:
+    """The dividends in the files, by ex-date; total-return prices already hold theirs."""
+    parts = [empty_table("dividends")]
+    for line in lines:
+        paid = line.dividends[line.dividends > 0]
+        if line.tradable and line.reading.adjustment != "total_return" and len(paid):
+            dates = {
+                "ex_date": paid.index,
+                "pay_date": pd.Series(pd.NaT, index=range(len(paid)), dtype="datetime64[ns]"),
+            }
+            parts.append(pd.DataFrame({"symbol": line.symbol, **dates, "amount": paid.to_numpy()}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def split_frame(lines: Sequence[Line], last: pd.Timestamp) -> pd.DataFrame:
+    """The splits that raw prices go through between their first print and the end."""
+    rows = [
+        (line.symbol, split.date, split.factor)
+        for line in lines
+        if line.reading.adjustment == "raw" and line.tradable
+        for split in line.reading.splits
+        if line.close.index[0] < split.date <= last
+    ]
+    table = empty_table("splits")
+    return pd.DataFrame(rows, columns=list(table)).astype(table.dtypes.to_dict()) if rows else table

@@ -1,0 +1,377 @@
+"""The market: what can be traded, when, at what price, and the rates and actions that go with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from entrepot.errors import DataError, ParameterError
+from entrepot.markets.sessions import session_clock
+
+INSTRUMENT_COLUMNS = (
+    "venue",
+    "currency",
+    "company",
+    "sector",
+    "kind",
+    "pair",
+    "lot",
+    "adjustment",
+    "shortable",
+    "size",
+    "withholding",
+    "fee_class",
+)
+
+# How far ahead of the last step the venues' calendars are kept: longer than any closure of either venue.
+PUBLISHED_AHEAD = pd.Timedelta(days=21)
+
+_EMPTY = {
+    "fixings": {"time": "datetime64[ns, UTC]", "currency": "str", "per_usd": "float64"},
+    "ratios": {"adr": "str", "effective_from": "datetime64[ns]", "ordinary_per_ads": "float64"},
+    "dividends": {
+        "symbol": "str",
+        "ex_date": "datetime64[ns]",
+        "pay_date": "datetime64[ns]",
+        "amount": "float64",
+    },
+    "splits": {"symbol": "str", "ex_date": "datetime64[ns]", "factor": "float64"},
+    "ahead": {"time": "datetime64[ns, UTC]", "venue": "str", "phase": "str", "session": "datetime64[ns]"},
+    "halts": {"symbol": "str", "start": "datetime64[ns, UTC]", "end": "datetime64[ns, UTC]"},
+    "delistings": {
+        "symbol": "str",
+        "last_session": "datetime64[ns]",
+        "into": "str",
+        "ordinary_per_ads": "float64",
+    },
+}
+
+
+def empty_table(name: str) -> pd.DataFrame:
+    """Return one of the market's long tables without rows, with its columns and types."""
+    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in _EMPTY[name].items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Prices of every tradable line on the grid of all venues' steps, with what is needed to trade them.
+
+    Args:
+        grid: one row per step, index 0..T-1; columns ``time`` (UTC, strictly increasing), ``venue``,
+            ``phase`` ("open" or "close") and ``session`` (the venue's date).
+        price: shape (T, N), local currency, indexed by ``grid.time``; NaN where the line's venue does not
+            trade at that step or no price is known. Never zero or negative.
+        instruments: one row per column of ``price`` with the columns `INSTRUMENT_COLUMNS`.
+        fixings: exchange rates in units of ``currency`` per USD, each with the time it became known.
+        ratios: dated ordinary shares per ADS, such that they fit the prices as loaded.
+        dividends: gross amounts per share in local currency by ex-date; ``pay_date`` may be NaT.
+        splits: new shares per old share by ex-date, for lines whose prices are raw.
+        halts: intervals ``start <= t < end`` in which a line cannot trade.
+        delistings: lines that leave the market: last session, the Hong Kong line they convert into (""
+            where there is none) and the ratio of that conversion.
+        ahead: steps scheduled after the grid's end, same columns as ``grid``: calendars are published, so
+            whether the other venue trades tomorrow is known today. May be empty.
+        label: where the prices come from, printed on every report.
+        notes: what was read, left out or assumed, a sentence each.
+
+    Raises:
+        DataError: when the tables contradict each other.
+    """
+
+    grid: pd.DataFrame
+    price: pd.DataFrame
+    instruments: pd.DataFrame
+    fixings: pd.DataFrame = field(default_factory=lambda: empty_table("fixings"))
+    ratios: pd.DataFrame = field(default_factory=lambda: empty_table("ratios"))
+    dividends: pd.DataFrame = field(default_factory=lambda: empty_table("dividends"))
+    splits: pd.DataFrame = field(default_factory=lambda: empty_table("splits"))
+    halts: pd.DataFrame = field(default_factory=lambda: empty_table("halts"))
+    delistings: pd.DataFrame = field(default_factory=lambda: empty_table("delistings"))
+    ahead: pd.DataFrame = field(default_factory=lambda: empty_table("ahead"))
+    label: str = "prices given in memory"
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.grid) == 0 or self.price.shape[1] == 0:
+            raise DataError("the market is empty: it needs at least one step and one symbol")
+        if len(self.grid) != len(self.price):
+            raise DataError(
+                f"grid has {len(self.grid)} steps and price has {len(self.price)} rows: give one row per step"
+            )
+        if list(self.instruments.index) != list(self.price.columns):
+            raise DataError("instruments and price name different symbols: give one row per price column")
+        missing = [c for c in INSTRUMENT_COLUMNS if c not in self.instruments.columns]
+        if missing:
+            raise DataError(f"instruments lacks the columns {missing}: it needs {list(INSTRUMENT_COLUMNS)}")
+        if (np.diff(self.times) <= 0).any():
+            raise DataError("the steps' times are not strictly increasing: sort the grid and merge equal times")
+        bad = ~(self.prices > 0) & ~np.isnan(self.prices) | np.isinf(self.prices)
+        if bad.any():
+            step, column = np.argwhere(bad)[0]
+            raise DataError(
+                f"{self.symbols[column]} has the price {self.prices[step, column]} at {self.grid['time'][step]}: "
+                "prices are positive and finite; mark a missing one NaN"
+            )
+
+    def __len__(self) -> int:
+        return len(self.grid)
+
+    def __repr__(self) -> str:
+        first, last = self.grid["session"].iloc[0].date(), self.grid["session"].iloc[-1].date()
+        return (
+            f"Market({self.label!r}: {len(self.symbols)} symbols, {len(self.pairs)} pairs, "
+            f"{len(self)} steps, {first} to {last})"
+        )
+
+    # -- arrays the kernels read -------------------------------------------------------------------------
+
+    @cached_property
+    def prices(self) -> NDArray[np.float64]:
+        """The prices as a C-ordered array of shape (T, N)."""
+        return np.array(self.price, dtype=np.float64, order="C")
+
+    @cached_property
+    def times(self) -> NDArray[np.int64]:
+        """UTC nanoseconds of every step, shape (T,)."""
+        return np.asarray(pd.DatetimeIndex(self.grid["time"]).as_unit("ns").asi8)
+
+    @cached_property
+    def venue_of_step(self) -> NDArray[np.object_]:
+        """Name of the venue of every step, shape (T,)."""
+        return self.grid["venue"].to_numpy(dtype=object)
+
+    @cached_property
+    def scheduled(self) -> NDArray[np.bool_]:
+        """Whether each line's venue trades at each step, shape (T, N)."""
+        venues = self.instruments["venue"].to_numpy(dtype=object)
+        return self.venue_of_step[:, None] == venues[None, :]
+
+    @cached_property
+    def halted(self) -> NDArray[np.bool_]:
+        """Whether each line is halted at each step, shape (T, N)."""
+        halted = np.zeros(self.prices.shape, dtype=bool)
+        for row in self.halts.itertuples():
+            start, end = pd.Timestamp(row.start).value, pd.Timestamp(row.end).value
+            halted[:, self.column(str(row.symbol))] |= (self.times >= start) & (self.times < end)
+        return halted
+
+    @cached_property
+    def tradable(self) -> NDArray[np.bool_]:
+        """Whether each line can be traded at each step: it has a price and is not halted, shape (T, N)."""
+        return np.isfinite(self.prices) & ~self.halted
+
+    @cached_property
+    def schedule(self) -> pd.DataFrame:
+        """The grid and the steps scheduled after it, same columns."""
+        if len(self.ahead) == 0:
+            return self.grid
+        return pd.concat([self.grid, self.ahead], ignore_index=True).rename_axis("step")
+
+    @cached_property
+    def decision_steps(self) -> NDArray[np.bool_]:
+        """The last step of each New York session (of the only venue's sessions where there is one)."""
+        venues = self.schedule["venue"].to_numpy()
+        venue = "XNYS" if (venues == "XNYS").any() else venues[-1]
+        last = self.schedule[venues == venue].groupby("session").tail(1).index
+        mask = np.zeros(len(self.schedule), dtype=bool)
+        mask[last] = True
+        return mask[: len(self)]
+
+    @cached_property
+    def session_count(self) -> NDArray[np.float64]:
+        """New York sessions elapsed at each step, continuous: the clock of half-lives and dwell times."""
+        return session_clock(pd.DatetimeIndex(self.grid["time"]))
+
+    # -- lines and pairs -----------------------------------------------------------------------------------
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols, in the order of the price columns."""
+        return tuple(str(s) for s in self.price.columns)
+
+    @cached_property
+    def _columns(self) -> dict[str, int]:
+        return {symbol: i for i, symbol in enumerate(self.symbols)}
+
+    def column(self, symbol: str) -> int:
+        """Return the position of a symbol among the price columns, or refuse it by name."""
+        try:
+            return self._columns[symbol]
+        except KeyError:
+            raise ParameterError(
+                f"{symbol!r} is not in this market; its symbols are {', '.join(self.symbols)}"
+            ) from None
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """The pairs with both legs in this market: index ADR symbol, columns ``hk`` and ``company``."""
+        legs = self.instruments[self.instruments["kind"].isin(["ads", "common"])]
+        legs = legs[legs["pair"].isin(self.symbols)]
+        frame = pd.DataFrame({"hk": legs["pair"].astype(str), "company": legs["company"].astype(str)})
+        return frame.rename_axis("adr")
+
+    # -- rates and ratios, as known at each step -------------------------------------------------------------
+
+    @cached_property
+    def currencies(self) -> tuple[str, ...]:
+        """USD, then the other currencies of the lines and of the fixings, sorted."""
+        others = set(self.instruments["currency"]) | set(self.fixings["currency"])
+        return ("USD", *sorted(others - {"USD"}))
+
+    @cached_property
+    def _fixing_rows(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """By currency: USD per unit, and age in days, of the last fixing known at each step."""
+        rows = {}
+        for currency in self.currencies[1:]:
+            table = self.fixings[self.fixings["currency"] == currency]
+            known = pd.DatetimeIndex(table["time"]).as_unit("ns").asi8
+            position = np.searchsorted(known, self.times, side="right") - 1
+            rate = np.append(1.0 / table["per_usd"].to_numpy(dtype=np.float64), np.nan)
+            when = np.append(known.astype(np.float64), np.nan)
+            rows[currency] = (rate[position], (self.times - when[position]) / 86_400e9)
+        return rows
+
+    @cached_property
+    def fx(self) -> pd.DataFrame:
+        """USD per unit of each currency, shape (T, currencies): the last fixing known, NaN before the first."""
+        columns = {c: rate for c, (rate, _) in self._fixing_rows.items()}
+        return pd.DataFrame({"USD": np.ones(len(self)), **columns}, index=self.price.index)
+
+    @cached_property
+    def fx_age_days(self) -> pd.DataFrame:
+        """Age in days of the fixing behind `fx`, shape (T, currencies); 0 for USD, NaN before the first."""
+        columns = {c: age for c, (_, age) in self._fixing_rows.items()}
+        return pd.DataFrame({"USD": np.zeros(len(self)), **columns}, index=self.price.index)
+
+    @cached_property
+    def ordinary_per_ads(self) -> pd.DataFrame:
+        """Ordinary shares per ADS in force at each step's session, shape (T, pairs); NaN before the first."""
+        sessions = pd.DatetimeIndex(self.grid["session"]).as_unit("ns").asi8
+        columns = {}
+        for adr in self.pairs.index:
+            table = self.ratios[self.ratios["adr"] == adr].sort_values("effective_from")
+            since = pd.DatetimeIndex(table["effective_from"]).as_unit("ns").asi8
+            ratio = np.append(table["ordinary_per_ads"].to_numpy(dtype=np.float64), np.nan)
+            columns[adr] = ratio[np.searchsorted(since, sessions, side="right") - 1]
+        return pd.DataFrame(columns, index=self.price.index)
+
+    # -- smaller markets -------------------------------------------------------------------------------------
+
+    def until(self, step: int) -> Market:
+        """Return what was known at a step: that step's prices included, nothing later.
+
+        Args:
+            step: position on the grid, 0..T-1 (negative counts from the end).
+        """
+        if not -len(self) <= step < len(self):
+            raise ParameterError(f"step {step} is outside the grid of {len(self)} steps")
+        return self._cut(0, step % len(self) + 1)
+
+    def between(self, start: str | pd.Timestamp, end: str | pd.Timestamp) -> Market:
+        """Return the market over the sessions from ``start`` to ``end``, both included.
+
+        Raises:
+            ParameterError: when no session lies in the range.
+        """
+        first, last = pd.Timestamp(start), pd.Timestamp(end)
+        inside = np.flatnonzero((self.grid["session"] >= first) & (self.grid["session"] <= last))
+        if len(inside) == 0:
+            have = f"{self.grid['session'].min().date()} to {self.grid['session'].max().date()}"
+            raise ParameterError(f"no session between {first.date()} and {last.date()}: the market has {have}")
+        return self._cut(int(inside[0]), int(inside[-1]) + 1)
+
+    def _cut(self, first: int, stop: int) -> Market:
+        grid = self.grid.iloc[first:stop].reset_index(drop=True).rename_axis("step")
+        now = grid["time"].iloc[-1]
+        later = self.schedule.iloc[stop:]
+        begun = self.grid.iloc[:stop].groupby("venue")["session"].max()
+        reached = self.instruments["venue"].map(begun)
+
+        def known(table: pd.DataFrame) -> pd.DataFrame:
+            keep = table["ex_date"].to_numpy() <= reached.reindex(table["symbol"]).to_numpy()
+            return table[keep].reset_index(drop=True)
+
+        return replace(
+            self,
+            grid=grid,
+            price=self.price.iloc[first:stop],
+            fixings=self.fixings[self.fixings["time"] <= now].reset_index(drop=True),
+            ratios=self.ratios[self.ratios["effective_from"] <= begun.max()].reset_index(drop=True),
+            dividends=known(self.dividends),
+            splits=known(self.splits),
+            halts=self.halts[self.halts["start"] <= now].reset_index(drop=True),
+            ahead=later[later["time"] <= now + PUBLISHED_AHEAD].reset_index(drop=True),
+        )
+
+    @classmethod
+    def from_prices(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        currency: str = "USD",
+        lot: float = 0.0,
+        label: str = "prices given in memory",
+    ) -> Market:
+        """Make a market of one venue, one step a row: for plain portfolios and comparisons.
+
+        There is no fee schedule, no exchange rate and no corporate action; every line may be shorted.
+
+        Args:
+            frame: shape (T, N), one column per symbol, indexed by date or time, strictly increasing. NaN
+                where a price is missing. A row without a time zone stands for the end of its date in UTC.
+            currency: of all prices.
+            lot: shares per board lot, 0 for fractional shares.
+            label: where the prices come from.
+
+        Raises:
+            DataError: on an index that is no date, is unsorted or repeats, on non-numeric columns, and on
+                zero, negative or infinite prices.
+        """
+        if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex):
+            raise DataError("from_prices was not given a DataFrame indexed by dates: set the index with to_datetime")
+        if frame.index.has_duplicates or not frame.index.is_monotonic_increasing:
+            raise DataError("the price frame's dates repeat or are out of order: sort it and drop duplicates")
+        if frame.columns.has_duplicates:
+            raise DataError(f"the symbols {_repeated(list(frame.columns))} occur twice: give each column one name")
+        text = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
+        if text:
+            raise DataError(f"the columns {text} are not numbers: give prices as floats")
+        index = pd.DatetimeIndex(frame.index).as_unit("ns")
+        if index.tz is None:
+            session = index.normalize()
+            time = session.tz_localize("UTC") + pd.Timedelta(hours=23, minutes=59, seconds=59)
+            if session.has_duplicates:
+                session, time = index, index.tz_localize("UTC")
+        else:
+            time = index.tz_convert("UTC")
+            session = time.tz_localize(None)
+        time = pd.DatetimeIndex(time, name="time")
+        grid = pd.DataFrame({"time": time, "venue": "XONE", "phase": "close", "session": session})
+        price = frame.astype(np.float64).set_axis([str(c) for c in frame.columns], axis=1).set_axis(time, axis=0)
+        instruments = pd.DataFrame(
+            {
+                "venue": "XONE",
+                "currency": currency,
+                "company": price.columns,
+                "sector": "unclassified",
+                "kind": "stock",
+                "pair": "",
+                "lot": float(lot),
+                "adjustment": "raw",
+                "shortable": True,
+                "size": "mid",
+                "withholding": 0.0,
+                "fee_class": "none",
+            },
+            index=pd.Index(price.columns, name="symbol"),
+        )
+        return cls(grid.rename_axis("step"), price, instruments, label=label)
+
+
+def _repeated(names: Sequence[object]) -> list[str]:
+    return sorted({str(n) for n in names if list(names).count(n) > 1})

@@ -1,0 +1,239 @@
+"""When each venue trades: sessions, the grid of steps, and the clock that counts New York sessions.
+
+Sessions come from exchange_calendars, corrected by the sourced rows of `data/session_overrides.csv`
+(days lost to weather, openings delayed by it, closings brought forward by it).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from entrepot.errors import DataError, ParameterError
+from entrepot.markets.tables import dates, read_table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Phase = Literal["open", "close"]
+
+TIMEZONES: Final = {"XHKG": "Asia/Hong_Kong", "XNYS": "America/New_York"}
+PHASES: Final = ("open", "close")
+CLOCK_ORIGIN: Final = pd.Timestamp("2000-01-03")
+"""The New York session at whose close `session_clock` is 0."""
+
+# Since this day the price of a Hong Kong close is made by an auction that ends 8 to 10 minutes after the
+# calendar's close (HKEX, Closing Auction Session, phase 1); the later end is the one at which it is known.
+CLOSING_AUCTION_FROM: Final = pd.Timestamp("2016-07-25")
+CLOSING_AUCTION: Final = pd.Timedelta(minutes=10)
+
+
+def session_times(
+    venue: str,
+    start: str | pd.Timestamp,
+    end: str | pd.Timestamp,
+    phases: Sequence[str] = PHASES,
+) -> pd.DataFrame:
+    """Sessions of a venue from `start` to `end`, both inclusive, with the times at which it opens and closes.
+
+    Args:
+        venue: "XHKG" or "XNYS".
+        start: first date; a time of day or a time zone is dropped.
+        end: last date.
+        phases: which of "open" and "close" to give.
+
+    Returns:
+        RangeIndex; `session` (datetime64[ns], naive date), then one column per phase (datetime64[ns, UTC]).
+        A Hong Kong close is the end of the closing auction: 16:10, or 12:10 on a half day, from
+        2016-07-25; 16:00 and 12:00 before.
+
+    Raises:
+        ParameterError: unknown venue or phase, `start` after `end`, or dates no calendar covers.
+    """
+    wanted = check_phases(phases)
+    first, last = (_date(start), _date(end))
+    if first > last:
+        raise ParameterError(f"The start {first.date()} is after the end {last.date()}: swap them.")
+    table = _calendar_for(venue, first, last)
+    inside = table["session"].between(first, last).to_numpy()
+    return table.loc[inside, ["session", *wanted]].reset_index(drop=True)
+
+
+def build_grid(
+    venues: Sequence[str],
+    start: str | pd.Timestamp,
+    end: str | pd.Timestamp,
+    phases: Sequence[str] = PHASES,
+) -> pd.DataFrame:
+    """Every step of the venues from `start` to `end`, in UTC order.
+
+    Args:
+        venues: "XHKG", "XNYS" or both.
+        start: first session date of either venue, inclusive.
+        end: last session date of either venue, inclusive.
+        phases: which of "open" and "close" are steps.
+
+    Returns:
+        RangeIndex "step"; `time` (datetime64[ns, UTC], strictly increasing), `venue`, `phase` (str),
+        `session` (datetime64[ns], naive date).
+
+    Raises:
+        ParameterError: as `session_times`, or a venue named twice, or no session in the range.
+    """
+    if len(set(venues)) != len(venues) or not venues:
+        raise ParameterError(f"The venues {list(venues)} must be one or more of XHKG, XNYS, each named once.")
+    wanted = check_phases(phases)
+    parts = [
+        sessions[[phase, "session"]].rename(columns={phase: "time"}).assign(venue=venue, phase=phase)
+        for venue in venues
+        for sessions in [session_times(venue, start, end, wanted)]
+        for phase in wanted
+    ]
+    grid = pd.concat(parts, ignore_index=True).sort_values("time", ignore_index=True)
+    if grid.empty:
+        raise ParameterError(f"No session of {', '.join(venues)} falls between {start} and {end}.")
+    grid.index = pd.RangeIndex(len(grid), name="step")
+    return grid[["time", "venue", "phase", "session"]]
+
+
+def session_clock(times: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[np.float64]:
+    """New York sessions elapsed, as a continuous count.
+
+    The count is a whole number at every New York close (0 at the close of 2000-01-03, 1 at the next,
+    negative before) and runs linearly in UTC time between consecutive closes, so a decay over n
+    sessions is exact from close to close and a weekend ages an event by one session.
+
+    Args:
+        times: (T,) moments with a time zone, in any order.
+
+    Returns:
+        (T,) sessions.
+
+    Raises:
+        ParameterError: times without a time zone, or NaT among them.
+    """
+    index = pd.DatetimeIndex(times)
+    if index.tz is None:
+        raise ParameterError(
+            "The session clock was given times without a time zone; use tz_localize('UTC') if they are UTC."
+        )
+    if index.hasnans:
+        raise ParameterError("The session clock was given a missing time (NaT); drop it first.")
+    if not len(index):
+        return np.empty(0)
+    utc = index.tz_convert("UTC").as_unit("ns")
+    margin = pd.Timedelta(days=14)  # longer than any closure of New York since 1914
+    table = _calendar_for("XNYS", _date(utc.min()) - margin, _date(utc.max()) + margin)
+    closes = pd.DatetimeIndex(table["close"]).as_unit("ns").asi8
+    origin = int(table["session"].searchsorted(CLOCK_ORIGIN))
+    # As floats, nanoseconds since the origin are good to 0.1 us; equal times still become equal floats,
+    # and that makes the count exact at the closes.
+    base = closes[origin]
+    counts = np.arange(len(closes), dtype=np.float64) - origin
+    elapsed: NDArray[np.float64] = np.interp(
+        (utc.asi8 - base).astype(np.float64), (closes - base).astype(np.float64), counts
+    )
+    return elapsed
+
+
+def check_venue(venue: str) -> str:
+    """The venue as given, if it has a calendar and a fee schedule."""
+    if venue not in TIMEZONES:
+        raise ParameterError(f"The venue {venue!r} is unknown: use XHKG (Hong Kong) or XNYS (New York).")
+    return venue
+
+
+def check_phases(phases: Sequence[str]) -> tuple[str, ...]:
+    """The phases in the order of the day, each at most once."""
+    given = (phases,) if isinstance(phases, str) else tuple(phases)
+    if not given or not set(given) <= set(PHASES):
+        raise ParameterError(f"The phases {given} are not usable: give 'open', 'close' or both.")
+    return tuple(phase for phase in PHASES if phase in given)
+
+
+def session_overrides() -> pd.DataFrame:
+    """Days on which the calendar library is wrong, with their sources.
+
+    Returns:
+        `venue`, `session` (naive date), `kind` ("closed": no session; "late_open" and "early_close": at
+        `local_time` instead), `local_time` ("HH:MM" or ""), `source`, `confidence`, `notes`.
+    """
+    name = "session_overrides.csv"
+    table = read_table(name, "venue session kind local_time source confidence notes")
+    table["session"] = dates(table, "session", name)
+    timed = table["kind"].isin(["late_open", "early_close"])
+    known = timed | table["kind"].eq("closed")
+    well_formed = table["local_time"].str.fullmatch(r"\d\d:\d\d") == timed
+    wrong = ~(known & well_formed & table["venue"].isin(list(TIMEZONES)) & table["session"].notna())
+    wrong |= table.duplicated(["venue", "session"])
+    if wrong.any():
+        raise DataError(f"{name}: unusable or repeated rows among {table.loc[wrong, 'session'].tolist()}.")
+    return table
+
+
+def _date(moment: str | pd.Timestamp) -> pd.Timestamp:
+    try:
+        stamp = pd.Timestamp(moment)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{moment!r} is not a date; write it as 2018-01-02.") from error
+    if pd.isna(stamp):
+        raise ParameterError(f"{moment!r} is not a date; write it as 2018-01-02.")
+    return stamp.tz_localize(None).normalize()
+
+
+def _calendar_for(venue: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """The cached sessions of whole decades around the dates; one table of 2000 to 2029 serves nearly all."""
+    check_venue(venue)
+    return _calendar(venue, min(2000, first.year // 10 * 10), max(2029, last.year // 10 * 10 + 9))
+
+
+@lru_cache(maxsize=8)
+def _calendar(venue: str, first_year: int, last_year: int) -> pd.DataFrame:
+    schedule = _library_schedule(venue, f"{first_year}-01-01", f"{last_year}-12-31")
+    session = pd.DatetimeIndex(schedule.index).as_unit("ns")
+    opens = pd.DatetimeIndex(schedule["open"]).as_unit("ns")
+    closes = pd.DatetimeIndex(schedule["close"]).as_unit("ns")
+    if venue == "XHKG":
+        closes = closes.where(session < CLOSING_AUCTION_FROM, closes + CLOSING_AUCTION)
+    table = pd.DataFrame({"session": session, "open": opens, "close": closes})
+    overrides = session_overrides().query("venue == @venue")
+    for row in overrides[overrides["kind"] != "closed"].to_dict("records"):
+        local = pd.Timestamp(f"{row['session']:%Y-%m-%d} {row['local_time']}", tz=TIMEZONES[venue])
+        phase = "open" if row["kind"] == "late_open" else "close"
+        table.loc[table["session"] == row["session"], phase] = local.tz_convert("UTC").as_unit("ns")
+    closed = overrides.loc[overrides["kind"] == "closed", "session"]
+    return table[~table["session"].isin(closed)].reset_index(drop=True)
+
+
+def _library_schedule(venue: str, start: str, end: str) -> pd.DataFrame:
+    """The library's schedule, with its holidays worked out for these years only.
+
+    The library evaluates every holiday rule from 1970 to 2200, which is half of its construction time.
+    """
+    from exchange_calendars.exchange_calendar_xhkg import XHKGExchangeCalendar
+    from exchange_calendars.exchange_calendar_xnys import XNYSExchangeCalendar
+    from pandas.tseries.offsets import CustomBusinessDay
+
+    base = XHKGExchangeCalendar if venue == "XHKG" else XNYSExchangeCalendar
+
+    class Calendar(base):  # type: ignore[misc, valid-type]
+        @cached_property
+        def day(self) -> CustomBusinessDay:
+            holidays = [*self.regular_holidays.holidays(start, end), *self.adhoc_holidays]
+            return CustomBusinessDay(holidays=holidays, weekmask=self.weekmask)
+
+    with warnings.catch_warnings():
+        # pandas 3 deprecations inside exchange_calendars 4.13, nothing a user could act on
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        warnings.filterwarnings("ignore", category=pd.errors.Pandas4Warning)
+        try:
+            schedule: pd.DataFrame = Calendar(start=start, end=end).schedule
+        except ValueError as error:
+            raise ParameterError(f"No calendar of {venue} covers {start} to {end}: {error}") from error
+    return schedule

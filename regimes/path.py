@@ -1,0 +1,140 @@
+"""The regime path: at every step, what the world was thought to be in, from what was known by then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from entrepot.errors import ParameterError
+from entrepot.regimes.intensity import Marks
+
+INDEPENDENT_AFTER = 60  # sessions: three half-lives of 20 leave an eighth of what came before
+_MARKS_TEXT: dict[Marks, str] = {
+    "capped": "severities above 3 count as 3, since 4 and 5 were given with the market's answer in view",
+    "severity": "severities count as given, and 4 and 5 were given with the market's answer in view",
+    "ones": "every event counts 1, whatever its severity",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class RegimePath:
+    """The regime at each step of a market, made by `RegimeModel.walk_forward`.
+
+    The regime is the pair of detector states, never the most probable of the four products: calm (neither),
+    tariff, delisting, decoupling (both).
+
+    Attributes:
+        time: UTC time of every step, shape (n_steps,).
+        probabilities: (n_steps, 4) frame by name: products of the two detectors' probabilities, which holds
+            only if tariff and delisting risk are independent; the columns are labelled so.
+        states: int8, shape (n_steps,), index into `names`.
+        intensity: (n_steps, 4) frame, columns (tariff | delisting, escalation | relief), in marks.
+        session_count: continuous count of New York sessions, shape (n_steps,).
+        marks: how severities were turned into marks.
+    """
+
+    names: ClassVar[tuple[str, str, str, str]] = ("calm", "tariff", "delisting", "decoupling")
+
+    time: pd.DatetimeIndex
+    probabilities: pd.DataFrame
+    states: NDArray[np.int8]
+    intensity: pd.DataFrame
+    session_count: NDArray[np.float64]
+    marks: Marks
+
+    @classmethod
+    def from_detectors(
+        cls,
+        time: pd.DatetimeIndex,
+        session_count: NDArray[np.float64],
+        tariff: tuple[NDArray[np.float64], NDArray[np.bool_]],
+        delisting: tuple[NDArray[np.float64], NDArray[np.bool_]],
+        intensity: pd.DataFrame,
+        marks: Marks,
+    ) -> RegimePath:
+        """Pair two detectors' (probability, state), each of shape (n_steps,), into one path."""
+        (p_tariff, in_tariff), (p_delisting, in_delisting) = tariff, delisting
+        products = (
+            (1 - p_tariff) * (1 - p_delisting),
+            p_tariff * (1 - p_delisting),
+            (1 - p_tariff) * p_delisting,
+            p_tariff * p_delisting,
+        )
+        columns = pd.Index(cls.names, name="independence assumed")
+        return cls(
+            time=time,
+            probabilities=pd.DataFrame(np.column_stack(products), index=time, columns=columns),
+            states=(in_tariff + 2 * in_delisting.astype(np.int8)).astype(np.int8),
+            intensity=intensity,
+            session_count=session_count,
+            marks=marks,
+        )
+
+    @cached_property
+    def regime(self) -> pd.Series:
+        """Name of the regime at each step."""
+        return pd.Series(np.array(self.names)[self.states], index=self.time, name="regime")
+
+    @property
+    def caveat(self) -> str:
+        """What to say beside every result that uses this path."""
+        (tariff, fresh_tariff), (delisting, fresh_delisting) = (
+            count_episodes((self.states & bit) > 0, self.session_count) for bit in (1, 2)
+        )
+        return (
+            "Which events are in the calendar, their sign and their severity were written with hindsight "
+            f"({_MARKS_TEXT[self.marks]}). The path holds {delisting} delisting and {tariff} tariff "
+            f"episodes; {fresh_delisting} and {fresh_tariff} of them began {INDEPENDENT_AFTER} sessions "
+            "or more after the last one ended, and no more than those are independent observations. "
+            "Probabilities are scores, and those of the four regimes are products with independence assumed."
+        )
+
+    def episodes(self) -> pd.DataFrame:
+        """Every unbroken run of one regime, calm included.
+
+        Returns:
+            one row per run, in order: start (its first step), end (the step that starts the next run, the
+            last step for the run still open), regime, sessions (New York sessions from start to end).
+        """
+        first = np.flatnonzero(np.diff(self.states, prepend=np.int8(-1)))
+        last = np.append(first[1:], len(self.states) - 1)[: len(first)]
+        return pd.DataFrame(
+            {
+                "start": self.time[first],
+                "end": self.time[last],
+                "regime": np.array(self.names)[self.states[first]],
+                "sessions": self.session_count[last] - self.session_count[first],
+            }
+        )
+
+    def until(self, step: int) -> RegimePath:
+        """Return the path as it stood at a step, that step included.
+
+        Args:
+            step: position on the grid, 0..n_steps-1 (negative counts from the end).
+        """
+        steps = len(self.time)
+        if not -steps <= step < steps:
+            raise ParameterError(f"step {step} is outside the path of {steps} steps; use 0 to {steps - 1}.")
+        stop = step % steps + 1
+        return replace(
+            self,
+            time=self.time[:stop],
+            probabilities=self.probabilities.iloc[:stop],
+            states=self.states[:stop],
+            intensity=self.intensity.iloc[:stop],
+            session_count=self.session_count[:stop],
+        )
+
+
+def count_episodes(inside: NDArray[np.bool_], session_count: NDArray[np.float64]) -> tuple[int, int]:
+    """Unbroken runs of True, and how many of them began `INDEPENDENT_AFTER` sessions after the last ended."""
+    step = np.diff(inside.astype(np.int8), prepend=np.int8(0))
+    starts, ends = session_count[step == 1], session_count[step == -1]
+    calm = starts[1:] - ends[: max(len(starts) - 1, 0)]
+    return len(starts), min(len(starts), 1) + int(np.count_nonzero(calm >= INDEPENDENT_AFTER))

@@ -1,0 +1,66 @@
+"""What a reader must know before believing a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrepot.reports.findings import Findings
+
+# After three half-lives of 20 sessions an eighth is left of what started the episode before.
+INDEPENDENT_AFTER = 60
+DELISTING = ("delisting", "decoupling")
+
+
+def caveats_of(found: Findings, given: Sequence[str] = ()) -> list[str]:
+    """List the caveats of a run: those given, then those that always hold.
+
+    Args:
+        found: what the report shows.
+        given: further ones, such as those of the regime path.
+    """
+    out = list(given)
+    if found.simulated:
+        out.append(
+            "The prices are simulated: nothing here happened, and no figure says what the plan earns in a "
+            "market."
+        )
+    if found.states is not None or found.event is not None:
+        out.append(
+            "Which events are in the calendar, their sign and their severity were written down with "
+            "hindsight. Results by regime and by event describe; they do not predict."
+        )
+    if found.states is not None and any(name in DELISTING for name in found.names):
+        on = np.isin(found.states, [i for i, name in enumerate(found.names) if name in DELISTING])
+        spells, apart = episodes(on, np.asarray(found.ledger.market.session_count, dtype=float))
+        out.append(
+            f"Delisting risk was on in {spells} {'episode' if spells == 1 else 'episodes'}, of which {apart} "
+            f"began {INDEPENDENT_AFTER} sessions or more after the one before had ended. No more than that "
+            "are independent observations, however many sessions they hold."
+        )
+    out.append(
+        "Default parameters were set by people who knew this history. A result at the defaults is not out of "
+        "sample, and one chosen from several is worse than it looks."
+    )
+    if len(set(found.ledger.market.grid["venue"])) > 1:
+        out.append(
+            "Legs are marked at their own venue's close, hours apart. That adds noise to daily returns, "
+            "which the monthly and the lag-adjusted Sharpe ratio mostly leave out."
+        )
+    missing = int((found.ledger.gaps > 0).sum())
+    if missing:
+        out.append(
+            f"{missing} traded {'symbol lacks' if missing == 1 else 'symbols lack'} the price of a scheduled "
+            "session; a position is marked at its last price meanwhile."
+        )
+    return out
+
+
+def episodes(on: NDArray[np.bool_], session_count: NDArray[np.float64]) -> tuple[int, int]:
+    """Count unbroken runs of True, and those at least `INDEPENDENT_AFTER` sessions after the one before."""
+    edge = np.diff(on.astype(np.int8), prepend=np.int8(0))
+    begins, ended = session_count[edge == 1], session_count[edge == -1]
+    quiet = begins[1:] - ended[: max(len(begins) - 1, 0)]
+    return len(begins), min(len(begins), 1) + int(np.count_nonzero(quiet >= INDEPENDENT_AFTER))

@@ -1,0 +1,116 @@
+"""A report in one file: figures, tables and caveats, readable on a phone, nothing fetched from anywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from entrepot.errors import ParameterError
+from entrepot.reports import sections
+from entrepot.reports.caveats import caveats_of
+from entrepot.reports.files import write_whole
+from entrepot.reports.findings import Findings, gather
+from entrepot.reports.page_text import headline
+from entrepot.reports.style import money
+from entrepot.reports.tables import frame_table
+
+if TYPE_CHECKING:
+    from entrepot.engine.result import Ledger
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def report(
+    ledger: Ledger,
+    path: str | os.PathLike[str],
+    *,
+    states: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+    events: pd.DataFrame | None = None,
+    premium: pd.DataFrame | None = None,
+    title: str | None = None,
+    benchmark: pd.Series[Any] | None = None,
+    sessions: float = 5,
+    sensitivity: pd.DataFrame | None = None,
+    extra: Mapping[str, pd.DataFrame] | None = None,
+    caveats: Sequence[str] = (),
+    provenance: Mapping[str, str] | None = None,
+    rows: int = 20,
+) -> Path:
+    """Write the report of a run as one HTML file.
+
+    No script, no font, no image is fetched: figures are data: URIs and a content policy forbids the rest. It
+    follows the reader's light or dark scheme. The same run and arguments give the same bytes.
+
+    Args:
+        ledger: a finished run.
+        path: file to write; it is replaced whole or not at all.
+        states: (T,) integers into `names`, the regime decided at each step; None leaves regimes out.
+        names: regimes; needed with `states`.
+        events: as in `by_event`; None leaves events out.
+        premium: parity premium as a fraction, sessions by ADR; None leaves the figure out.
+        title: heading.
+        benchmark: as in `summary`.
+        sessions: length of an event's window, New York sessions.
+        sensitivity: the result under other costs, one row per case (borrow x1, x3, unavailable under stress).
+        extra: further tables by title, such as fills at the signal's own closes against the next step.
+        caveats: what else a reader must know, shown first.
+        provenance: further lines on where the run came from, by name.
+        rows: how many fills and dropped orders are shown from each end.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ParameterError: where the folder does not exist, or `states`, `names` or `rows` do not fit.
+    """
+    if rows < 1:
+        raise ParameterError(f"rows is {rows!r}: give how many fills to show from each end, at least 1")
+    target = Path(path)
+    found = gather(
+        ledger, states=states, names=names, events=events, premium=premium, title=title, benchmark=benchmark,
+        sessions=sessions,
+    )  # fmt: skip
+    tables = tuple(frame_table(frame, name) for name, frame in (extra or {}).items())
+    parts = [
+        sections.performance(found),
+        sections.contributions(found),
+        sections.regimes(found),
+        sections.events(found),
+        sections.costs(found, sensitivity),
+        sections.Section("more", "Diagnostics", tables),
+        sections.orders(found, rows),
+        sections.provenance(found, provenance or {}),
+    ]
+    shown = [part for part in parts if part.tables or part.figures]
+    page = render(found, shown, caveats_of(found, caveats))
+    write_whole(target, lambda file: file.write(page.encode("utf-8")))
+    return target
+
+
+def render(found: Findings, parts: Sequence[sections.Section], caveats: Sequence[str]) -> str:
+    """Fill the template; everything that is not the template's own is escaped."""
+    from importlib.metadata import version
+
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    value, ledger = found.summary, found.ledger
+    when = " to ".join(str(value[name].date()) for name in ("Start", "End") if value[name] is not pd.NaT)
+    return environment.get_template("report.html.j2").render(
+        title=found.title,
+        simulated=found.simulated,
+        subtitle=f"{when}, {value['Sessions']:,} sessions, capital {money(ledger.capital, found.currency)}",
+        label=ledger.label,
+        generator=f"entrepot {version('entrepot')}",
+        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        headline=headline(found),
+        sections=parts,
+        caveats=caveats,
+    )

@@ -1,0 +1,144 @@
+"""Frames as tables of text for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from entrepot.reports.style import minus, number
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text, and whether it is a number."""
+
+    text: str
+    number: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: a name for each column, text for each cell; the first cell of a row names it."""
+
+    title: str
+    head: tuple[Cell, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    folded: bool = False
+    foot: int = 0  # how many of the last rows are totals
+
+
+def frame_table(
+    frame: pd.DataFrame,
+    title: str,
+    note: str = "",
+    *,
+    corner: str = "",
+    folded: bool = False,
+    foot: int = 0,
+    digits: int | None = None,
+) -> Table:
+    """Turn a frame into a table; its index becomes the first column unless it only counts rows.
+
+    Args:
+        frame: the values.
+        title: shown above.
+        note: shown under the title.
+        corner: name of the first column where the index has none.
+        folded: closed until the reader opens it.
+        foot: how many of the last rows are totals.
+        digits: decimals of every number; chosen by column where None.
+    """
+    counts = isinstance(frame.index, pd.RangeIndex)
+    heads = [label(name) for name in frame.columns]
+    columns = [column_cells(name, frame.iloc[:, i], digits) for i, name in enumerate(heads)]
+    if not counts or not columns:
+        heads.insert(0, corner or label(frame.index.name or ""))
+        columns.insert(0, [Cell(plain(value)) for value in frame.index])
+    numeric = [bool(cells) and all(cell.number for cell in cells) for cells in columns]
+    return Table(
+        title,
+        tuple(Cell(name, is_number) for name, is_number in zip(heads, numeric, strict=True)),
+        tuple(zip(*columns, strict=True)) if len(frame) else (),
+        note,
+        folded,
+        foot,
+    )
+
+
+def label(name: object) -> str:
+    """Name a column; the levels of a compound name are joined."""
+    parts = [str(part) for part in name if str(part)] if isinstance(name, tuple) else [str(name)]
+    return " ".join(parts).replace("_", " ")
+
+
+def column_cells(name: str, column: pd.Series[Any], digits: int | None = None) -> list[Cell]:
+    """Write one column, all its numbers with the same decimals."""
+    kind = column.dtype.kind if isinstance(column.dtype, np.dtype) else "O"
+    if kind in "iu":
+        return [Cell(minus(f"{int(value):,}"), True) for value in column]
+    if kind == "f":
+        places = decimals(name, column.to_numpy(dtype=float)) if digits is None else digits
+        return [Cell(number(value, places), True) for value in column]
+    return [value_cell(value) for value in column]
+
+
+def decimals(name: str, values: np.ndarray) -> int:
+    """Choose the decimals of a column: two for per cent, else about four figures in its largest value."""
+    finite = np.abs(values[np.isfinite(values)])
+    largest = float(finite.max()) if finite.size else 0.0
+    if "%" in name:
+        return 2
+    if finite.size and (finite == np.round(finite)).all():
+        return 0
+    return 0 if largest >= 10_000 else 2 if largest >= 1 else 4
+
+
+def value_cell(value: Any) -> Cell:
+    """Write one value of a column of mixed kinds."""
+    if isinstance(value, bool | np.bool_):
+        return Cell("yes" if value else "no")
+    if isinstance(value, int | np.integer):
+        return Cell(minus(f"{int(value):,}"), True)
+    if isinstance(value, float | np.floating):
+        figure = float(value)
+        return Cell(number(figure, 0 if abs(figure) >= 10_000 else 2), True)
+    return Cell(plain(value))
+
+
+def plain(value: object) -> str:
+    """Write a value that is not a number of the table."""
+    if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    if isinstance(value, pd.Timedelta):
+        return f"{value.days:,} days"
+    if isinstance(value, pd.Timestamp):
+        moment = value if value.tz is None else value.tz_convert("UTC")
+        return f"{moment:%Y-%m-%d}" if moment == moment.normalize() else f"{moment:%Y-%m-%d %H:%M}"
+    return label(value) if isinstance(value, tuple) else str(value)
+
+
+def series_table(
+    values: pd.Series[Any],
+    title: str,
+    note: str = "",
+    *,
+    head: Sequence[str] = ("name", "value"),
+    folded: bool = False,
+) -> Table:
+    """Turn a series of mixed values into a table of two columns."""
+    rows = tuple((Cell(plain(name)), value_cell(value)) for name, value in values.items())
+    return Table(title, (Cell(head[0]), Cell(head[1], True)), rows, note, folded)
+
+
+def ends(frame: pd.DataFrame, rows: int) -> tuple[pd.DataFrame, str]:
+    """Keep the first and last `rows` of a long frame, and say so."""
+    if len(frame) <= 2 * rows:
+        return frame, f"{len(frame):,} in all."
+    return pd.concat(
+        [frame.head(rows), frame.tail(rows)]
+    ), f"{len(frame):,} in all; the first and the last {rows} are shown."

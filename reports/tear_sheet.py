@@ -1,0 +1,134 @@
+"""One page for an investment committee."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from entrepot.errors import ParameterError
+from entrepot.reports import page_text, panels
+from entrepot.reports.files import write_whole
+from entrepot.reports.findings import Findings, gather
+from entrepot.reports.style import LIGHT, Theme
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from entrepot.engine.result import Ledger
+
+PAGE = (8.27, 11.69)  # A4, inches
+LEFT, RIGHT, TOP, BOTTOM = 0.065, 0.965, 0.975, 0.022
+SOURCES = 0.15  # left edge of the bars, after their names
+RESOLUTION = 200
+SUFFIXES = (".png", ".pdf", ".svg")
+
+
+def tear_sheet(
+    ledger: Ledger,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    states: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+    events: pd.DataFrame | None = None,
+    premium: pd.DataFrame | None = None,
+    title: str | None = None,
+    benchmark: pd.Series[Any] | None = None,
+    sessions: float = 5,
+) -> Figure:
+    """Draw the one-page summary of a run, A4 upright.
+
+    Args:
+        ledger: a finished run.
+        path: file to write, ``.png``, ``.pdf`` or ``.svg``; None only draws.
+        states: (T,) integers into `names`, the regime decided at each step; None leaves regimes out.
+        names: regimes; needed with `states`. The first is the quiet one and is not shaded.
+        events: as in `by_event`; the most severe are marked. None leaves events out.
+        premium: parity premium as a fraction, sessions by ADR; None leaves the panel out.
+        title: heading.
+        benchmark: as in `summary`.
+        sessions: length of an event's window, New York sessions.
+
+    Returns:
+        The figure, free of pyplot: nothing to close, no display needed.
+
+    Raises:
+        ParameterError: on another kind of file, or where `states` and `names` do not fit.
+    """
+    if path is not None and Path(path).suffix.lower() not in SUFFIXES:
+        raise ParameterError(
+            f"{Path(path).name} cannot be written: give a name ending in {', '.join(SUFFIXES)}"
+        )
+    found = gather(
+        ledger, states=states, names=names, events=events, premium=premium, title=title, benchmark=benchmark,
+        sessions=sessions,
+    )  # fmt: skip
+    figure = draw_page(found)
+    if path is not None:
+        save(figure, Path(path), LIGHT)
+    return figure
+
+
+def save(figure: Figure, path: Path, theme: Theme, resolution: int = RESOLUTION) -> None:
+    """Write a figure whole or not at all, without dates in the file: the same run gives the same bytes."""
+    kind = path.suffix.lower().lstrip(".")
+    undated = {"png": {"Software": "entrepot"}, "pdf": {"Creator": "entrepot", "CreationDate": None}}
+    stamp: Any = undated.get(kind, {"Creator": "entrepot", "Date": None})
+    with theme.active():
+        write_whole(path, lambda target: figure.savefig(target, format=kind, dpi=resolution, metadata=stamp))
+
+
+def draw_page(found: Findings, theme: Theme = LIGHT) -> Figure:
+    """Lay the page out and draw it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with theme.active():
+        figure = Figure(figsize=PAGE)
+        FigureCanvasAgg(figure)
+        heights = {"equity": 2.25, "drawdown": 0.75, "premium": 1.0, "exposure": 1.0}
+        if found.premium is None:
+            del heights["premium"]
+        time_axes = figure.add_gridspec(
+            len(heights),
+            1,
+            left=LEFT,
+            right=RIGHT,
+            top=0.845,
+            bottom=0.432,
+            hspace=0.32,
+            height_ratios=list(heights.values()),
+        )
+        axes: dict[str, Axes] = {}
+        for i, name in enumerate(heights):
+            axes[name] = figure.add_subplot(time_axes[i])
+            getattr(panels, f"draw_{name}")(axes[name], found, theme)
+            panels.time_axis(axes[name], found, labels=i == len(heights) - 1)
+        middle = figure.add_gridspec(
+            1, 2, left=SOURCES, right=RIGHT, top=0.386, bottom=0.233, wspace=0.13, width_ratios=[1, 1.6]
+        )
+        left = figure.add_subplot(middle[0])
+        panels.draw_sources(left, found, theme, title_x=(LEFT - SOURCES) / left.get_position().width)
+        panels.draw_monthly(figure.add_subplot(middle[1]), found, theme)
+        page_text.header(blank(figure, (LEFT, 0.868, RIGHT - LEFT, TOP - 0.868)), found, theme)
+        width = RIGHT - LEFT
+        page_text.draw_regimes(blank(figure, (LEFT, 0.052, 0.45 * width, 0.166)), found, theme)
+        page_text.draw_events(
+            blank(figure, (LEFT + 0.478 * width, 0.052, 0.522 * width, 0.166)), found, theme
+        )
+        page_text.footer(blank(figure, (LEFT, BOTTOM, width, 0.026)), found, theme)
+    return figure
+
+
+def blank(figure: Figure, where: tuple[float, float, float, float]) -> Axes:
+    """Add axes for text: nothing drawn, coordinates from 0 to 1 with 1 at the top."""
+    ax = figure.add_axes(where)
+    ax.set_axis_off()
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1)
+    return ax

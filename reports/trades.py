@@ -1,0 +1,117 @@
+"""Round trips: from flat to flat, a pair's two legs together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from entrepot.engine.result import Ledger
+
+COLUMNS = ("name", "opened", "closed", "direction", "sessions", "P&L", "P&L [%]", "open")
+
+
+def round_trips(ledger: Ledger) -> pd.DataFrame:
+    """List the round trips of a run.
+
+    The lines of a pair are one holding, and so are all pairs that share a line. A trip begins with the first
+    step that leaves the holding in place and ends with the step that takes it back to nothing; a reversal
+    without a flat step between ends one trip and begins the next. Its profit and loss is all that the
+    holding's instruments contributed meanwhile: price, FX, dividends, borrow, rebate, fees and slippage.
+
+    Args:
+        ledger: a finished run.
+
+    Returns:
+        One row per trip in order of opening: name (the ADR of a pair, else the symbol), opened and closed
+        (UTC; the last step where still open), direction (+1: the Hong Kong leg of a pair, or the single line,
+        is long; -1: short), sessions held, "P&L" (base currency), "P&L [%]" of equity before opening,
+        open (True where the run ended first).
+    """
+    held = ledger.positions
+    time = pd.DatetimeIndex(ledger.equity.index)
+    count = np.asarray(ledger.market.session_count, dtype=float)
+    equity = ledger.equity.to_numpy(dtype=float)
+    before = np.concatenate([[ledger.capital], equity[:-1]])
+    by_line = ledger.contributions.T.groupby(level="instrument").sum().T
+    venue = ledger.market.instruments["venue"]
+    rows = []
+    for name, members in holdings(ledger).items():
+        lines = sorted(members, key=lambda line: (venue.get(line) != "XHKG", line))
+        shares = held[lines].to_numpy(dtype=float)
+        present = (shares != 0).any(axis=1)
+        if not present.any():
+            continue
+        booked = by_line[[line for line in lines if line in by_line.columns]]
+        profit = np.concatenate([[0.0], np.cumsum(booked.sum(axis=1).to_numpy(dtype=float))])
+        for first, last, side, still_open in spells(present, np.sign(shares[:, 0])):
+            earned = profit[last + 1] - profit[first]
+            rows.append(
+                (
+                    name,
+                    time[first],
+                    time[last],
+                    side,
+                    count[last] - count[first],
+                    earned,
+                    100 * earned / before[first] if before[first] > 0 else np.nan,
+                    still_open,
+                )
+            )
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.sort_values("opened", kind="stable", ignore_index=True)
+
+
+def holdings(ledger: Ledger) -> dict[str, list[str]]:
+    """Group the traded symbols: a pair's lines together, under the ADR's name."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            name = parent[name]
+        return name
+
+    fills = ledger.fills
+    names = set()
+    for symbol, pair in fills[["symbol", "pair"]].drop_duplicates().itertuples(index=False):
+        top = root(str(symbol))
+        names.add(str(symbol))
+        if pair and isinstance(pair, str):
+            names.add(pair)
+            parent[top] = root(pair)
+    columns = set(ledger.positions.columns)
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names & columns):
+        groups.setdefault(root(name), []).append(name)
+    # A delisted ADR converts into its Hong Kong line without a fill of its own.
+    into = ledger.market.instruments["pair"]
+    for name, members in groups.items():
+        other = str(into.get(name, ""))
+        if other in columns and other not in names and (ledger.positions[other] != 0).any():
+            members.append(other)
+    return groups
+
+
+def spells(present: np.ndarray, sign: np.ndarray) -> list[tuple[int, int, int, bool]]:
+    """Cut a holding into (first step, last step, side, still open).
+
+    Args:
+        present: (T,) whether anything is held after each step.
+        sign: (T,) sign of the leading line's position; 0 keeps the side before it.
+    """
+    out: list[tuple[int, int, int, bool]] = []
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(int)))
+    for first, stop in zip(edges[::2], edges[1::2], strict=True):
+        side = pd.Series(sign[first:stop]).replace(0.0, np.nan).ffill().bfill().fillna(1.0).to_numpy()
+        turns = np.flatnonzero(side[1:] != side[:-1]) + 1
+        starts = [0, *(turns + 1)]
+        ends = [*turns, stop - first]
+        for begin, end in zip(starts, ends, strict=True):
+            last = min(first + end, len(present) - 1)
+            if first + begin > last:
+                continue
+            is_open = stop == len(present) and end == stop - first
+            out.append((int(first + begin), int(last), int(side[min(begin, len(side) - 1)]), is_open))
+    return out

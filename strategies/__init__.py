@@ -1,0 +1,8 @@
+"""What to hold: strategies that turn a market and a regime path into targets."""
+
+from entrepot.strategies.dual_listing import LongHKShortADR
+from entrepot.strategies.sector_rotation import SectorRotation, load_tilts
+from entrepot.strategies.switch import RegimeSwitch
+from entrepot.strategies.targets import Strategy, Targets
+
+__all__ = ["LongHKShortADR", "RegimeSwitch", "SectorRotation", "Strategy", "Targets", "load_tilts"]

@@ -1,0 +1,236 @@
+"""Targets: what a strategy wants to hold, decided step by step, and the little that all strategies share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from entrepot.errors import ParameterError, TargetError
+from entrepot.markets.market import Market
+from entrepot.regimes.path import RegimePath
+
+STALE_SESSIONS = 5  # an observation older than this many New York sessions is no longer an observation
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Wanted weights of equity, by the step at which they are decided.
+
+    A finite number replaces the line's standing target and pending order, 0 means get out, NaN leaves both
+    alone. Numbers appear where the strategy changes its mind; the engine looks after drift in between.
+
+    Args:
+        weights: shape (T, N) over ``market.symbols``: weight of equity of single lines.
+        pairs: P linked pairs as (Hong Kong symbol, ADR symbol).
+        pair_weights: shape (T, P): weight of the Hong Kong leg, positive long HK / short ADR, negative the
+            reverse. The ADR leg follows in equal ordinary shares.
+        drift_band: the engine re-decides a standing target at a decision step when the line's weight is away
+            from it by more than this fraction of it; inf: never.
+        notes: what a reader should know, a sentence each.
+        signals: series behind the decisions, by name, indexed by New York session.
+
+    Raises:
+        TargetError: on wrong shapes, infinite weights, a repeated pair or a negative band.
+    """
+
+    weights: NDArray[np.float64]
+    pairs: tuple[tuple[str, str], ...] = ()
+    pair_weights: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    drift_band: float = 0.10
+    notes: tuple[str, ...] = ()
+    signals: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        single = np.ascontiguousarray(self.weights, dtype=np.float64)
+        paired = np.ascontiguousarray(self.pair_weights, dtype=np.float64)
+        if not self.pairs and paired.size == 0:
+            paired = np.empty((len(single), 0))
+        if single.ndim != 2 or paired.shape != (len(single), len(self.pairs)):
+            raise TargetError(
+                f"weights has shape {single.shape} and pair_weights {paired.shape} for {len(self.pairs)} "
+                "pairs: give (steps, symbols) and (steps, pairs)"
+            )
+        if np.isinf(single).any() or np.isinf(paired).any():
+            raise TargetError("a weight is infinite: give a finite weight, 0 to get out, NaN to leave alone")
+        if len(set(self.pairs)) != len(self.pairs):
+            raise TargetError("a pair occurs twice among the linked pairs: add its weights into one column")
+        if not self.drift_band > 0:
+            raise TargetError(f"drift_band is {self.drift_band}: give a positive fraction, or inf for never")
+        object.__setattr__(self, "weights", single)
+        object.__setattr__(self, "pair_weights", paired)
+
+    @classmethod
+    def from_frame(cls, market: Market, frame: pd.DataFrame) -> Targets:
+        """Read a frame of weights (dates or times x symbols) as targets that are never re-decided on drift.
+
+        A row dated without a time decides at the last step of that session date; a row with a time zone
+        decides at exactly that step.
+
+        Raises:
+            TargetError: for symbols that are not in the market, dates without a session, repeated dates,
+                weights for an index and infinite weights.
+        """
+        if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex):
+            raise TargetError("weights are not a DataFrame indexed by dates: give dates x symbols")
+        unknown = [str(c) for c in frame.columns if c not in market.price.columns]
+        if unknown:
+            raise TargetError(f"weights are given for {unknown}, which this market does not have")
+        if frame.index.has_duplicates:
+            raise TargetError("two rows of the weights decide at the same time: keep one row per date")
+        if frame.index.tz is None:
+            moments = market.grid.reset_index().groupby("session")["step"].max()
+        else:
+            moments = pd.Series(np.arange(len(market)), index=market.price.index)
+        step = moments.reindex(frame.index)
+        if step.isna().any():
+            raise TargetError(
+                f"weights are dated {frame.index[step.isna().to_numpy()][0]}, which is no session or step of "
+                "this market: reindex them to the dates in market.grid"
+            )
+        weights = np.full(market.price.shape, np.nan)
+        columns = columns_of(market, frame.columns)
+        weights[np.ix_(step.to_numpy(dtype=np.int64), columns)] = frame.to_numpy(np.float64)
+        targets = cls(weights, drift_band=np.inf)
+        targets.check(market)
+        return targets
+
+    def check(self, market: Market) -> None:
+        """Refuse targets that do not fit a market: shape, unknown pairs, weights for an index."""
+        if self.weights.shape != market.price.shape:
+            raise TargetError(
+                f"weights has shape {self.weights.shape} and the market {market.price.shape}: "
+                "give one row per step and one column per symbol"
+            )
+        known = set(zip(market.pairs["hk"], market.pairs.index, strict=True))
+        for pair in self.pairs:
+            if pair not in known:
+                raise TargetError(f"{pair} is not a pair of this market: give (Hong Kong symbol, ADR symbol)")
+        wanted = np.isfinite(self.weights).any(axis=0)
+        index = wanted & (market.instruments["kind"] == "index").to_numpy()
+        if index.any():
+            symbol = market.symbols[int(np.argmax(index))]
+            raise TargetError(f"{symbol} is an index and cannot be traded: give weights for an ETF or stock")
+
+    def standing(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the weights wanted at each step: the last number emitted, 0 before the first.
+
+        Returns:
+            Single lines, shape (T, N), and linked pairs, shape (T, P). No NaN.
+        """
+        return carried(self.weights), carried(self.pair_weights)
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Anything that turns a market, and possibly a regime path, into targets."""
+
+    def targets(self, market: Market, path: RegimePath | None = None) -> Targets:
+        """Return the targets of every step, each made from what was known at that step."""
+        ...
+
+
+class Parametrised:
+    """A frozen dataclass of parameters."""
+
+    def with_(self, **changes: Any) -> Self:
+        """Return a copy with some parameters changed, validated like a new one."""
+        known = [f.name for f in fields(self)]  # type: ignore[arg-type]
+        for name in changes:
+            if name not in known:
+                allowed = ", ".join(known)
+                raise ParameterError(f"{type(self).__name__} has no parameter {name!r}: it has {allowed}")
+        return replace(self, **changes)  # type: ignore[type-var]
+
+
+def require(name: str, value: object, low: float, high: float = np.inf, *, whole: bool = False) -> None:
+    """Refuse a parameter that is not a finite number (a whole one) in ``low <= value <= high``."""
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    size = float(value) if number else np.nan  # type: ignore[arg-type]
+    if not (np.isfinite(size) and low <= size <= high) or (whole and size != int(size)):
+        kind = "a whole number" if whole else "a number"
+        bounds = f"of at least {low:g}" if high == np.inf else f"from {low:g} to {high:g}"
+        raise ParameterError(f"{name} is {value!r}: give {kind} {bounds}")
+
+
+def require_band(value: object) -> None:
+    """Refuse a drift band that is neither a positive number nor inf."""
+    if value != np.inf:
+        require("drift_band", value, 1e-6)
+
+
+def require_path(market: Market, path: RegimePath | None, who: str) -> RegimePath:
+    """Return the path if it is there and was made for this market's steps."""
+    if path is None:
+        raise ParameterError(f"{who} needs a regime path: pass path=model.walk_forward(market, events)")
+    if len(path.time) != len(market):
+        raise ParameterError(
+            f"the regime path has {len(path.time)} steps and the market {len(market)}: make the path from "
+            "this market, or cut both at the same step"
+        )
+    if (pd.DatetimeIndex(path.time).as_unit("ns").asi8 != market.times).any():
+        raise ParameterError(
+            "the regime path has other steps than the market: make the path from this market"
+        )
+    return path
+
+
+def decisions(market: Market) -> NDArray[np.intp]:
+    """Return the numbers of the market's decision steps, shape (S,): New York closes where there are any."""
+    return np.flatnonzero(market.decision_steps)
+
+
+def sessions_of(market: Market, steps: NDArray[np.intp]) -> pd.DatetimeIndex:
+    """Return the session dates of steps, as nanoseconds."""
+    return pd.DatetimeIndex(market.grid["session"].to_numpy()[steps], name="session").as_unit("ns")
+
+
+def columns_of(market: Market, symbols: Iterable[object]) -> NDArray[np.intp]:
+    """Return the positions of symbols among the market's columns."""
+    return np.array([market.column(str(symbol)) for symbol in symbols], dtype=np.intp)
+
+
+def departed(market: Market) -> NDArray[np.bool_]:
+    """Return whether each line has left the market at each step, shape (T, N)."""
+    gone = np.zeros(market.price.shape, dtype=bool)
+    session = pd.DatetimeIndex(market.grid["session"]).as_unit("ns").asi8
+    for symbol, last in zip(market.delistings["symbol"], market.delistings["last_session"], strict=True):
+        if symbol in market.price.columns:
+            gone[:, market.column(symbol)] |= session > pd.Timestamp(last).as_unit("ns").value
+    return gone
+
+
+def latest(
+    values: NDArray[np.float64], steps: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the last finite value known at each decision step and its age in decision steps.
+
+    Args:
+        values: shape (T, N), NaN where nothing was observed.
+        steps: decision steps, shape (S,).
+
+    Returns:
+        Values, shape (S, N), NaN before the first; ages, shape (S, N), very large before the first.
+    """
+    seen = np.where(np.isfinite(values), np.arange(len(values))[:, None], -1)
+    row = np.maximum.accumulate(seen, axis=0)[steps]
+    value = np.where(row >= 0, np.take_along_axis(values, np.maximum(row, 0), axis=0), np.nan)
+    known = np.searchsorted(steps, row.ravel()).reshape(row.shape)  # the first decision step that knew it
+    age = np.where(row >= 0, np.arange(len(steps))[:, None] - known, np.iinfo(np.int32).max)
+    return value, age
+
+
+def carried(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Carry the last finite number forward along the steps, 0 before the first."""
+    row = np.maximum.accumulate(np.where(np.isnan(numbers), -1, np.arange(len(numbers))[:, None]), axis=0)
+    return np.where(row >= 0, np.take_along_axis(numbers, np.maximum(row, 0), axis=0), 0.0)
+
+
+def changes(wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep a wanted weight where it differs from the row before (0 before the first), NaN elsewhere."""
+    before = np.vstack([np.zeros((1, wanted.shape[1])), wanted[:-1]])
+    return np.where(wanted != before, wanted, np.nan)

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import dataclasses
+
+import doubles
+import empyrical
+import numpy as np
+import pandas as pd
+import pytest
+
+from entrepot.errors import DataError, ParameterError
+from entrepot.reports import lag_adjusted_sharpe, round_trips, summary
+
+RISK = ["Annualized Return [%]", "Annualized Volatility [%]", "Sharpe Ratio", "Monthly Sharpe"]
+RISK += ["Lag-adjusted Sharpe", "Sortino Ratio", "Calmar Ratio", "Omega Ratio"]
+
+
+def random_ledger(seed: int = 1, n: int = 600, rate: float = 0.0) -> doubles.Ledger:
+    rng = np.random.default_rng(seed)
+    return doubles.from_equity(list(100 * np.cumprod(1 + np.r_[0, rng.normal(0.0004, 0.01, n - 1)])), rate)
+
+
+def test_names_and_identities(ledger):
+    table = summary(ledger)
+    for name in (
+        "Start", "End", "Period", "Start Value", "End Value", "Total Return [%]", "Annualized Return [%]",
+        "Annualized Volatility [%]", "Sharpe Ratio", "Monthly Sharpe", "Lag-adjusted Sharpe", "Sortino Ratio",
+        "Calmar Ratio", "Omega Ratio", "Max Drawdown [%]", "Max Drawdown Duration", "Win Rate [%]", "Profit Factor",
+        "Expectancy", "Turnover", "Total Fees Paid", "Total Costs", "Trades", "Orders Dropped",
+    ):  # fmt: skip
+        assert name in table
+    assert "Benchmark Return [%]" not in table
+    assert table["Undefined"] == ""
+    assert table.attrs["reasons"] == {}
+    assert table["Start Value"] * (1 + table["Total Return [%]"] / 100) == pytest.approx(table["End Value"])
+    assert table["Total Costs"] == pytest.approx(ledger.costs().sum())
+    fees = (ledger.fills["fees"] * ledger.fills["fx"]).sum()
+    assert table["Total Fees Paid"] == pytest.approx(fees)
+    assert table["Slippage Paid"] == pytest.approx((ledger.fills["slippage"] * ledger.fills["fx"]).sum())
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.0001])
+def test_agrees_with_empyrical(rate):
+    ledger = random_ledger(rate=rate)
+    table, r = summary(ledger), ledger.returns
+    assert table["Annualized Return [%]"] == pytest.approx(100 * empyrical.annual_return(r))
+    assert table["Annualized Volatility [%]"] == pytest.approx(100 * empyrical.annual_volatility(r))
+    assert table["Sharpe Ratio"] == pytest.approx(empyrical.sharpe_ratio(r, risk_free=rate))
+    assert table["Sortino Ratio"] == pytest.approx(empyrical.sortino_ratio(r, required_return=rate))
+    assert table["Calmar Ratio"] == pytest.approx(empyrical.calmar_ratio(r))
+    assert table["Omega Ratio"] == pytest.approx(empyrical.omega_ratio(r, risk_free=rate))
+    assert table["Max Drawdown [%]"] == pytest.approx(100 * empyrical.max_drawdown(r))
+
+
+def test_sharpe_by_hand():
+    ledger = doubles.from_equity([100, 101, 100, 103], rate=0.001)
+    over = np.array([0.01, 100 / 101 - 1, 0.03]) - 0.001
+    expected = over.mean() / over.std(ddof=1) * np.sqrt(252)
+    assert summary(ledger)["Sharpe Ratio"] == pytest.approx(expected)
+
+
+def test_unknown_policy_rate_counts_as_zero():
+    ledger = random_ledger(rate=0.0003)
+    silent = dataclasses.replace(ledger, risk_free=ledger.risk_free.iloc[:0])
+    assert summary(silent)["Sharpe Ratio"] == pytest.approx(empyrical.sharpe_ratio(ledger.returns))
+
+
+def test_monthly_sharpe_by_hand():
+    ledger = random_ledger(n=300)
+    months = (1 + ledger.returns).resample("ME").prod() - 1
+    expected = months.mean() / months.std(ddof=1) * np.sqrt(12)
+    assert summary(ledger)["Monthly Sharpe"] == pytest.approx(expected)
+
+
+def test_lag_adjusted_sharpe_is_los_formula():
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, 0.01, 3001)
+    r = 0.0005 + noise[1:] - 0.9 * noise[:-1]
+    q = 21
+    rho = [
+        np.dot(r[:-k] - r.mean(), r[k:] - r.mean()) / np.dot(r - r.mean(), r - r.mean()) for k in range(1, q)
+    ]
+    eta = q / np.sqrt(q + 2 * sum((q - k) * rho[k - 1] for k in range(1, q)))
+    expected = np.sqrt(252 / q) * eta * r.mean() / r.std(ddof=1)
+    value, reason = lag_adjusted_sharpe(r, q - 1)
+    assert value == pytest.approx(expected)
+    assert reason == ""
+    assert value > 2 * empyrical.sharpe_ratio(r)  # reversals overstate risk by the day
+    by_month = r[: len(r) // q * q].reshape(-1, q).sum(axis=1)
+    assert value == pytest.approx(by_month.mean() / by_month.std(ddof=1) * np.sqrt(12), rel=0.25)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lag_adjusted_sharpe_never_takes_a_negative_root(seed):
+    rng = np.random.default_rng(seed)
+    steps = rng.choice([-1.0, 1.0], 60)
+    value, reason = lag_adjusted_sharpe(np.diff(steps, append=steps[0]) * 0.01 + 1e-5)
+    assert np.isfinite(value) or reason
+
+
+def test_lags_are_checked(ledger):
+    with pytest.raises(ParameterError, match="lags is 0"):
+        summary(ledger, lags=0)
+
+
+def test_drawdown_duration_counts_to_recovery_and_to_the_end():
+    # 2020-01-01 is a Wednesday: peak on the 2nd, recovered on the 7th; then down from the 8th to the 13th.
+    table = summary(doubles.from_equity([100, 110, 105, 108, 111, 112, 100, 99, 98]))
+    assert table["Max Drawdown [%]"] == pytest.approx(100 * (98 / 112 - 1))
+    assert table["Max Drawdown Duration"] == pd.Timedelta(days=5)
+    assert summary(doubles.from_equity([100, 101, 102]))["Max Drawdown Duration"] == pd.Timedelta(0)
+
+
+def test_ruin_is_said_not_computed():
+    table = summary(doubles.from_equity([100, 60, -20, 5, 8]))
+    assert table[RISK].isna().all()
+    assert all("zero or below" in table.attrs["reasons"][name] for name in RISK)
+    assert table["Max Drawdown [%]"] == pytest.approx(-120)
+    assert table["Total Return [%]"] == pytest.approx(-92)
+    assert "Sharpe Ratio: equity fell to zero or below" in table["Undefined"]
+
+
+def test_flat_equity_has_no_ratios():
+    table = summary(doubles.from_equity([100.0] * 60))
+    assert table["Annualized Return [%]"] == 0
+    assert table["Annualized Volatility [%]"] == 0
+    for name in (
+        "Sharpe Ratio",
+        "Monthly Sharpe",
+        "Lag-adjusted Sharpe",
+        "Sortino Ratio",
+        "Calmar Ratio",
+        "Omega Ratio",
+    ):
+        assert np.isnan(table[name])
+        assert table.attrs["reasons"][name]
+
+
+def test_only_gains_are_not_infinitely_good():
+    table = summary(doubles.from_equity(list(100 * np.cumprod(np.r_[1, np.linspace(1.001, 1.002, 80)]))))
+    for name in ("Sortino Ratio", "Calmar Ratio", "Omega Ratio"):
+        assert np.isnan(table[name])
+        assert "no " in table.attrs["reasons"][name]
+    assert np.isfinite(table["Sharpe Ratio"])
+
+
+def test_missing_equity_is_said():
+    table = summary(doubles.from_equity([100, 101, np.nan, 102, 103]))
+    assert table[RISK].isna().all()
+    assert "missing" in table.attrs["reasons"]["Sharpe Ratio"]
+    assert table["Total Return [%]"] == pytest.approx(3)
+    assert np.isnan(table["Max Drawdown [%]"])
+
+
+@pytest.mark.parametrize("levels", [[100.0], [100.0, 101.0]])
+def test_short_runs_do_not_crash(levels):
+    table = summary(doubles.from_equity(levels))
+    assert table[RISK].isna().all()
+    assert table.attrs["reasons"]["Sharpe Ratio"] == "fewer than two returns"
+
+
+@pytest.mark.parametrize(
+    "levels", [[100, 60, -20, 5], [100.0] * 50, [100.0], [100, np.nan, 101], [100, 0, 0, 0]]
+)
+def test_nothing_is_infinite(levels):
+    for value in summary(doubles.from_equity(levels)):
+        if isinstance(value, float):
+            assert not np.isinf(value)
+
+
+def test_benchmark_in_dates_or_times(ledger):
+    dates = pd.bdate_range("2018-12-01", "2024-01-31")
+    levels = pd.Series(np.linspace(50, 80, len(dates)), index=dates)
+    expected = 100 * (levels.asof(ledger.daily.index[-1]) / levels.asof(ledger.daily.index[0]) - 1)
+    assert summary(ledger, levels)["Benchmark Return [%]"] == pytest.approx(expected)
+    at_close = levels.set_axis((dates + pd.Timedelta("8h10min")).tz_localize("UTC"))
+    assert summary(ledger, at_close)["Benchmark Return [%]"] == pytest.approx(expected)
+    late = summary(ledger, levels.loc["2020":])
+    assert np.isnan(late["Benchmark Return [%]"])
+    assert "begins after" in late["Undefined"]
+
+
+def test_benchmark_of_returns_is_refused(ledger):
+    with pytest.raises(DataError, match="levels such as closes, not returns"):
+        summary(ledger, ledger.returns)
+    with pytest.raises(DataError, match="by date"):
+        summary(ledger, pd.Series([1.0, 2.0]))
+
+
+def test_round_trips_add_up(ledger):
+    trips = round_trips(ledger)
+    instruments = ledger.contributions.T.groupby(level="instrument").sum().T.sum()
+    traded = instruments.drop([name for name in instruments.index if name.startswith("cash:")])
+    assert trips["P&L"].sum() == pytest.approx(traded.sum())
+    assert set(trips["name"]) == {"BABA", "JD", "KWEB"}
+    assert trips["open"].sum() == 1
+    assert (trips["opened"] <= trips["closed"]).all()
+    table = summary(ledger)
+    closed = trips.loc[~trips["open"], "P&L"]
+    assert table["Trades"] == len(closed)
+    assert table["Win Rate [%]"] == pytest.approx(100 * (closed > 0).mean())
+    assert table["Expectancy"] == pytest.approx(closed.mean())
+    assert table["Profit Factor"] == pytest.approx(closed[closed > 0].sum() / -closed[closed < 0].sum())
+
+
+def test_a_reversal_ends_one_trip_and_begins_the_next():
+    ledger = doubles.from_equity([100, 101, 103, 102, 104, 105, 105])
+    positions = pd.DataFrame({"X": [0, 5, 5, -5, -5, 0, 0]}, index=ledger.equity.index, dtype=float)
+    fills = pd.DataFrame({"symbol": ["X"] * 3, "pair": "", "notional": 5.0, "fx": 1.0})
+    trips = round_trips(dataclasses.replace(ledger, positions=positions, fills=fills))
+    assert list(trips["direction"]) == [1, -1]
+    assert list(trips["P&L"]) == pytest.approx([1 + 2 - 1, 2 + 1])
+    assert not trips["open"].any()
+
+
+def test_turnover_by_hand():
+    ledger = doubles.from_equity([100.0] * 262)
+    fills = pd.DataFrame({"symbol": ["X"] * 2, "pair": "", "notional": [150.0, 150.0], "fx": 0.5})
+    years = (ledger.equity.index[-1] - ledger.equity.index[0]) / pd.Timedelta(days=365.25)
+    table = summary(dataclasses.replace(ledger, fills=fills))
+    assert table["Turnover"] == pytest.approx(150 / 100 / years)
+
+
+@pytest.mark.slow
+def test_agrees_with_vectorbt():
+    import vectorbt  # noqa: F401
+
+    ledger = random_ledger(seed=9, n=1000)
+    table = summary(ledger)
+    theirs = ledger.returns.vbt.returns(freq="1D", year_freq="252 days")
+    assert table["Sharpe Ratio"] == pytest.approx(theirs.sharpe_ratio(), rel=1e-9)
+    assert table["Sortino Ratio"] == pytest.approx(theirs.sortino_ratio(), rel=1e-9)
+    assert table["Annualized Return [%]"] == pytest.approx(100 * theirs.annualized(), rel=1e-9)
+    assert table["Annualized Volatility [%]"] == pytest.approx(100 * theirs.annualized_volatility(), rel=1e-9)
+    assert table["Calmar Ratio"] == pytest.approx(theirs.calmar_ratio(), rel=1e-9)
+    assert table["Omega Ratio"] == pytest.approx(theirs.omega_ratio(), rel=1e-9)
+    assert table["Max Drawdown [%]"] == pytest.approx(100 * theirs.max_drawdown(), rel=1e-9)

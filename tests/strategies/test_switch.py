@@ -1,0 +1,230 @@
+"""The regime switch: who is in charge at each step, and what is emitted when that changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from entrepot.errors import ParameterError, TargetError
+from entrepot.strategies import LongHKShortADR, RegimeSwitch, SectorRotation, Targets
+from entrepot.strategies.targets import decisions
+
+NAN = np.nan
+PAIR = ("100.HK", "ADA")
+
+
+@dataclass(frozen=True, eq=False)
+class Scripted:
+    """Targets written down in advance: {decision: number} for a symbol or a pair."""
+
+    singles: dict[str, dict[int, float]] = field(default_factory=dict)
+    linked: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
+    drift_band: float = 0.10
+    seen: list = field(default_factory=list)
+
+    def targets(self, market, path=None):
+        self.seen.append(path)
+        steps = decisions(market)
+        weights = np.full(market.price.shape, NAN)
+        pair_weights = np.full((len(market), len(self.linked)), NAN)
+        for symbol, script in self.singles.items():
+            for decision, number in script.items():
+                if decision < len(steps):
+                    weights[steps[decision], market.column(symbol)] = number
+        for p, script in enumerate(self.linked.values()):
+            for decision, number in script.items():
+                if decision < len(steps):
+                    pair_weights[steps[decision], p] = number
+        return Targets(weights, tuple(self.linked), pair_weights, self.drift_band, ("scripted",))
+
+
+@pytest.fixture
+def market(make_pairs):
+    return make_pairs(count=12, hk_holidays=())
+
+
+def states_at(market, by_decision):
+    """States by decision, each from just after the decision before."""
+    states = np.zeros(len(market), dtype=int)
+    steps = decisions(market)
+    for decision, state in enumerate(by_decision):
+        states[(steps[decision - 1] + 1 if decision else 0) : steps[decision] + 1] = state
+    return states
+
+
+def spoken(column, market):
+    numbers = column[decisions(market)]
+    return {int(i): float(numbers[i]) for i in np.flatnonzero(np.isfinite(numbers))}
+
+
+def test_on_a_change_the_incoming_part_is_adopted_and_the_outgoing_left(market, make_path):
+    calm = Scripted({"KWEB": {1: 0.3, 6: 0.4}, "ASHR": {1: 0.2}}, {PAIR: {2: 0.1}})
+    tariff = Scripted({"KWEB": {0: 0.3, 5: 0.1}, "100.HK": {2: 0.25, 8: 0.0}})
+    path = make_path(market, states_at(market, [0, 0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 1]))
+    switch = RegimeSwitch(path, calm=calm, tariff=tariff)
+    targets = switch.targets(market)
+    single = {s: spoken(targets.weights[:, market.column(s)], market) for s in ("KWEB", "ASHR", "100.HK")}
+    assert single == {
+        "KWEB": {1: 0.3, 5: 0.1, 7: 0.4, 9: 0.1},  # both want 0.3 at decision 4: nothing to say
+        "ASHR": {1: 0.2, 4: 0.0, 7: 0.2, 9: 0.0},
+        "100.HK": {4: 0.25, 7: 0.0},
+    }
+    assert targets.pairs == (PAIR,)
+    assert spoken(targets.pair_weights[:, 0], market) == {2: 0.1, 4: 0.0, 7: 0.1, 9: 0.0}
+    assert calm.seen == [path]
+    assert targets.notes == ("calm: scripted", "tariff: scripted")
+
+
+def test_what_stands_is_always_what_the_part_in_charge_wants(make_pairs, wander):
+    market = make_pairs(phases=("open", "close"))
+    path = wander(market)
+    pairs = LongHKShortADR(lookback=20, span=3, entry=1.0, round_trip_bps=0)
+    parts = {
+        "calm": pairs,
+        "tariff": SectorRotation(lookback=15, top=1, rebalance=4, universe="hk"),
+        "delisting": pairs.with_(mode="delisting_hedge"),
+    }
+    single, linked = RegimeSwitch(path, **parts).targets(market).standing()
+    steps = decisions(market)
+    for state, name in enumerate(path.names):
+        here = steps[path.states[steps] == state]
+        if name not in parts:
+            assert not single[here].any()
+            assert not linked[here].any()
+            continue
+        wanted, wanted_linked = parts[name].targets(market, path).standing()
+        np.testing.assert_array_equal(single[here], wanted[here])
+        np.testing.assert_array_equal(linked[here], wanted_linked[here] if wanted_linked.size else 0)
+
+
+def test_a_part_that_stays_in_charge_under_two_regimes_is_not_repeated(market, make_path):
+    part = Scripted({"KWEB": {1: 0.3}})
+    path = make_path(market, states_at(market, [0, 0, 1, 3, 1, 0, 0, 3, 3, 0, 0, 0]))
+    targets = RegimeSwitch(path, calm=part, tariff=part, decoupling=part).targets(market)
+    assert spoken(targets.weights[:, market.column("KWEB")], market) == {1: 0.3}
+    assert len(part.seen) == 1
+    assert RegimeSwitch(path, calm=part, tariff=part).targets(market).notes == ("calm and tariff: scripted",)
+
+
+def test_parts_with_equal_parameters_are_one(make_pairs, make_path):
+    market = make_pairs()
+    quick = LongHKShortADR(lookback=20, span=3, entry=1.0, round_trip_bps=0)
+    path = make_path(market, np.arange(len(market)) // 7 % 2)
+    single = quick.targets(market)
+    switched = RegimeSwitch(path, calm=quick, tariff=quick.with_()).targets(market)
+    np.testing.assert_array_equal(switched.pair_weights, single.pair_weights)
+
+
+def test_changes_between_decisions_wait_for_the_next_one(make_pairs, make_path):
+    market = make_pairs(count=12, phases=("open", "close"), hk_holidays=())
+    part = Scripted({"KWEB": {0: 0.3}})
+    states = np.zeros(len(market), dtype=int)
+    steps = decisions(market)
+    states[steps[3] + 1 : steps[4]] = 1  # gone again before the New York close
+    states[steps[6] - 1 :] = 1
+    targets = RegimeSwitch(make_path(market, states), calm=part).targets(market)
+    assert spoken(targets.weights[:, market.column("KWEB")], market) == {0: 0.3, 6: 0.0}
+    assert np.isfinite(targets.weights).sum() == 2
+
+
+def test_frames_are_parts_and_none_is_cash(market, make_path):
+    days = market.grid["session"].unique()
+    frame = pd.DataFrame({"KWEB": [0.5, 0.7]}, index=pd.DatetimeIndex(days[[1, 6]]))
+    path = make_path(market, states_at(market, [0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0]))
+    switch = RegimeSwitch(path, calm=frame)
+    targets = switch.targets(market)
+    assert spoken(targets.weights[:, market.column("KWEB")], market) == {1: 0.5, 3: 0.0, 8: 0.7}
+    assert targets.drift_band == np.inf
+    assert switch.with_(tariff=Scripted()).targets(market).drift_band == 0.10
+    assert switch.with_(drift_band=0.5).targets(market).drift_band == 0.5
+    with pytest.raises(TargetError, match="NOPE"):
+        RegimeSwitch(path, calm=frame.rename(columns={"KWEB": "NOPE"})).targets(market)
+    nothing = RegimeSwitch(path).targets(market)
+    assert np.isnan(nothing.weights).all()
+
+
+def test_probabilities_weight_the_parts_within_a_deadband(market, make_path):
+    probability = np.zeros((12, 4))
+    probability[:, 0] = [1, 1, 0.95, 0.89, 0.85, 0.80, 0.5, 0.5, 0.55, 0.0, 0, 0]
+    probability[:, 1] = 1 - probability[:, 0]
+    by_step = np.repeat(probability, 2, axis=0)
+    part = Scripted({"KWEB": {0: 0.4, 11: 0.0}}, {PAIR: {0: 0.2}})
+    path = make_path(market, 0, probabilities=by_step)
+    switch = RegimeSwitch(path, calm=part, weighting="probability")
+    targets = switch.targets(market)
+    assert spoken(targets.weights[:, market.column("KWEB")], market) == pytest.approx(
+        {0: 0.4, 3: 0.356, 6: 0.2, 9: 0.0}
+    )
+    exact = switch.with_(deadband=0).targets(market)
+    np.testing.assert_allclose(
+        exact.standing()[0][decisions(market), market.column("KWEB")][:11], 0.4 * probability[:11, 0]
+    )
+
+
+def test_a_line_no_part_wants_any_more_is_left_at_once(market, make_path):
+    part = Scripted({"KWEB": {0: 0.04, 5: 0.0}, "ASHR": {0: 0.4}})
+    switch = RegimeSwitch(make_path(market, 0), calm=part, weighting="probability")
+    assert spoken(switch.targets(market).weights[:, market.column("KWEB")], market) == {0: 0.04, 5: 0.0}
+
+
+def test_equal_pairs_of_two_parts_are_one_and_their_probabilities_add_up(market, make_path):
+    one = Scripted(linked={PAIR: {0: 0.1}, ("101.HK", "ADB"): {0: 0.3}})
+    two = Scripted(linked={("102.HK", "ADC"): {0: 0.2}, PAIR: {0: -0.1}})
+    path = make_path(market, 0, probabilities=np.tile([0.75, 0.25, 0, 0], (len(market), 1)))
+    targets = RegimeSwitch(path, calm=one, tariff=two, weighting="probability").targets(market)
+    assert targets.pairs == (PAIR, ("101.HK", "ADB"), ("102.HK", "ADC"))
+    np.testing.assert_allclose(targets.pair_weights[decisions(market)[0]], [0.05, 0.225, 0.05])
+
+
+def test_a_departed_line_is_not_spoken_of(make_pairs, make_path):
+    delisted = pd.DataFrame(
+        [("ADA", pd.Timestamp("2022-01-07"), "100.HK", 8.0)],
+        columns=["symbol", "last_session", "into", "ordinary_per_ads"],
+    )
+    market = make_pairs(count=12, hk_holidays=(), delistings=delisted)
+    part = Scripted({"ADA": {0: 0.2}}, {PAIR: {0: 0.1}})
+    path = make_path(market, states_at(market, [0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0]))
+    for weighting, expected in (("hard", {0: 0.1, 3: 0.0}), ("probability", {0: 0.1, 3: 0.0})):
+        targets = RegimeSwitch(path, calm=part, weighting=weighting).targets(market)
+        assert spoken(targets.pair_weights[:, 0], market) == expected
+        assert max(spoken(targets.weights[:, market.column("ADA")], market)) == 3
+
+
+@pytest.mark.parametrize("weighting", ["hard", "probability"])
+@pytest.mark.parametrize("phases", [("close",), ("open", "close")])
+def test_cutting_market_and_path_changes_nothing_before(make_pairs, wander, same_until, weighting, phases):
+    market = make_pairs(seed=31, phases=phases)
+    path = wander(market, 32)
+    pairs = LongHKShortADR(lookback=20, span=3, entry=1.0, round_trip_bps=0)
+    switch = RegimeSwitch(
+        path,
+        calm=pairs,
+        tariff=SectorRotation(lookback=15, top=1, rebalance=4, universe="etf"),
+        delisting=pairs.with_(mode="delisting_hedge"),
+        decoupling=SectorRotation(lookback=30, top=2, rebalance=6, universe="hk"),
+        weighting=weighting,
+    )
+    targets = switch.targets(market)
+    assert np.isfinite(targets.weights).sum() > 10
+    assert np.isfinite(targets.pair_weights).sum() > 10
+    same_until(switch, market, path, 33, cuts=8)
+
+
+def test_bad_switches_are_refused_in_one_sentence(market, make_path):
+    path = make_path(market)
+    for arguments, words in (
+        ({"path": None}, "path"),
+        ({"path": path, "calm": "cash"}, "calm"),
+        ({"path": path, "decoupling": LongHKShortADR}, "decoupling"),
+        ({"path": path, "weighting": "soft"}, "weighting"),
+        ({"path": path, "deadband": 2}, "deadband"),
+        ({"path": path, "drift_band": -1}, "drift_band"),
+    ):
+        with pytest.raises(ParameterError, match=words) as refusal:
+            RegimeSwitch(**arguments)
+        assert "\n" not in str(refusal.value)
+    with pytest.raises(ParameterError, match=f"{len(market)} steps and the market 10"):
+        RegimeSwitch(path).targets(market.until(9))
