@@ -1,0 +1,39 @@
+"""What can be traded, when, at what price and at what cost."""
+
+from __future__ import annotations
+
+from entrepot.markets.fees import (
+    FeeTable,
+    borrow_table,
+    fee_schedule,
+    fee_table,
+    half_tick,
+    policy_rate,
+    settlement_days,
+)
+from entrepot.markets.listings import Listings, load_instruments, load_listings
+from entrepot.markets.load import load_market
+from entrepot.markets.market import Market
+from entrepot.markets.premium import premium
+from entrepot.markets.sessions import build_grid, session_clock, session_times
+from entrepot.markets.simulate import simulate_market
+
+__all__ = [
+    "FeeTable",
+    "Listings",
+    "Market",
+    "borrow_table",
+    "build_grid",
+    "fee_schedule",
+    "fee_table",
+    "half_tick",
+    "load_instruments",
+    "load_listings",
+    "load_market",
+    "policy_rate",
+    "premium",
+    "session_clock",
+    "session_times",
+    "settlement_days",
+    "simulate_market",
+]

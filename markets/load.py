@@ -17,7 +17,7 @@ from entrepot.markets.lines import Adjustment, Line, describe_line, on_sessions,
 from entrepot.markets.listings import load_listings
 from entrepot.markets.market import INSTRUMENT_COLUMNS, Market, empty_table
 from entrepot.markets.price_files import read_prices, spell_symbol
-from entrepot.markets.rates import read_fixings, refuse_gaps
+from entrepot.markets.rates import MAX_AGE, read_fixings, refuse_gaps
 from entrepot.markets.sessions import build_grid, check_phases, session_times
 
 FIXINGS_BEFORE_START: Final = pd.Timedelta(days=10)
@@ -43,7 +43,7 @@ def load_market(
             Close, Volume; Adj Close, Dividends, Stock Splits if at hand), named by symbol: ``BABA.csv``,
             ``9988.HK.csv``, ``^HSI.csv``, ``HKD=X.csv`` (HKD per USD). Or one long table with a symbol
             column. Prices in local currency; a blank price is a gap.
-        start: first session, by default that of the first price.
+        start: first session, by default that of the first price; the day after where the rates begin with it.
         end: last session, by default that of the last price of any tradable line.
         phases: "auto" for four steps a day where any tradable line has opens in the range, else two; or
             ("close",) or ("open", "close").
@@ -75,6 +75,8 @@ def load_market(
     refuse_unknown(shorts, {line.symbol for line in lines}, "hk_shorts")
 
     first, last = date_range(lines, start, end, name)
+    if start is None:
+        first = after_first_rates(first, lines, fixings, notes)
     sessions = {
         venue: pd.DatetimeIndex(session_times(venue, first, last, ("close",))["session"])
         for venue in sorted({line.instrument["venue"] for line in lines})
@@ -131,6 +133,23 @@ def parse_date(given: str | pd.Timestamp, argument: str) -> pd.Timestamp:
         return pd.Timestamp(given).tz_localize(None).normalize().as_unit("ns")
     except (ValueError, TypeError, AttributeError):
         raise ParameterError(f"{argument}={given!r} is no date: write it as '2018-01-02'") from None
+
+
+def after_first_rates(
+    first: pd.Timestamp, lines: Sequence[Line], fixings: pd.DataFrame, notes: list[str]
+) -> pd.Timestamp:
+    """Return a start some days later where prices and rates were fetched from the same day on.
+
+    The first fixing is not known yet at that day's first step.
+    """
+    used = fixings[fixings["currency"].isin({line.instrument["currency"] for line in lines})]
+    begun = used.groupby("currency")["time"].min().dt.tz_localize(None).dt.normalize()
+    late = begun[(begun >= first) & (begun <= first + MAX_AGE)]
+    if late.empty:
+        return first
+    start = pd.Timestamp(late.max()) + pd.Timedelta(days=1)
+    notes.append(f"The market starts {start.date()}: the rates of {late.idxmax()} begin {late.max().date()}.")
+    return start
 
 
 def settle_pairs(lines: list[Line], fixings: pd.DataFrame) -> tuple[list[Line], pd.DataFrame]:

@@ -240,7 +240,7 @@ def draw_events(ax: Axes, found: Findings, theme: Theme) -> None:
 def footer(ax: Axes, found: Findings, theme: Theme) -> None:
     """Say what a reader must know before believing the page."""
     size = theme.size - 0.9
-    parts = ["entrepot \u00b7 252 sessions a year, excess over the policy rate, New York closes"]
+    parts = ["entrepot \u00b7 252 sessions a year, excess over the policy rate, sampled at session ends"]
     undefined = np.count_nonzero([isinstance(v, float) and np.isnan(v) for v in found.summary])
     if undefined:
         parts.append(f"{undefined} figures undefined (n/a)")

@@ -27,9 +27,12 @@ def time_axis(ax: Axes, found: Findings, labels: bool = True) -> None:
     ax.set_xlim(time[0], time[-1])  # type: ignore[arg-type]
     months = (time[-1].year - time[0].year) * 12 + time[-1].month - time[0].month
     every = next((m for m in (1, 3, 6, 12, 24, 60, 120) if months <= 9 * m), 240)
-    first = pd.Timestamp(time[0].year if every < 12 else time[0].year // (every // 12) * (every // 12), 1, 1)
-    ticks = [when for when in pd.date_range(first, time[-1], freq=f"{every}MS") if when >= time[0]]
-    pattern = "%Y" if every >= 12 else "%Y-%m"
+    days = max((time[-1] - time[0]).days // 8, 1)
+    years = max(every // 12, 1)
+    first = pd.Timestamp(time[0].year // years * years, 1, 1) if months > 2 else time[0].normalize()
+    spaced = pd.date_range(first, time[-1], freq=f"{every}MS" if months > 2 else f"{days}D")
+    ticks = [when for when in spaced if when >= time[0]]
+    pattern = "%Y" if every >= 12 else "%Y-%m" if months > 2 else "%m-%d"
     ax.set_xticks(ticks, [f"{when:{pattern}}" if labels else "" for when in ticks])  # type: ignore[arg-type]
 
 
@@ -182,6 +185,8 @@ def draw_exposure(ax: Axes, found: Findings, theme: Theme) -> None:
         found.sampled, net, where="post", color=theme.lines[3], linewidth=0.7, label="net", zorder=1.5
     )
     ax.axhline(0, color=theme.faint, linewidth=0.6)
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(low, -10.0), max(high, 10.0))
     ax.set_title("Exposure per leg, % of equity")
     legend_above(ax, handles)
 
@@ -206,7 +211,9 @@ def draw_sources(ax: Axes, found: Findings, theme: Theme, title_x: float = 0.0) 
         if v < 0:
             bar.set(hatch="/////", edgecolor=theme.paper, linewidth=0)
     ax.set_yticks(row, [source_name(str(name)) for name in source.index])
-    pitch = 72 * ax.get_window_extent().height / ax.get_figure(root=True).dpi / max(len(value), 6)
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    pitch = 72 * ax.get_position().height * figure.get_figheight() / max(len(value), 6)
     size = min(theme.size - 0.3, 0.84 * pitch)
     ax.tick_params(axis="y", colors=theme.ink, labelsize=size)
     ax.set_ylim(len(value) - 0.5 + max(0, 6 - len(value)) * 0.5, -0.6)

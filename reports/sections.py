@@ -211,7 +211,8 @@ def costs(found: Findings, sensitivity: pd.DataFrame | None) -> Section:
     traded = float((fills["notional"] * fills["fx"]).sum()) if len(fills) else 0.0
     paid["bp of value traded"] = 1e4 * paid["cost"] / traded if traded else np.nan
     paid.index = pd.Index([source_name(str(kind)) for kind in paid.index], name="kind")
-    paid.loc["total"] = ["", *paid.drop(columns="group").sum(min_count=1)]
+    total = {"group": "", **paid.drop(columns="group").sum(min_count=1)}
+    paid = pd.concat([paid, pd.DataFrame([total], index=["total"])]).rename_axis("kind")
     tables = [frame_table(paid, "Costs by kind", f"{found.currency}, positive where paid.", foot=1)]
     if sensitivity is not None:
         tables.append(frame_table(sensitivity, "The result under other costs", corner="case"))

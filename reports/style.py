@@ -89,6 +89,7 @@ class Theme:
                 "xtick.major.size": 2,
                 "ytick.major.size": 0,
                 "svg.fonttype": "none",
+                "svg.hashsalt": "entrepot",
             }
         )
 

@@ -418,8 +418,8 @@ class Builder:
         split_dates = {r["symbol"]: r["ex_date"] for r in self.split_rows}
         for symbol in self.symbols:
             row = self.instruments.loc[symbol]
-            if row["adjustment"] == "total_return" or row["kind"] == "index":
-                continue
+            if row["kind"] == "index":
+                continue  # total-return lines have some too: they are to be ignored
             for _ in range(int(rng.integers(0, 3))):
                 ex_date = self.session_of(row["venue"], rng)
                 if symbol in split_dates and rng.random() < 0.3:

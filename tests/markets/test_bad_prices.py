@@ -120,8 +120,8 @@ FOLDERS: dict[str, tuple[Callable[[], Files], str]] = {
         r"HKD=X.csv and USDHKD=X.csv both quote HKD",
     ),
     "rates begin late": (
-        lambda: on("HKD=X", lambda f: f[f["Date"] >= "2022-01-10"]),
-        r"HKD=X.csv begins 2022-01-10 and the market 2022-01-04",
+        lambda: on("HKD=X", lambda f: f[f["Date"] >= "2022-02-01"]),
+        r"HKD=X.csv begins 2022-02-01 and the market 2022-01-04",
     ),
     "rates with a hole": (
         lambda: on("HKD=X", lambda f: f[(f["Date"] < "2022-02-01") | (f["Date"] > "2022-02-20")]),

@@ -210,6 +210,18 @@ def test_a_fixing_is_known_in_new_york_on_its_date_and_in_hong_kong_the_day_afte
     )
 
 
+def test_files_fetched_from_one_day_on_start_the_day_after(tmp_path: Path) -> None:
+    files = pair()
+    files["HKD=X"] = files["HKD=X"][files["HKD=X"]["Date"] >= "2022-01-04"]
+    folder = write(tmp_path, files)
+    market = load_market(folder)
+    assert market.grid["session"].min() == pd.Timestamp("2022-01-05")
+    assert market.fx["HKD"].notna().all()
+    assert said(market, "starts 2022-01-05", "HKD")
+    with pytest.raises(DataError, match=r"HKD=X.csv begins 2022-01-04 and the market 2022-01-04"):
+        load_market(folder, start="2022-01-04")
+
+
 def test_a_rate_file_named_the_other_way_round_is_turned(tmp_path: Path) -> None:
     files = pair()
     one = load_market(write(tmp_path / "a", files))

@@ -62,25 +62,27 @@ def beside_the_press(market: Market, baba: pd.Series) -> list[str]:
     lines = []
     for adr in ("BIDU", "NTES"):
         series = premium(market, adr)
-        low, day = series[WEEK].min(), series[WEEK].idxmin()
-        earlier = series[: BEFORE.stop]
-        last = earlier[earlier <= low].index[-1]
+        weeks = series[: WEEK.stop].resample("W-FRI").mean()
+        lower = weeks.index[weeks < weeks.iloc[-1]][-1]
+        day = series[WEEK].idxmin()
+        deeper = series[: BEFORE.stop][series[: BEFORE.stop] < series[day]].index[-1]
         lines.append(
-            f"A3 {adr}: press: cheapest against Hong Kong in five months; data: {low:+.1%} on {day.date()}, "
-            f"last lower on {last.date()} ({earlier[last]:+.1%}): half of a same-date premium is overnight "
-            "news, so which day was lower depends on whose price is taken when and where the window begins."
+            f"A3 {adr}: press: cheapest against Hong Kong in five months; data: {weeks.iloc[-1]:+.1%} as the "
+            f"week's mean, last lower in the week to {lower.date()}, and {series[day]:+.1%} as its lowest "
+            f"day, last lower on {deeper.date()}: the press does not say whether it compared weeks or days."
         )
     first, peak, after = (float(baba[d]) for d in ("2025-03-04", "2025-03-05", "2025-03-06"))
-    synchronous = float(premium(market, "BABA", "hk_open")["2025-03-05"])
+    at_open = float(premium(market, "BABA", "hk_open")["2025-03-05"])
     lines.append(
         f"A5 BABA: press: the surge of 5 March cut the discount; data: {first:+.1%}, {peak:+.1%} and "
-        f"{after:+.1%} on 4, 5 and 6 March: New York moved before Hong Kong could, and against Hong Kong's next open the "
-        f"5th was {synchronous:+.1%}."
+        f"{after:+.1%} on 4, 5 and 6 March: New York moved first, and against Hong Kong's next open the 5th "
+        f"was {at_open:+.1%}."
     )
-    low, day = baba[YEAR].min(), baba[YEAR].idxmin()
+    before_open = premium(market, "BABA", "us_open")[YEAR].min()
     lines.append(
-        f"A7 BABA: press: nearly 8 % at the extreme of 2022; data: {low:+.1%} on {day.date()}: the press "
-        "does not say whose closes, which rate or which alignment it took, and these closes never reach 8 %."
+        f"A7 BABA: press: nearly 8 % at the extreme of 2022; data: {baba[YEAR].min():+.1%} on "
+        f"{baba[YEAR].idxmin().date()}: the press does not say whose price of when (New York's open against "
+        f"Hong Kong's close before it reached {before_open:+.1%})."
     )
     return lines
 

@@ -248,7 +248,7 @@ def simulated(market: Market | None = None, capital: float = 10_000_000.0, fund:
 
 
 def from_equity(levels: list[float], rate: float = 0.0, label: str = "prices loaded from prices") -> Ledger:
-    """One venue, one step a session on business days from 2020-01-01, equity as given, one share never traded."""
+    """One venue, one step on each business day from 2020-01-01, equity as given, one share never traded."""
     sessions = pd.bdate_range("2020-01-01", periods=len(levels)).as_unit("ns").rename("session")
     time = (sessions + pd.Timedelta("21h")).tz_localize("UTC").rename("time")
     grid = pd.DataFrame({"time": time, "venue": "XONE", "phase": "close", "session": sessions})

@@ -132,11 +132,31 @@ def test_holds_every_table(written, ledger):
     _, page = read(written)
     words = "\n".join(page.words)
     for title in (
-        "Summary", "Monthly returns, %", "By source", "By leg", "By instrument and source", "By regime", "By event",
-        "Costs by kind", "The result under other costs", "Costs assumed", "Fills", "Orders dropped", "Gaps", "Provenance",
-        "unavailable under stress", "no event", "decoupling", "no_borrow", "One more & thing.", "hindsight",
-        "Default parameters", "independent observations", "market: BABA: 1,264 closes read", "plan: 3 signals not taken",
-    ):  # fmt: skip
+        "Summary",
+        "Monthly returns, %",
+        "By source",
+        "By leg",
+        "By instrument and source",
+        "By regime",
+        "By event",
+        "Costs by kind",
+        "The result under other costs",
+        "Costs assumed",
+        "Fills",
+        "Orders dropped",
+        "Gaps",
+        "Provenance",
+        "unavailable under stress",
+        "no event",
+        "decoupling",
+        "no_borrow",
+        "One more & thing.",
+        "hindsight",
+        "Default parameters",
+        "independent observations",
+        "market: BABA: 1,264 closes read",
+        "plan: 3 signals not taken",
+    ):
         assert title in words, title
     assert f"{len(ledger.fills)} in all; the first and the last 20 are shown." in words
     assert words.count(ledger.label) >= 7

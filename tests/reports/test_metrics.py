@@ -24,9 +24,10 @@ def test_names_and_identities(ledger):
     table = summary(ledger)
     for name in (
         "Start", "End", "Period", "Start Value", "End Value", "Total Return [%]", "Annualized Return [%]",
-        "Annualized Volatility [%]", "Sharpe Ratio", "Monthly Sharpe", "Lag-adjusted Sharpe", "Sortino Ratio",
-        "Calmar Ratio", "Omega Ratio", "Max Drawdown [%]", "Max Drawdown Duration", "Win Rate [%]", "Profit Factor",
-        "Expectancy", "Turnover", "Total Fees Paid", "Total Costs", "Trades", "Orders Dropped",
+        "Annualized Volatility [%]", "Sharpe Ratio", "Monthly Sharpe", "Lag-adjusted Sharpe",
+        "Sortino Ratio", "Calmar Ratio", "Omega Ratio", "Max Drawdown [%]", "Max Drawdown Duration",
+        "Win Rate [%]", "Profit Factor", "Expectancy", "Turnover", "Total Fees Paid", "Total Costs", "Trades",
+        "Orders Dropped",
     ):  # fmt: skip
         assert name in table
     assert "Benchmark Return [%]" not in table

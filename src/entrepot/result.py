@@ -1,0 +1,157 @@
+"""Where the rooms meet: run a plan, and ask the finished run what it means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from entrepot import engine, reports
+from entrepot.engine.backtest import Fill, Plan
+from entrepot.engine.costs import Costs
+from entrepot.engine.result import Ledger
+from entrepot.errors import ParameterError
+from entrepot.markets.market import Market
+from entrepot.markets.premium import premium
+from entrepot.regimes.events import Events
+from entrepot.regimes.path import RegimePath
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(Ledger):
+    """A recorded run with the questions a researcher asks of it.
+
+    Args:
+        path: the regime path the plan was switched by, or None. It is what the methods below use where
+            they are not given another.
+    """
+
+    path: RegimePath | None = None
+
+    def summary(self, benchmark: pd.Series[Any] | None = None) -> pd.Series[Any]:
+        """Return the run's metrics under the field's names; see `entrepot.reports.summary`."""
+        return reports.summary(self, benchmark)
+
+    def by_leg(self) -> pd.DataFrame:
+        """Return profit and loss by leg and source; see `entrepot.reports.by_leg`."""
+        return reports.by_leg(self)
+
+    def by_instrument(self) -> pd.DataFrame:
+        """Return profit and loss by instrument and source; see `entrepot.reports.by_instrument`."""
+        return reports.by_instrument(self)
+
+    def by_regime(self, path: RegimePath | None = None) -> pd.DataFrame:
+        """Return profit and loss, risk and costs by the regime decided at the step before.
+
+        Args:
+            path: of this run's market; the run's own where not given.
+
+        Raises:
+            ParameterError: when there is no path at all.
+        """
+        path = path or self.path
+        if path is None:
+            raise ParameterError("this run has no regime path: give one, made by RegimeModel().walk_forward(...)")
+        return reports.by_regime(self, path.states, path.names)
+
+    def by_event(self, events: Events, sessions: float = 5) -> pd.DataFrame:
+        """Return profit and loss in the windows after events; see `entrepot.reports.by_event`."""
+        return reports.by_event(self, events.frame, sessions)
+
+    @cached_property
+    def premium(self) -> pd.DataFrame:
+        """Same-date parity premium of the pairs this run traded, sessions by ADR."""
+        series = {adr: premium(self.market, adr) for _, adr in self.lines.pairs}
+        return pd.DataFrame(series) if series else pd.DataFrame()
+
+    def tear_sheet(
+        self, path: str | os.PathLike[str] | None = None, *, events: Events | None = None, title: str | None = None
+    ) -> Figure:
+        """Draw the run on one page and write it where a path (png, pdf or svg) is given."""
+        return reports.tear_sheet(self, path, title=title, **self._context(events))
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        events: Events | None = None,
+        title: str | None = None,
+        sensitivity: pd.DataFrame | None = None,
+        extra: Mapping[str, pd.DataFrame] | None = None,
+        provenance: Mapping[str, str] | None = None,
+    ) -> Path:
+        """Write the run as one self-contained HTML file; see `entrepot.reports.report`."""
+        return reports.report(
+            self,
+            path,
+            title=title,
+            sensitivity=sensitivity,
+            extra=extra,
+            caveats=() if self.path is None else (self.path.caveat,),
+            provenance=provenance,
+            **self._context(events),
+        )
+
+    def _context(self, events: Events | None) -> dict[str, Any]:
+        shown = None
+        if events is not None:
+            shown = events.frame
+        return {
+            "states": None if self.path is None else self.path.states,
+            "names": None if self.path is None else self.path.names,
+            "events": shown,
+            "premium": None if self.premium.empty else self.premium,
+        }
+
+
+def backtest(
+    market: Market,
+    plan: pd.DataFrame | Plan,
+    *,
+    capital: float = 10_000_000.0,
+    base_currency: str = "USD",
+    costs: Costs | None = None,
+    path: RegimePath | None = None,
+    fill: Fill = "next_step",
+    check: bool = False,
+) -> Result:
+    """Run one plan through the clock and record everything.
+
+    Args:
+        market: T steps.
+        plan: anything with ``targets(market, path)``, or a DataFrame of weights of equity whose columns are
+            symbols and whose index is dates (decided at the last step of each date) or UTC times of steps.
+            NaN leaves a line alone, 0 gets out of it.
+        capital: equity before the first step, in ``base_currency``.
+        base_currency: of equity.
+        costs: what trading and holding cost; `Costs()` where not given.
+        path: regime path handed to the plan; a `RegimeSwitch` brings its own. Its states go to the ledger.
+        fill: ``"next_step"`` fills at the first tradable step after the decision; ``"same_step"`` at the very
+            price the decision was made on, for comparing with engines that do so.
+        check: verify at every step that equity moved by exactly what was booked.
+
+    Raises:
+        EntrepotError: on anything that cannot be run, in one sentence; see `entrepot.engine.backtest`.
+    """
+    if path is None:
+        path = getattr(plan, "path", None)
+    ledger = engine.backtest(
+        market,
+        plan,
+        capital=capital,
+        base_currency=base_currency,
+        costs=costs,
+        path=path,
+        fill=fill,
+        check=check,
+    )
+    return Result(**{item.name: getattr(ledger, item.name) for item in fields(Ledger)}, path=path)

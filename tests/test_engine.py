@@ -1,0 +1,270 @@
+"""The compiled clock against its slow twin, and what must hold of any run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import naive
+import numpy as np
+import pandas as pd
+import pytest
+import worlds
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from entrepot.engine import Costs, Ledger, backtest, backtest_batch
+from entrepot.engine.result import REASONS
+from entrepot.errors import EntrepotError, TargetError
+from entrepot.markets.market import Market
+
+def examples(count: int) -> settings:
+    """As many examples as asked for, however long a world takes to make and run."""
+    return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+
+
+def run(world: worlds.World, market: Market | None = None, **changes: object) -> Ledger:
+    """Run a world's plan on its market, every step's books checked."""
+    options = {
+        "capital": world.capital,
+        "base_currency": world.base_currency,
+        "costs": world.costs,
+        "path": world.path,
+        "fill": world.fill,
+        "check": True,
+    }
+    return backtest(market or world.market, world.plan, **(options | changes))
+
+
+def cut(world: worlds.World, step: int) -> tuple[Market, SimpleNamespace, SimpleNamespace | None]:
+    """The world as it was known at a step: market, plan and path."""
+    market = world.market.until(step)
+    targets = replace(
+        world.targets,
+        weights=world.targets.weights[: step + 1],
+        pair_weights=world.targets.pair_weights[: step + 1],
+    )
+    plan = SimpleNamespace(targets=lambda market, path=None: targets)
+    path = None if world.states is None else SimpleNamespace(states=world.states[: step + 1])
+    return market, plan, path
+
+
+def agree(world: worlds.World) -> None:
+    """Hold the kernel to the twin: equity, cash, positions, every fill, every dropped order, every source."""
+    try:
+        slow = naive.backtest(
+            world.market,
+            world.targets,
+            world.costs,
+            world.capital,
+            world.base_currency,
+            world.fill,
+            world.states,
+        )
+    except EntrepotError:
+        with pytest.raises(EntrepotError):
+            run(world)
+        return
+    fast = run(world)
+    scale = world.capital + max(abs(float(x)) for x in slow.equity)
+    near = {"rtol": 1e-9, "atol": 1e-9 * scale}
+    np.testing.assert_allclose(fast.equity_by_step, np.array(slow.equity, dtype=float), **near)
+    for currency in fast.cash:
+        np.testing.assert_allclose(fast.cash[currency], np.array(slow.cash[currency], dtype=float), **near)
+        owed = np.array(slow.receivables[currency], dtype=float)
+        np.testing.assert_allclose(fast.receivables[currency], owed, **near)
+    for symbol in fast.positions:
+        held = np.array(slow.positions[symbol], dtype=float)
+        np.testing.assert_allclose(fast.positions[symbol], held, rtol=1e-9, atol=1e-6)
+    same = ["step", "symbol", "reason", "pair", "decided_step"]
+    numbers = ["quantity", "price", "fill_price", "notional", "slippage", "fees", "fx"]
+    assert sorted(fast.fills[same].itertuples(index=False, name=None)) == sorted(
+        tuple(fill[name] for name in same) for fill in slow.fills
+    )
+    by_line = sorted(fast.fills[same + numbers].itertuples(index=False, name=None))
+    expected = sorted(
+        (*(fill[name] for name in same), *(float(fill[name]) for name in numbers)) for fill in slow.fills
+    )
+    for mine, theirs in zip(by_line, expected, strict=True):
+        np.testing.assert_allclose(mine[len(same) :], theirs[len(same) :], rtol=1e-7, atol=1e-6)
+    columns = ["step", "symbol", "decided_step", "reason"]
+    assert sorted(fast.dropped[columns].itertuples(index=False, name=None)) == sorted(
+        tuple(order[name] for name in columns) for order in slow.dropped
+    )
+    booked = fast.contributions
+    for key, amounts in slow.contributions.items():
+        theirs = np.array(amounts, dtype=float)
+        mine = booked[key] if key in booked.columns else np.zeros(len(theirs))
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-8 * scale, err_msg=str(key))
+    assert set(booked.columns) <= set(slow.contributions)
+
+
+def possible(seed: int, **sizes: int) -> worlds.World:
+    """A world of everything at random, whose targets may all be tried."""
+    switches = replace(worlds.random_switches(seed), impossible_shorts=False)
+    return worlds.random_world(seed, switches=switches, **sizes)
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_the_kernel_agrees_with_its_twin_on_drawn_worlds(seed: int) -> None:
+    agree(possible(seed, steps=60, pairs=seed % 3, hk_singles=1 + seed % 2, ny_singles=1))
+
+
+@examples(60)
+@given(worlds.worlds(steps=(30, 80)))
+def test_the_kernel_agrees_with_its_twin_on_any_world(world: worlds.World) -> None:
+    agree(world)
+
+
+@pytest.mark.slow
+@examples(3000)
+@given(worlds.worlds(steps=(30, 120)))
+def test_the_kernel_agrees_with_its_twin_on_thousands_of_worlds(world: worlds.World) -> None:
+    agree(world)
+
+
+def test_the_drawn_worlds_reach_every_kind_of_fill_and_drop() -> None:
+    reasons, dropped = set(), set()
+    for seed in range(120):
+        try:
+            ledger = run(possible(seed, steps=60, pairs=seed % 3, hk_singles=1 + seed % 2, ny_singles=1))
+        except EntrepotError:
+            continue
+        reasons |= set(ledger.fills["reason"])
+        dropped |= set(ledger.dropped["reason"])
+    assert reasons == set(REASONS)
+    assert dropped >= {"expired", "no_borrow", "delisted", "unwound", "unpriced"}
+
+
+@examples(40)
+@given(worlds.worlds(steps=(30, 80)), st.floats(0, 1))
+def test_a_cut_after_any_step_changes_nothing_up_to_it(world: worlds.World, where: float) -> None:
+    """Prices, fixings, actions and targets after a step removed: equity, fills and drops are the same bits."""
+    step = int(where * (len(world.market) - 1))
+    market, plan, path = cut(world, step)
+    options = {"capital": world.capital, "base_currency": world.base_currency, "costs": world.costs}
+    try:
+        whole = run(world)
+    except EntrepotError:
+        return
+    part = backtest(market, plan, path=path, fill=world.fill, **options)
+    np.testing.assert_array_equal(part.equity_by_step, whole.equity_by_step[: step + 1])
+    for name in ("fills", "dropped"):
+        earlier = getattr(whole, name)
+        earlier = earlier[earlier["step"] <= step].reset_index(drop=True)
+        pd.testing.assert_frame_equal(getattr(part, name), earlier, check_exact=True)
+
+
+@examples(30)
+@given(worlds.worlds(steps=(30, 60)))
+def test_a_plan_that_wants_nothing_earns_its_interest_and_nothing_else(world: worlds.World) -> None:
+    nothing = replace(
+        world.targets,
+        weights=np.full_like(world.targets.weights, np.nan),
+        pair_weights=np.full_like(world.targets.pair_weights, np.nan),
+    )
+    ledger = backtest(
+        world.market,
+        SimpleNamespace(targets=lambda market, path=None: nothing),
+        capital=world.capital,
+        base_currency=world.base_currency,
+        costs=world.costs,
+    )
+    assert len(ledger.fills) == 0
+    assert set(ledger.contributions.columns.get_level_values("source")) <= {"interest"}
+    growth = world.capital * ledger.risk_free_growth
+    np.testing.assert_allclose(ledger.equity_by_step, growth, rtol=1e-12)
+
+
+DEARER = {
+    "half_spread_bps": (1.0, 20.0),
+    "fee_bps": (0.0, 15.0),
+    "borrow_rate_pa": (0.0, 0.2),
+    "borrow_multiplier": (1.0, 5.0),
+    "rebate_spread_pa": (0.0, 0.03),
+    "debit_spread_pa": (0.0, 0.05),
+    "fx_spread": (0.0, 0.002),
+    "ads_service_fee_pa": (0.0, 0.05),
+    "ads_conversion_fee": (0.0, 0.05),
+    "statutory": (False, True),
+}
+
+
+@pytest.mark.parametrize("name", DEARER)
+@pytest.mark.parametrize("seed", range(4))
+def test_the_same_trades_at_a_higher_cost_never_end_higher(name: str, seed: int) -> None:
+    """Everything is decided at the first close, when costs have not yet touched equity."""
+    on = worlds.Switches(shorts=True, delisting=True, dividends=True)
+    world = worlds.random_world(seed, steps=80, pairs=2, switches=on)
+    weights = np.full_like(world.targets.weights, np.nan)
+    pair_weights = np.full_like(world.targets.pair_weights, np.nan)
+    first = int(world.market.prices.shape[0] * 0 + 3)
+    weights[first], pair_weights[first] = 0.2, 0.3
+    weights[first, [s in dict(world.targets.pairs) or s in dict(world.targets.pairs).values() for s in
+                    world.market.symbols]] = np.nan  # fmt: skip
+    targets = replace(world.targets, weights=weights, pair_weights=pair_weights)
+    plan = SimpleNamespace(targets=lambda market, path=None: targets)
+    base = Costs(exact_fees=False, lots=False, cash_rate_pa={"USD": 0.0, "HKD": 0.0}, rebate_spread_pa=0.0)
+    low, high = DEARER[name]
+    if name == "borrow_multiplier":
+        base = base.with_(borrow_rate_pa=0.02)
+    ends = [
+        backtest(world.market, plan, costs=base.with_(**{name: level}), check=True).equity_by_step[-1]
+        for level in (low, high)
+    ]
+    assert ends[1] <= ends[0]
+
+
+def test_threads_and_company_change_no_bit() -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        50 * np.exp(np.cumsum(rng.normal(0, 0.02, (300, 5)), axis=0)),
+        index=pd.bdate_range("2020-01-01", periods=300),
+        columns=list("abcde"),
+    )
+    market = Market.from_prices(frame)
+    weights = rng.uniform(-0.3, 0.3, (37, 300, 5))
+    weights[rng.random(weights.shape) < 0.7] = np.nan
+    costs = Costs(half_spread_bps=3.0, fee_bps=5.0, cash_rate_pa={"USD": 0.03}, borrow_rate_pa=0.02)
+    equity = backtest_batch(market, weights, costs=costs, threads=1)
+    np.testing.assert_array_equal(equity, backtest_batch(market, weights, costs=costs, threads=3))
+    np.testing.assert_array_equal(equity[:, 5:6], backtest_batch(market, weights[5:6], costs=costs))
+    plan = pd.DataFrame(weights[5], index=frame.index, columns=frame.columns)
+    recorded = backtest(market, plan, capital=1e6, costs=costs.with_(exact_fees=False), check=True)
+    np.testing.assert_array_equal(equity[:, 5], recorded.equity_by_step)
+
+
+@pytest.fixture(scope="module")
+def plain() -> tuple[Market, pd.DataFrame]:
+    index = pd.bdate_range("2020-01-01", periods=6)
+    frame = pd.DataFrame({"a": [10.0, 11, 12, 11, 10, 12], "b": [5.0, 5, 6, 6, 7, 7]}, index=index)
+    return Market.from_prices(frame), frame
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda w: w.rename(columns={"a": "zzz"}), "zzz"),
+        (lambda w: w.replace(0.5, np.inf), "infinite"),
+        (lambda w: w.set_axis(w.index + pd.Timedelta(days=400)), "no session"),
+        (lambda w: w.set_axis(w.index.tz_localize("UTC")), "no step"),
+        (lambda w: w.reset_index(drop=True), "not indexed by dates"),
+        (lambda w: w.astype(str), "not numbers"),
+        (lambda w: pd.concat([w, w]), "twice"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_refused_in_one_sentence(plain, change, says: str) -> None:
+    market, frame = plain
+    weights = pd.DataFrame(0.5, index=frame.index, columns=frame.columns)
+    with pytest.raises(TargetError, match=says) as refused:
+        backtest(market, change(weights))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_frame_by_date_decides_at_the_last_step_of_the_date(plain) -> None:
+    market, frame = plain
+    weights = pd.DataFrame({"a": [0.5]}, index=frame.index[1:2])
+    ledger = backtest(market, weights, capital=1000.0, costs=Costs.none())
+    assert ledger.fills[["step", "decided_step", "quantity", "price"]].to_numpy().tolist() == [
+        [2, 1, 500 / 11, 12.0]
+    ]
