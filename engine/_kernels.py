@@ -10,7 +10,8 @@ The order of work inside a step is the design's clock. `tests/naive.py` is the s
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numba import njit
@@ -29,7 +30,20 @@ EXPIRED, NO_BORROW, UNPRICED, DELISTED, UNWOUND = 0, 1, 2, 3, 4
 # Kinds of corporate action, in the order in which they take effect within a step.
 SPLIT, DIVIDEND, PAYMENT, CONVERSION = 0, 1, 2, 3
 # Sources of profit and loss; the fee kinds follow.
-PRICE, FX, DIVIDENDS, BORROW, REBATE, INTEREST, ADS_FEE, CONVERT, SLIPPAGE, FX_SPREAD, FIRST_FEE = range(11)
+(
+    PRICE,
+    FX,
+    DIVIDENDS,
+    BORROW,
+    REBATE,
+    INTEREST,
+    ADS_FEE,
+    CONVERT,
+    CONVERT_FEE,
+    SLIPPAGE,
+    FX_SPREAD,
+    FIRST_FEE,
+) = range(12)
 
 # Rows of the tape's arrays.
 PRICE_AT, HALF_SPREAD, BUY_FEES, SELL_FEES = range(4)
@@ -53,8 +67,23 @@ LAST, GONE = range(2)
 # that lot or unit: binary fractions must not cost a lot or a dollar.
 SLACK = 1e-9
 
-jit = njit(nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-outer = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+# Inner functions need neither a way in from Python nor, since nothing allocates, reference counts: those
+# would be most of the run's time and two thirds of the time to compile.
+_PLAIN = {"nogil": True, "error_model": "numpy", "_nrt": False}
+_INNER = {**_PLAIN, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def jit(function: F) -> F:
+    """Compile a function that only other kernels call."""
+    compiled: F = njit(**_INNER)(function)
+    return compiled
+
+
+def kernel(function: F) -> F:
+    """Compile a function that is called from Python, and keep it on disk."""
+    compiled: F = njit(cache=True, **_PLAIN)(function)
+    return compiled
 
 
 class Tape(NamedTuple):
@@ -64,13 +93,17 @@ class Tape(NamedTuple):
     with its length (67 arrays took five times as long as these).
     """
 
-    quote: Floats  # (4, T, K): PRICE_AT (local, NaN where not printed), HALF_SPREAD, BUY_FEES, SELL_FEES (fractions)
+    quote: (
+        Floats  # (4, T, K): PRICE_AT (NaN where not printed); HALF_SPREAD, BUY_FEES, SELL_FEES as fractions
+    )
     door: NDArray[np.int8]  # (T, K): OPEN, HALTED or CLOSED
-    trait: Floats  # (3, K): LOT (shares, 0 = fractional), BORROW_RATE (per day), CUSTODY (local per share and day)
-    kind: Ints  # (5, K): CURRENCY (0 is the base), VENUE, SHORTABLE, EXACT (fees order by order), LINKED (a pair's leg)
+    trait: Floats  # (3, K): LOT (0 = fractional), BORROW_RATE (per day), CUSTODY (per share and day)
+    kind: Ints  # (5, K): CURRENCY (0 is the base), VENUE, SHORTABLE, EXACT (fees by order), LINKED (a leg)
     rate: Floats  # (2, T, C): FX_RATE (base per unit, last known), INTEREST_RATE (per day over (t-1, t])
     carry: Floats  # (2, C): DEBIT and REBATE_SPREAD, per day
-    clock: Ints  # (3, T): SETTLES (step at which a trade of t settles), DECIDES (drift is looked at), NO_SHORTS
+    clock: (
+        Ints  # (3, T): SETTLES (step at which a trade of t settles), DECIDES (drift is looked at), NO_SHORTS
+    )
     days: Floats  # (T,) since the step before
     ends: Ints  # (2, T, V): last step of the venue's third (TO_LIVE) and second (TO_HEDGE) session after t
     fees: Floats  # (rows, kinds, 2 sides, 6): rate, per share, minimum, maximum, unit, rounds up
@@ -85,12 +118,12 @@ class Tape(NamedTuple):
 
 
 class State(NamedTuple):
-    """What a run carries from step to step. L lanes, R steps until the latest settlement, D unpaid dividends."""
+    """What a run carries from step to step. L lanes, R steps to the latest settlement, D dividends unpaid."""
 
-    book: Floats  # (3, K, L): HELD (shares), GOAL (of a pending single order, NaN = none), STANDING (weight, NaN = none)
+    book: Floats  # (3, K, L): HELD shares, GOAL of a pending order, STANDING weight; NaN = none
     order: Ints  # (2, K, L): UNTIL (last step of the order), DECIDED
-    pair: Floats  # (3, P, L): WANTED (Hong Kong shares), KEPT (standing weight), QUEUED (wanted after a hedge, NaN = none)
-    link: Ints  # (7, P, L): UNTIL, DECIDED, STAGE, LEADER (leg, 0 = Hong Kong), HEDGE_UNTIL, QUEUED_UNTIL, QUEUED_DECIDED
+    pair: Floats  # (3, P, L): WANTED Hong Kong shares, KEPT weight, QUEUED until a hedge is done; NaN = none
+    link: Ints  # (7, P, L): UNTIL, DECIDED, STAGE, LEADER (0 = Hong Kong), HEDGE_UNTIL, QUEUED_UNTIL, ...
     money: Floats  # (5, C, L): CASH, UNSETTLED, RECEIVABLE; SHORTED and ACCRUED are scratch
     due: Floats  # (R, C, L) unsettled flows by settlement step, a ring
     slots: Floats  # (D, L) dividends waiting for their pay date
@@ -119,9 +152,10 @@ def fee(fees: Floats, row: int, kind: int, side: int, notional: float, shares: f
     unit = fees[row, kind, side, 4]
     if unit > 0.0:
         if fees[row, kind, side, 5] > 0.0:
-            return np.ceil(amount / unit - SLACK) * unit
-        return np.floor(amount / unit + 0.5 + SLACK) * unit
-    return amount
+            amount = np.ceil(amount / unit - SLACK) * unit
+        else:
+            amount = np.floor(amount / unit + 0.5 + SLACK) * unit
+    return float(amount)
 
 
 @jit
@@ -218,7 +252,9 @@ def accrue(tape: Tape, state: State, record: Record, t: int) -> None:
                     record.sources[REBATE, t, k] += value * rebate_rate * tape.rate[FX_RATE, t, c]
     for c in range(tape.rate.shape[2]):
         for lane in range(lanes):
-            free = state.money[CASH, c, lane] - state.money[SHORTED, c, lane] - state.money[UNSETTLED, c, lane]
+            free = (
+                state.money[CASH, c, lane] - state.money[SHORTED, c, lane] - state.money[UNSETTLED, c, lane]
+            )
             rate = tape.rate[INTEREST_RATE, t, c]
             if free < 0.0:
                 rate += tape.carry[DEBIT, c]
@@ -252,13 +288,17 @@ def convert(tape: Tape, state: State, record: Record, t: int, a: int) -> int:
                 return k
             shares = held * tape.actions[a, VALUE]
             paid = np.ceil(abs(held) / 100.0 - SLACK) * 100.0 * tape.actions[a, SHORT_VALUE]
-            state.book[HELD, into, lane] += shares
+            after = state.book[HELD, into, lane] + shares
+            state.book[HELD, into, lane] = 0.0 if nothing(after, shares) else after
             state.book[HELD, k, lane] = 0.0
             state.money[CASH, c, lane] -= paid
             if record.on:
-                change = shares * state.last[LAST, into] * tape.rate[FX_RATE, before, tape.kind[CURRENCY, into]]
+                change = (
+                    shares * state.last[LAST, into] * tape.rate[FX_RATE, before, tape.kind[CURRENCY, into]]
+                )
                 change -= held * state.last[LAST, k] * tape.rate[FX_RATE, before, c]
-                record.sources[CONVERT, t, k] += change - paid * tape.rate[FX_RATE, t, c]
+                record.sources[CONVERT, t, k] += change
+                record.sources[CONVERT_FEE, t, k] -= paid * tape.rate[FX_RATE, t, c]
         if not np.isnan(state.book[GOAL, k, lane]):
             if tape.kind[LINKED, k] == 0:
                 drop(record, t, k, state.order[DECIDED, k, lane], DELISTED)
@@ -278,7 +318,7 @@ def dissolve(tape: Tape, state: State, record: Record, t: int, p: int, k: int) -
     left = tape.legs[p, 0] + tape.legs[p, 1] - k
     for lane in range(state.book.shape[2]):
         stage = state.link[STAGE, p, lane]
-        if stage == LEAD or stage == HEDGE:
+        if stage in (LEAD, HEDGE):
             drop(record, t, adr, state.link[DECIDED, p, lane], DELISTED)
         if not np.isnan(state.pair[QUEUED, p, lane]):
             drop(record, t, adr, state.link[QUEUED_DECIDED, p, lane], DELISTED)
@@ -347,7 +387,9 @@ def mark(tape: Tape, state: State, record: Record, t: int) -> None:
             held = state.book[HELD, k, 0]
             after = state.last[LAST, k]
             record.sources[PRICE, t, k] += held * (after - before) * tape.rate[FX_RATE, t - 1, c]
-            record.sources[FX, t, k] += held * after * (tape.rate[FX_RATE, t, c] - tape.rate[FX_RATE, t - 1, c])
+            record.sources[FX, t, k] += (
+                held * after * (tape.rate[FX_RATE, t, c] - tape.rate[FX_RATE, t - 1, c])
+            )
 
 
 @jit
@@ -359,7 +401,7 @@ def nothing(quantity: float, held: float) -> bool:
 @jit
 def may_sell(tape: Tape, k: int, t: int) -> bool:
     """Whether a short of line k may be opened or increased at step t."""
-    return tape.kind[SHORTABLE, k] == 1 and tape.clock[NO_SHORTS, t] == 0
+    return bool(tape.kind[SHORTABLE, k] == 1 and tape.clock[NO_SHORTS, t] == 0)
 
 
 @jit
@@ -401,7 +443,7 @@ def resume(state: State, p: int, lane: int) -> None:
 
 @jit
 def lead_pair(tape: Tape, state: State, record: Record, t: int, p: int, lane: int) -> None:
-    """Fill the leg of a pending linked order whose venue trades at step t, if the other can follow in time."""
+    """Fill the leg of a pending linked order that trades at step t, if the other can follow in time."""
     ratio = tape.parity[RATIO, t, p]
     unit = tape.parity[UNIT, t, p]
     goal = state.pair[WANTED, p, lane]
@@ -473,7 +515,9 @@ def fill(tape: Tape, state: State, record: Record, t: int) -> None:
                     pending = not np.isnan(state.book[GOAL, k, lane])
                     if pending and tape.door[t, k] == OPEN and state.order[DECIDED, k, lane] < t:
                         fill_single(tape, state, record, t, k, lane, FORCED)
-            elif state.link[STAGE, p, lane] == UNWIND and follow_pair(tape, state, record, t, p, lane, UNWINDING):
+            elif state.link[STAGE, p, lane] == UNWIND and follow_pair(
+                tape, state, record, t, p, lane, UNWINDING
+            ):
                 resume(state, p, lane)
                 # What waited may lead from the next step on.
                 state.link[HEDGE_UNTIL, p, lane] = -t - 1
@@ -543,7 +587,15 @@ def value(tape: Tape, state: State, t: int, equity: Floats) -> None:
 
 @jit
 def decide_single(
-    tape: Tape, state: State, record: Record, t: int, k: int, lane: int, weight: float, band: float, equity: float
+    tape: Tape,
+    state: State,
+    record: Record,
+    t: int,
+    k: int,
+    lane: int,
+    weight: float,
+    band: float,
+    equity: float,
 ) -> None:
     """Turn the target of one line into a pending quantity, or look at its drift."""
     if state.last[GONE, k] == 1.0:
@@ -571,7 +623,15 @@ def decide_single(
 
 @jit
 def decide_pair(
-    tape: Tape, state: State, record: Record, t: int, p: int, lane: int, weight: float, band: float, equity: float
+    tape: Tape,
+    state: State,
+    record: Record,
+    t: int,
+    p: int,
+    lane: int,
+    weight: float,
+    band: float,
+    equity: float,
 ) -> None:
     """Turn the target of a linked pair into a pending quantity of Hong Kong shares, or look at its drift."""
     stage = state.link[STAGE, p, lane]
@@ -584,7 +644,7 @@ def decide_pair(
         weight = state.pair[KEPT, p, lane]
         if stage != IDLE or np.isnan(weight) or not abs(held * worth / equity - weight) > band * abs(weight):
             return
-    outstanding = stage == HEDGE or stage == UNWIND
+    outstanding = stage in (HEDGE, UNWIND)
     state.pair[KEPT, p, lane] = weight
     if weight == 0.0 and not outstanding and nothing(held, 0.0) and nothing(state.book[HELD, adr, lane], 0.0):
         state.link[STAGE, p, lane] = IDLE
@@ -636,7 +696,7 @@ def decide(
                 decide_pair(tape, state, record, t, p, lane, weight, band, equity[lane])
 
 
-@outer
+@kernel
 def run(
     tape: Tape,
     state: State,
@@ -671,7 +731,9 @@ def run(
             if record.on:
                 for c in range(currencies):
                     held = state.money[CASH, c, 0] + state.money[RECEIVABLE, c, 0]
-                    record.sources[FX, t, lines + c] += held * (tape.rate[FX_RATE, t, c] - tape.rate[FX_RATE, t - 1, c])
+                    record.sources[FX, t, lines + c] += held * (
+                        tape.rate[FX_RATE, t, c] - tape.rate[FX_RATE, t - 1, c]
+                    )
             if tape.accrues:
                 accrue(tape, state, record, t)
                 settle(state, t)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.engine import _kernels as kernels
 from entrepot.engine.costs import Costs
+from entrepot.engine.lines import Lines
 from entrepot.engine.result import Ledger
-from entrepot.engine.tape import Lines, build_tape, empty_record, initial_state
 from entrepot.errors import DataError, ParameterError, TargetError
+from entrepot.markets.frames import weights_on_grid
 from entrepot.markets.market import Market
 
 Fill = Literal["next_step", "same_step"]
@@ -57,7 +57,7 @@ class StatePath(Protocol):
 class Plan(Protocol):
     """Anything that makes targets for a market."""
 
-    def targets(self, market: Market, path: StatePath | None = None) -> TargetArrays:
+    def targets(self, market: Market, path: Any = None) -> TargetArrays:
         """Return the targets of every step, each made from what was known at it."""
 
 
@@ -109,13 +109,17 @@ def backtest(
             nothing to convert into, or where ``check`` finds money made of nothing.
         ParameterError: on a capital, currency or fill that cannot be used.
     """
+    # numba is a third of the time it takes to import entrepot: not before the first run.
+    from entrepot.engine import _kernels as kernels
+    from entrepot.engine.tape import build_tape, empty_record, initial_state
+
     costs = Costs() if costs is None else costs
     _check_run(market, capital, base_currency, fill)
     orders = _orders(market, plan, path)
     _check_orders(market, orders, fill)
     states = None if path is None else _states(market, path)
-    wanted = np.isfinite(orders.weights).any(axis=0)
-    lines = Lines.of(market, [s for s, w in zip(market.symbols, wanted, strict=True) if w], orders.pairs)
+    wanted = np.flatnonzero(np.isfinite(orders.weights).any(axis=0))
+    lines = Lines.of(market, [market.symbols[i] for i in wanted], orders.pairs)
     tape, currencies = build_tape(market, lines, costs, base_currency, states)
     weights = np.where(lines.linked, np.nan, orders.weights[:, lines.columns])
     record = empty_record(tape, on=True)
@@ -133,7 +137,16 @@ def backtest(
     _check_fault(market, lines, fault)
     growth = np.cumprod(1.0 + tape.rate[kernels.INTEREST_RATE, :, 0] * tape.days)
     ledger = Ledger(
-        market, costs, float(capital), base_currency, lines, currencies, record, equity[:, 0], growth, orders.notes
+        market,
+        costs,
+        float(capital),
+        base_currency,
+        lines,
+        currencies,
+        record,
+        equity[:, 0],
+        np.asarray(growth, dtype=np.float64),
+        tuple(orders.notes),
     )
     if check:
         check_identity(ledger)
@@ -171,8 +184,13 @@ def backtest_batch(
         TargetError: on an array of another shape or with infinite weights.
         ParameterError: when both ``fee_bps`` and ``costs`` are given.
     """
+    from entrepot.engine import _kernels as kernels
+    from entrepot.engine.tape import build_tape, empty_record, initial_state
+
     if fee_bps is not None and costs is not None:
-        raise ParameterError("both fee_bps and costs were given: fee_bps stands for Costs.flat(fee_bps), give one")
+        raise ParameterError(
+            "both fee_bps and costs were given: fee_bps stands for Costs.flat(fee_bps), give one"
+        )
     if costs is None:
         costs = Costs() if fee_bps is None else Costs.flat(fee_bps)
     base_currency = base_currency or str(market.instruments["currency"].iloc[0])
@@ -201,7 +219,9 @@ def backtest_batch(
         out = np.empty((len(market), last - first))
         part = weights[first:last]
         if np.isinf(part).any():
-            raise TargetError("weights hold an infinite number: give finite weights, or NaN to leave a line alone")
+            raise TargetError(
+                "weights hold an infinite number: give finite weights, or NaN to leave a line alone"
+            )
         fault = kernels.run(
             tape,
             initial_state(tape, capital, last - first),
@@ -237,8 +257,8 @@ def check_identity(ledger: Ledger) -> None:
     if wrong.any():
         step = int(np.argmax(wrong))
         raise DataError(
-            f"the ledger does not add up at step {step}: equity moved by {moved[step]!r} and {booked[step]!r} "
-            "was booked; this is a defect of entrepot, please report it"
+            f"the ledger does not add up at step {step}: equity moved by {moved[step]!r} and "
+            f"{booked[step]!r} was booked; this is a defect of entrepot, please report it"
         )
 
 
@@ -247,7 +267,9 @@ def check_identity(ledger: Ledger) -> None:
 
 def _check_run(market: Market, capital: float, base_currency: str, fill: str) -> None:
     if not isinstance(market, Market):
-        raise ParameterError(f"the market is a {type(market).__name__}: make one with load_market or from_prices")
+        raise ParameterError(
+            f"the market is a {type(market).__name__}: make one with load_market or from_prices"
+        )
     if not np.isfinite(capital) or capital <= 0:
         raise ParameterError(f"capital is {capital!r}: give a positive amount of {base_currency}")
     if base_currency not in {*market.currencies, *market.instruments["currency"]}:
@@ -260,60 +282,29 @@ def _check_run(market: Market, capital: float, base_currency: str, fill: str) ->
 
 def _orders(market: Market, plan: pd.DataFrame | Plan, path: StatePath | None) -> TargetArrays:
     if isinstance(plan, pd.DataFrame):
-        weights = _weights_by_step(market, plan)
+        weights = weights_on_grid(market, plan)
         return _Orders(weights, (), np.empty((len(market), 0)), np.inf, ())
     if not isinstance(plan, Plan):
         raise TargetError(
-            f"the plan is a {type(plan).__name__}: give a DataFrame of weights or a strategy with targets(market, path)"
+            f"the plan is a {type(plan).__name__}: give a DataFrame of weights or a strategy with "
+            "targets(market, path)"
         )
     return plan.targets(market, path)
-
-
-def _weights_by_step(market: Market, frame: pd.DataFrame) -> NDArray[np.float64]:
-    """Place a frame of weights on the grid: a date decides at its last step."""
-    unknown = [str(c) for c in frame.columns if str(c) not in market.symbols]
-    if unknown:
-        raise TargetError(
-            f"weights for {', '.join(unknown)}, which this market does not have; it has {', '.join(market.symbols)}"
-        )
-    if frame.columns.has_duplicates or frame.index.has_duplicates:
-        raise TargetError("the weights name a symbol or a date twice: keep one row per date and column per symbol")
-    if not isinstance(frame.index, pd.DatetimeIndex):
-        raise TargetError("the weights are not indexed by dates: set the index with pandas.to_datetime")
-    text = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
-    if text:
-        raise TargetError(f"the weights of {', '.join(text)} are not numbers: give floats, NaN to leave alone")
-    if frame.index.tz is None:
-        moments = market.grid.reset_index().groupby("session")["step"].max()
-        what = "no session of this market"
-    else:
-        moments = pd.Series(np.arange(len(market)), index=market.price.index)
-        what = "no step of this market's grid"
-    step = moments.reindex(frame.index)
-    if step.isna().any():
-        raise TargetError(
-            f"weights are dated {frame.index[step.isna().to_numpy()][0]}, which is {what}: "
-            "reindex them to the dates in market.grid"
-        )
-    weights = np.full(market.prices.shape, np.nan)
-    columns = [market.column(str(c)) for c in frame.columns]
-    weights[np.ix_(step.to_numpy(dtype=np.int64), columns)] = frame.to_numpy(dtype=np.float64)
-    return weights
 
 
 def _check_orders(market: Market, orders: TargetArrays, fill: str) -> None:
     steps, symbols = len(market), len(market.symbols)
     if orders.weights.shape != (steps, symbols) or orders.pair_weights.shape != (steps, len(orders.pairs)):
         raise TargetError(
-            f"targets have the shapes {orders.weights.shape} and {orders.pair_weights.shape}: this market needs "
-            f"({steps}, {symbols}) and ({steps}, {len(orders.pairs)})"
+            f"targets have the shapes {orders.weights.shape} and {orders.pair_weights.shape}: this market "
+            f"needs ({steps}, {symbols}) and ({steps}, {len(orders.pairs)})"
         )
     if np.isinf(orders.weights).any() or np.isinf(orders.pair_weights).any():
         raise TargetError("a target is infinite: give finite weights of equity, or NaN to leave a line alone")
     if fill == "same_step" and len(orders.pairs) > 0:
         raise TargetError(
-            "linked pairs cannot be filled at the step of their decision, their venues are never open together: "
-            'use fill="next_step"'
+            "linked pairs cannot be filled at the step of their decision, their venues are never open "
+            'together: use fill="next_step"'
         )
     instruments = market.instruments
     used = np.isfinite(orders.weights).any(axis=0)
@@ -338,7 +329,8 @@ def _states(market: Market, path: StatePath) -> NDArray[np.int64]:
     states = np.asarray(path.states, dtype=np.int64)
     if states.shape != (len(market),):
         raise ParameterError(
-            f"the regime path has {states.shape[0]} steps and the market {len(market)}: walk it over this market"
+            f"the regime path has {states.shape[0]} steps and the market {len(market)}: "
+            "walk it over this market"
         )
     return states
 
@@ -347,6 +339,6 @@ def _check_fault(market: Market, lines: Lines, fault: tuple[int, int]) -> None:
     step, line = fault
     if step >= 0:
         raise DataError(
-            f"{lines.symbols[line]} leaves the market before {market.grid['time'][step]:%Y-%m-%d %H:%M} UTC while "
-            "held, and there is no priced Hong Kong line to convert into: load that line too, or get out before"
+            f"{lines.symbols[line]} leaves the market before {market.grid['time'][step]:%Y-%m-%d %H:%M} UTC "
+            "while held, with no priced Hong Kong line to convert into: load that line too, or get out before"
         )

@@ -69,7 +69,9 @@ class Costs:
             numbers = list(given.values()) if isinstance(given, Mapping) else [given]
             for number in numbers:
                 if not isinstance(number, int | float) or not np.isfinite(number) or number < 0:
-                    raise ParameterError(f"{item.name} is {number!r}: give a finite number that is not negative")
+                    raise ParameterError(
+                        f"{item.name} is {number!r}: give a finite number that is not negative"
+                    )
         if self.fx_conversion not in ("on_fill", "never"):
             raise ParameterError(f'fx_conversion is {self.fx_conversion!r}: give "on_fill" or "never"')
         for currency, rate in (self.cash_rate_pa or {}).items():

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.engine import _kernels as kernels
 from entrepot.engine.costs import Costs
-from entrepot.engine.tape import FEE_KINDS, SOURCES, Lines
+from entrepot.engine.lines import FEE_KINDS, NOT_COSTS, SOURCES, Lines
 from entrepot.markets.market import Market
+
+if TYPE_CHECKING:
+    from entrepot.engine import _kernels as kernels
 
 REASONS = ("target", "lead", "hedge", "unwind", "forced")
 DROPPED = ("expired", "no_borrow", "unpriced", "delisted", "unwound")
-# Sources that are money earned or lost by holding; the others are what it cost.
-NOT_COSTS = ("price", "fx", "dividend", "rebate", "interest")
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +123,7 @@ class Ledger:
         frame["reason"] = np.array(REASONS, dtype=object)[rows[:, 6].astype(np.int64)]
         frame["decided_step"] = rows[:, 7].astype(np.int64)
         frame["pair"] = self._pair_of_line[line]
-        return frame
+        return frame.astype(dict.fromkeys(["venue", "phase", "symbol", "currency", "reason", "pair"], "str"))
 
     @cached_property
     def _pair_of_line(self) -> NDArray[np.object_]:
@@ -135,16 +136,17 @@ class Ledger:
     def dropped(self) -> pd.DataFrame:
         """Orders that were not filled, with the step and the reason they were given up."""
         rows = self.record.dropped[: self.record.counts[1]]
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {
                 "step": rows[:, 0],
-                "time": self.market.grid["time"].to_numpy()[rows[:, 0]],
+                "time": self.market.grid["time"].iloc[rows[:, 0]].array,
                 "symbol": np.array(self.lines.symbols, dtype=object)[rows[:, 1]],
                 "pair": self._pair_of_line[rows[:, 1]],
                 "decided_step": rows[:, 2],
                 "reason": np.array(DROPPED, dtype=object)[rows[:, 3]],
             }
         )
+        return frame.astype(dict.fromkeys(["symbol", "pair", "reason"], "str"))
 
     @cached_property
     def positions(self) -> pd.DataFrame:
@@ -162,7 +164,9 @@ class Ledger:
     @cached_property
     def receivables(self) -> pd.DataFrame:
         """Dividends earned and not yet paid, by currency, shape (T, currencies); owed ones are negative."""
-        return pd.DataFrame(self.record.receivable, index=self.market.price.index, columns=list(self.currencies))
+        return pd.DataFrame(
+            self.record.receivable, index=self.market.price.index, columns=list(self.currencies)
+        )
 
     @cached_property
     def contributions(self) -> pd.DataFrame:
@@ -191,9 +195,11 @@ class Ledger:
 
     @cached_property
     def gaps(self) -> pd.Series:
-        """By symbol traded: sessions of its venue after its first print, and before its end, without a price."""
+        """By symbol traded: sessions between its first print and its end without a price."""
         counts = {}
-        ends = dict(zip(self.market.delistings["symbol"], self.market.delistings["last_session"], strict=True))
+        ends = dict(
+            zip(self.market.delistings["symbol"], self.market.delistings["last_session"], strict=True)
+        )
         for symbol in dict.fromkeys(self.lines.symbols):
             own = self.market.grid["venue"] == self.market.instruments.at[symbol, "venue"]
             printed = self.market.price[symbol].notna().to_numpy()[own]

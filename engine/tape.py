@@ -1,11 +1,11 @@
-"""The market and its costs as the kernel reads them: contiguous arrays, prepared once for all configurations."""
+"""The market and its costs as the kernel reads them: arrays prepared once for all configurations."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from fractions import Fraction
 from math import gcd, lcm
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,80 +13,16 @@ from numpy.typing import NDArray
 
 from entrepot.engine import _kernels as kernels
 from entrepot.engine.costs import Costs
-from entrepot.errors import DataError, ParameterError
+from entrepot.engine.lines import FEE_KINDS, SOURCES, Lines
+from entrepot.errors import DataError
 from entrepot.markets import fees as schedules
-from entrepot.markets.market import Market
+from entrepot.markets.market import Market, records
 
-FEE_KINDS = (
-    "stamp_duty",
-    "sfc_levy",
-    "afrc_levy",
-    "trading_fee",
-    "settlement_fee",
-    "brokerage",
-    "sec_section31",
-    "finra_taf",
-    "flat_fee",
-)
-SOURCES = (
-    "price",
-    "fx",
-    "dividend",
-    "borrow",
-    "rebate",
-    "interest",
-    "ads_fee",
-    "conversion",
-    "slippage",
-    "fx_spread",
-    *FEE_KINDS,
-)
 MAX_FX_AGE_DAYS = 5.0
 SESSIONS_TO_LIVE = 3
 SESSIONS_TO_HEDGE = 2
 # An ADR of the registry whose prints stop early converts once this many of its sessions have passed.
 SESSIONS_WITHOUT_PRINT = 5
-
-
-@dataclass(frozen=True)
-class Lines:
-    """The columns the ledger keeps apart.
-
-    A symbol held singly and as a leg of a pair, or as a leg of two pairs, is one line for each: positions of
-    different orders never net, so that a hedge stays equal in ordinary shares whatever else is held.
-
-    Args:
-        symbols: symbol of each line, length K.
-        columns: its position among the market's symbols.
-        legs: lines of the Hong Kong and the ADR leg of each linked pair, shape (P, 2).
-        pairs: symbols of those legs.
-    """
-
-    symbols: tuple[str, ...]
-    columns: NDArray[np.int64]
-    legs: NDArray[np.int64]
-    pairs: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def of(cls, market: Market, singles: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Lines:
-        """Lay out the lines: the single ones in the market's order, then both legs of each pair."""
-        into = dict(zip(market.delistings["symbol"], market.delistings["into"], strict=True))
-        wanted = set(singles) | {into[s] for s in singles if into.get(s)}
-        ordered = [s for s in market.symbols if s in wanted]
-        symbols = [*ordered, *(leg for pair in pairs for leg in pair)]
-        first = len(ordered)
-        legs = [[first + 2 * p, first + 2 * p + 1] for p in range(len(pairs))]
-        columns = np.array([market.column(s) for s in symbols], dtype=np.int64)
-        return cls(
-            tuple(symbols), columns, np.array(legs, dtype=np.int64).reshape(len(pairs), 2), tuple(pairs)
-        )
-
-    @property
-    def linked(self) -> NDArray[np.bool_]:
-        """Whether each line is a leg of a pair, shape (K,)."""
-        linked = np.zeros(len(self.symbols), dtype=bool)
-        linked[self.legs.ravel()] = True
-        return linked
 
 
 def build_tape(
@@ -113,7 +49,7 @@ def build_tape(
     """
     instruments = market.instruments.iloc[lines.columns]
     sessions = pd.DatetimeIndex(market.grid["session"])
-    steps, count = len(market), len(lines.symbols)
+    steps = len(market)
     currencies = (base_currency, *sorted(set(instruments["currency"]) - {base_currency}))
     price = np.ascontiguousarray(market.prices[:, lines.columns])
     raw = (instruments["adjustment"] == "raw").to_numpy()
@@ -124,14 +60,14 @@ def build_tape(
     lot = np.where(raw & costs.lots, instruments["lot"].to_numpy(dtype=np.float64), 0.0)
     venues, venue_of_step = _venues(market)
     closes = _session_closes(market, venues)
-    cash_rate, day_count = _cash_rates(market, costs, currencies, sessions)
+    cash_rate, day_count, known = _cash_rates(market, costs, currencies, sessions)
     borrow_pa = _borrow_rates(instruments, costs)
     custody = np.where(ads, costs.ads_service_fee_pa / 365.0, 0.0)
     actions = _actions(market, lines, costs, venue_of_step, venues, raw)
     refused = np.zeros(steps, dtype=bool)
     if states is not None and costs.no_borrow_states:
         refused = np.isin(states, list(costs.no_borrow_states))
-    rebate = np.array([costs.rebate_spread_pa / day_count[c] for c in currencies])
+    rebate = np.array([costs.rebate_spread_pa / day_count[c] if c in known else 0.0 for c in currencies])
     debit = np.array([costs.debit_spread_pa / day_count[c] for c in currencies])
     borrow_rate = borrow_pa / np.array([day_count[c] for c in instruments["currency"]])
     parity = np.stack(
@@ -141,7 +77,9 @@ def build_tape(
     carry = np.array([debit, rebate])
     tape = kernels.Tape(
         quote=np.stack([price, half_spread, *_collapsed_rates(fees, fee_row, price, half_spread)]),
-        door=np.where(halted, kernels.HALTED, np.where(tradable, kernels.OPEN, kernels.CLOSED)).astype(np.int8),
+        door=np.where(halted, kernels.HALTED, np.where(tradable, kernels.OPEN, kernels.CLOSED)).astype(
+            np.int8
+        ),
         trait=np.stack([lot, borrow_rate, custody]),
         kind=np.array(
             [
@@ -164,9 +102,7 @@ def build_tape(
             dtype=np.int64,
         ),
         days=np.diff(market.times, prepend=market.times[0]) / 86_400e9,
-        ends=np.stack(
-            [_session_ends(closes, steps, n) for n in (SESSIONS_TO_LIVE, SESSIONS_TO_HEDGE)]
-        ),
+        ends=np.stack([_session_ends(closes, steps, n) for n in (SESSIONS_TO_LIVE, SESSIONS_TO_HEDGE)]),
         fees=fees,
         fee_row=fee_row,
         action_first=np.searchsorted(actions[:, 0], np.arange(steps + 1), side="left").astype(np.int64),
@@ -313,8 +249,8 @@ def _exchange_rates(market: Market, currencies: tuple[str, ...]) -> NDArray[np.f
         if stale.any():
             when = market.grid["time"].iloc[int(np.argmax(stale))]
             raise DataError(
-                f"the last {currency} rate known at {when:%Y-%m-%d %H:%M} UTC is missing or older than five days: "
-                "extend the fixings or cut the market with between()"
+                f"the last {currency} rate known at {when:%Y-%m-%d %H:%M} UTC is missing or older than "
+                "five days: extend the fixings or cut the market with between()"
             )
     usd = market.fx[list(currencies)].to_numpy(dtype=np.float64)
     return np.ascontiguousarray(usd / usd[:, :1])
@@ -322,35 +258,33 @@ def _exchange_rates(market: Market, currencies: tuple[str, ...]) -> NDArray[np.f
 
 def _cash_rates(
     market: Market, costs: Costs, currencies: tuple[str, ...], sessions: pd.DatetimeIndex
-) -> tuple[NDArray[np.float64], dict[str, float]]:
-    """Interest per day over (t-1, t] by currency, at the rate of the session of t-1, and the day counts."""
+) -> tuple[NDArray[np.float64], dict[str, float], set[str]]:
+    """Interest per day over (t-1, t] at the rate of the session of t-1, day counts, currencies with a rate."""
     day_count = {c: 360.0 if c == "USD" else 365.0 for c in currencies}
     plain = set(market.venue_of_step) == {"XONE"}
     rates = np.zeros((len(market), len(currencies)))
+    known = set(costs.cash_rate_pa or {})
     before = sessions[np.maximum(np.arange(len(market)) - 1, 0)]
     for c, currency in enumerate(currencies):
         if costs.cash_rate_pa is not None and currency in costs.cash_rate_pa:
             rates[:, c] = costs.cash_rate_pa[currency]
         elif currency in ("USD", "HKD") and not plain:
             rates[:, c] = schedules.policy_rate(currency, before)
+            known.add(currency)
         rates[:, c] /= day_count[currency]
-    return rates, day_count
+    return rates, day_count, known
 
 
 def _borrow_rates(instruments: pd.DataFrame, costs: Costs) -> NDArray[np.float64]:
     """Annual borrow fee of each line, (K,)."""
-    table = schedules.borrow_table()["calm"]
     given = costs.borrow_rate_pa
-    rates = np.zeros(len(instruments))
-    for k, (symbol, row) in enumerate(instruments.iterrows()):
-        if isinstance(given, Mapping) and symbol in given:
-            rates[k] = given[str(symbol)]
-        elif isinstance(given, int | float):
-            rates[k] = given
-        elif row["venue"] == "XNYS":
-            rates[k] = table[row["size"]]
-        elif row["venue"] == "XHKG":
-            rates[k] = table["hk"]
+    if isinstance(given, int | float):
+        return np.full(len(instruments), given * costs.borrow_multiplier)
+    table = schedules.borrow_table()["calm"]
+    size = instruments["size"].where(instruments["venue"] == "XNYS", "hk")
+    rates = np.where(instruments["venue"] == "XONE", 0.0, table.reindex(size).to_numpy())
+    if given is not None:
+        rates = np.array([given.get(s, rate) for s, rate in zip(instruments.index, rates, strict=True)])
     return rates * costs.borrow_multiplier
 
 
@@ -398,9 +332,7 @@ def _fee_rows(
     blank[:, FEE_KINDS.index("flat_fee"), :, 0] = costs.fee_bps * 1e-4
     blocks, fee_row, rows = [blank], np.zeros((len(sessions), len(instruments)), dtype=np.int64), 1
     treatments: dict[tuple[str, bool], NDArray[np.int64]] = {}
-    for k, (fee_class, venue) in enumerate(
-        zip(instruments["fee_class"], instruments["venue"], strict=True)
-    ):
+    for k, (fee_class, venue) in enumerate(zip(instruments["fee_class"], instruments["venue"], strict=True)):
         if fee_class == "none" or not costs.statutory:
             continue
         own = np.flatnonzero(venue_of_step == venue)
@@ -465,7 +397,7 @@ def _ratios(market: Market, lines: Lines) -> NDArray[np.float64]:
         value = np.append(table["ordinary_per_ads"].to_numpy(dtype=np.float64), np.nan)
         ratio[:, p] = value[np.searchsorted(since, date, side="right") - 1]
         there = market.venue_of_step == market.instruments.at[hk, "venue"]
-        for split in market.splits[market.splits["symbol"] == hk].itertuples():
+        for split in records(market.splits[market.splits["symbol"] == hk]):
             ex_date = pd.Timestamp(split.ex_date).as_unit("ns").value
             effective = np.logical_or.accumulate(there & (sessions >= ex_date))
             ratio[effective & (date < ex_date), p] *= float(split.factor)
@@ -498,41 +430,46 @@ def _actions(
 ) -> NDArray[np.float64]:
     """Corporate actions (step, kind, line, into, value, short value), by step and order of effect."""
     sessions = pd.DatetimeIndex(market.grid["session"]).as_unit("ns").asi8
+    steps_of = {venue: np.flatnonzero(venue_of_step == v) for v, venue in enumerate(venues)}
+    lines_of: dict[str, list[int]] = {}
+    for k, symbol in enumerate(lines.symbols):
+        lines_of.setdefault(symbol, []).append(k)
     rows: list[tuple[int, int, int, int, float, float]] = []
     slots = 0
 
-    def first_step(symbol: str, date: object) -> int:
-        """The first step of the symbol's venue whose session is on or after a date; T if none."""
-        venue = venues.index(market.instruments.at[symbol, "venue"])
-        own = np.flatnonzero(venue_of_step == venue)
-        at = np.searchsorted(sessions[own], pd.Timestamp(str(date)).as_unit("ns").value, side="left")
+    def first_step(venue: str, date: pd.Timestamp) -> int:
+        """The first step of a venue whose session is on or after a date; T if none."""
+        own = steps_of[venue]
+        at = np.searchsorted(sessions[own], date.as_unit("ns").value, side="left")
         return int(own[at]) if at < len(own) else len(market)
 
-    def before_start(date: object) -> bool:
-        return bool(pd.Timestamp(str(date)).as_unit("ns").value < sessions[0])
+    def effective(table: pd.DataFrame) -> list[tuple[Any, int, int]]:
+        """Rows of a table that take effect on the grid: the row, its line and its step."""
+        begins = pd.Timestamp(sessions[0])
+        found = []
+        for row in records(table[table["symbol"].isin(lines_of) & (table["ex_date"] >= begins)]):
+            venue = str(market.instruments.at[row.symbol, "venue"])
+            step = first_step(venue, pd.Timestamp(row.ex_date))
+            if step < len(market):
+                found += [(row, k, step) for k in lines_of[str(row.symbol)]]
+        return found
 
-    for k, symbol in enumerate(lines.symbols):
-        row = market.instruments.loc[symbol]
-        if row["adjustment"] == "raw":
-            for split in market.splits[market.splits["symbol"] == symbol].itertuples():
-                if not before_start(split.ex_date):
-                    step = first_step(symbol, split.ex_date)
-                    rows.append((step, kernels.SPLIT, k, -1, float(split.factor), 0.0))
-        if row["adjustment"] != "total_return":
-            taken = costs.ads_dividend_fee if row["kind"] == "ads" and raw[k] else 0.0
-            for paid in market.dividends[market.dividends["symbol"] == symbol].itertuples():
-                if before_start(paid.ex_date):
-                    continue
-                step = first_step(symbol, paid.ex_date)
-                gross = float(paid.amount)
-                net = max(gross * (1.0 - float(row["withholding"])) - taken, 0.0)
-                slot = -1
-                if not pd.isna(paid.pay_date):
-                    slot = slots
-                    slots += 1
-                    due = max(first_step(symbol, paid.pay_date), step)
-                    rows.append((due, kernels.PAYMENT, k, slot, 0.0, 0.0))
-                rows.append((step, kernels.DIVIDEND, k, slot, net, gross))
+    for split, k, step in effective(market.splits):
+        if raw[k]:
+            rows.append((step, kernels.SPLIT, k, -1, float(split.factor), 0.0))
+    for paid, k, step in effective(market.dividends):
+        line = market.instruments.loc[paid.symbol]
+        if line["adjustment"] == "total_return":
+            continue
+        taken = costs.ads_dividend_fee if line["kind"] == "ads" and raw[k] else 0.0
+        gross = float(paid.amount)
+        net = max(gross * (1.0 - float(line["withholding"])) - taken, 0.0)
+        slot = -1
+        if not pd.isna(paid.pay_date):
+            slot, slots = slots, slots + 1
+            due = max(first_step(line["venue"], pd.Timestamp(paid.pay_date)), step)
+            rows.append((due, kernels.PAYMENT, k, slot, 0.0, 0.0))
+        rows.append((step, kernels.DIVIDEND, k, slot, net, gross))
     rows += _conversions(market, lines, costs, venue_of_step, venues)
     rows = sorted(r for r in rows if r[0] < len(market))
     return np.array(rows, dtype=np.float64).reshape(len(rows), 6)
@@ -545,17 +482,24 @@ def _conversions(
     venue_of_step: NDArray[np.int64],
     venues: tuple[str, ...],
 ) -> list[tuple[int, int, int, int, float, float]]:
-    """Conversions of delisted lines: at the first step after their last session, or after five without a print."""
+    """Conversions of delisted lines: after their last session, or after five in a row without a print."""
     sessions = pd.DatetimeIndex(market.grid["session"]).as_unit("ns").asi8
     partner = {int(adr): int(hk) for hk, adr in lines.legs}
     singles = {s: k for k, s in enumerate(lines.symbols) if not lines.linked[k]}
     rows = []
-    for gone in market.delistings.itertuples():
+    for gone in records(market.delistings):
         for k in [k for k, s in enumerate(lines.symbols) if s == gone.symbol]:
             own = np.flatnonzero(venue_of_step == venues.index(market.instruments.at[gone.symbol, "venue"]))
             last = own[sessions[own] <= pd.Timestamp(gone.last_session).as_unit("ns").value]
-            ahead = len(last) == len(own) and sessions[own[-1]] < pd.Timestamp(gone.last_session).as_unit("ns").value
-            step = len(market) if ahead else int(last[-1]) + 1 if len(last) else 0
+            after = own[len(last) :]
+            if len(last) == 0:
+                step = 0 if len(after) else len(market)
+            else:
+                still_to_come = (
+                    len(after) == 0
+                    and sessions[last[-1]] < pd.Timestamp(gone.last_session).as_unit("ns").value
+                )
+                step = len(market) if still_to_come else int(last[-1]) + 1
             step = min(step, _silent(market.prices[:, lines.columns[k]], own, sessions))
             heir = partner.get(k, -1) if lines.linked[k] else singles.get(str(gone.into), -1)
             into = heir if gone.into and np.isfinite(gone.ordinary_per_ads) else -1
@@ -576,10 +520,3 @@ def _silent(price: NDArray[np.float64], own: NDArray[np.int64], sessions: NDArra
         if run == SESSIONS_WITHOUT_PRINT:
             return int(own[session == i][-1]) + 1
     return len(price)
-
-
-def check_lines(market: Market, symbols: Sequence[str]) -> None:
-    """Refuse lines that cannot be traded at all."""
-    for symbol in symbols:
-        if market.instruments.at[symbol, "kind"] == "index":
-            raise ParameterError(f"{symbol} is an index and cannot be traded: use a fund or a basket of its members")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,11 @@ _EMPTY = {
         "ordinary_per_ads": "float64",
     },
 }
+
+
+def records(table: pd.DataFrame) -> Iterable[Any]:
+    """Return the rows of one of the market's long tables, their fields by column name."""
+    return table.itertuples(index=False)
 
 
 def empty_table(name: str) -> pd.DataFrame:
@@ -109,13 +115,15 @@ class Market:
         if missing:
             raise DataError(f"instruments lacks the columns {missing}: it needs {list(INSTRUMENT_COLUMNS)}")
         if (np.diff(self.times) <= 0).any():
-            raise DataError("the steps' times are not strictly increasing: sort the grid and merge equal times")
+            raise DataError(
+                "the steps' times are not strictly increasing: sort the grid and merge equal times"
+            )
         bad = ~(self.prices > 0) & ~np.isnan(self.prices) | np.isinf(self.prices)
         if bad.any():
             step, column = np.argwhere(bad)[0]
             raise DataError(
-                f"{self.symbols[column]} has the price {self.prices[step, column]} at {self.grid['time'][step]}: "
-                "prices are positive and finite; mark a missing one NaN"
+                f"{self.symbols[column]} has the price {self.prices[step, column]} at "
+                f"{self.grid['time'][step]}: prices are positive and finite; mark a missing one NaN"
             )
 
     def __len__(self) -> int:
@@ -149,13 +157,13 @@ class Market:
     def scheduled(self) -> NDArray[np.bool_]:
         """Whether each line's venue trades at each step, shape (T, N)."""
         venues = self.instruments["venue"].to_numpy(dtype=object)
-        return self.venue_of_step[:, None] == venues[None, :]
+        return np.asarray(self.venue_of_step[:, None] == venues[None, :], dtype=bool)
 
     @cached_property
     def halted(self) -> NDArray[np.bool_]:
         """Whether each line is halted at each step, shape (T, N)."""
         halted = np.zeros(self.prices.shape, dtype=bool)
-        for row in self.halts.itertuples():
+        for row in records(self.halts):
             start, end = pd.Timestamp(row.start).value, pd.Timestamp(row.end).value
             halted[:, self.column(str(row.symbol))] |= (self.times >= start) & (self.times < end)
         return halted
@@ -238,7 +246,7 @@ class Market:
 
     @cached_property
     def fx(self) -> pd.DataFrame:
-        """USD per unit of each currency, shape (T, currencies): the last fixing known, NaN before the first."""
+        """USD per unit of each currency, shape (T, currencies), at the last fixing known; NaN before it."""
         columns = {c: rate for c, (rate, _) in self._fixing_rows.items()}
         return pd.DataFrame({"USD": np.ones(len(self)), **columns}, index=self.price.index)
 
@@ -250,7 +258,11 @@ class Market:
 
     @cached_property
     def ordinary_per_ads(self) -> pd.DataFrame:
-        """Ordinary shares per ADS in force at each step's session, shape (T, pairs); NaN before the first."""
+        """Ordinary shares per ADS of each step's session date, shape (T, pairs); NaN before the first.
+
+        What prices are compared by. The ledger, which holds shares across a date of change, keeps the old
+        ratio until New York has opened on that date.
+        """
         sessions = pd.DatetimeIndex(self.grid["session"]).as_unit("ns").asi8
         columns = {}
         for adr in self.pairs.index:
@@ -282,7 +294,9 @@ class Market:
         inside = np.flatnonzero((self.grid["session"] >= first) & (self.grid["session"] <= last))
         if len(inside) == 0:
             have = f"{self.grid['session'].min().date()} to {self.grid['session'].max().date()}"
-            raise ParameterError(f"no session between {first.date()} and {last.date()}: the market has {have}")
+            raise ParameterError(
+                f"no session between {first.date()} and {last.date()}: the market has {have}"
+            )
         return self._cut(int(inside[0]), int(inside[-1]) + 1)
 
     def _cut(self, first: int, stop: int) -> Market:
@@ -333,11 +347,15 @@ class Market:
                 zero, negative or infinite prices.
         """
         if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex):
-            raise DataError("from_prices was not given a DataFrame indexed by dates: set the index with to_datetime")
+            raise DataError(
+                "from_prices was not given a DataFrame indexed by dates: set the index with to_datetime"
+            )
         if frame.index.has_duplicates or not frame.index.is_monotonic_increasing:
             raise DataError("the price frame's dates repeat or are out of order: sort it and drop duplicates")
         if frame.columns.has_duplicates:
-            raise DataError(f"the symbols {_repeated(list(frame.columns))} occur twice: give each column one name")
+            raise DataError(
+                f"the symbols {_repeated(list(frame.columns))} occur twice: give each column one name"
+            )
         text = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
         if text:
             raise DataError(f"the columns {text} are not numbers: give prices as floats")
@@ -352,7 +370,9 @@ class Market:
             session = time.tz_localize(None)
         time = pd.DatetimeIndex(time, name="time")
         grid = pd.DataFrame({"time": time, "venue": "XONE", "phase": "close", "session": session})
-        price = frame.astype(np.float64).set_axis([str(c) for c in frame.columns], axis=1).set_axis(time, axis=0)
+        price = (
+            frame.astype(np.float64).set_axis([str(c) for c in frame.columns], axis=1).set_axis(time, axis=0)
+        )
         instruments = pd.DataFrame(
             {
                 "venue": "XONE",

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from entrepot.errors import DataError, ParameterError
+from entrepot.reports.memory import once_per_ledger
 from entrepot.reports.metrics import SESSIONS_PER_YEAR, Statistics, excess_returns, return_statistics
 from entrepot.reports.sources import is_cost, source_order
 
@@ -35,6 +36,7 @@ def by_source(ledger: Ledger) -> pd.Series[Any]:
     return table.drop(columns="total").sum().rename("P&L")
 
 
+@once_per_ledger
 def by_instrument(ledger: Ledger) -> pd.DataFrame:
     """Profit and loss by instrument and source over the whole run.
 
@@ -86,11 +88,13 @@ def leg_name(instrument: str, venue: pd.Series[Any]) -> str:
     return LEGS.get(code, code)
 
 
+@once_per_ledger
 def step_profit(ledger: Ledger) -> NDArray[np.float64]:
     """(T,) profit and loss of (t-1, t] in base currency; entry 0 is what the first step itself booked."""
     return np.asarray(ledger.contributions.sum(axis=1).to_numpy(), dtype=float)
 
 
+@once_per_ledger
 def step_costs(ledger: Ledger) -> NDArray[np.float64]:
     """(T,) costs paid in (t-1, t], base currency, positive."""
     sources = ledger.contributions.columns.get_level_values("source")

@@ -1,4 +1,4 @@
-"""What a pair trade seems to earn when it is filled at the closes its signal was made from, and what it can."""
+"""What a pair trade seems to earn filled at the closes its signal was made from, and what it can."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from entrepot.engine.backtest import TargetArrays, backtest
 from entrepot.engine.costs import Costs
 from entrepot.engine.result import Ledger
 from entrepot.errors import ParameterError
-from entrepot.markets.market import Market
+from entrepot.markets.market import Market, records
 
 SESSIONS_A_YEAR = 252
 
@@ -43,8 +43,8 @@ def fill_timing(market: Market, targets: TargetArrays, costs: Costs | None = Non
         costs: of the third column; `Costs()` where not given.
 
     Returns:
-        One row per pair; annualised Sharpe ratios of daily returns: ``own closes`` (both legs at the closes of
-        the decision's date, no costs), ``next step`` (each leg at its venue's next step, no costs) and
+        One row per pair; annualised Sharpe ratios of daily returns: ``own closes`` (both legs at the closes
+        of the decision's date, no costs), ``next step`` (each leg at its venue's next step, no costs) and
         ``next step, net`` (after all costs, over the policy rate), and the number of ``round trips``. NaN
         where a pair never traded.
 
@@ -84,7 +84,7 @@ def _at_own_closes(market: Market, pair: tuple[str, str], weight: NDArray[np.flo
         own = (grid["phase"] == "close").to_numpy() & (market.venue_of_step == line["venue"])
         usd = market.price[symbol].to_numpy() * market.fx[line["currency"]].to_numpy()
         series = pd.Series(usd[own], index=pd.DatetimeIndex(grid["session"][own]))
-        for split in market.splits[market.splits["symbol"] == symbol].itertuples():
+        for split in records(market.splits[market.splits["symbol"] == symbol]):
             series[series.index >= pd.Timestamp(split.ex_date)] *= float(split.factor)
         closes[symbol] = series
     together = pd.DataFrame(closes).dropna()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from entrepot.errors import DataError, ParameterError
+from entrepot.reports.ratios import empyrical
 from entrepot.reports.sources import source_group
 from entrepot.reports.trades import round_trips
 
@@ -24,7 +25,6 @@ COST_ROWS = {
     "FX Spread Paid": "FX spread",
     "Borrow Paid": "Borrow",
     "ADR Fees Paid": "ADR fees",
-    "Conversion Paid": "Conversion",
 }
 
 
@@ -69,8 +69,9 @@ def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: in
       Expectancy (mean profit, base currency) are theirs. A portfolio that is never flat has none.
     * Turnover: value of all fills, both sides, per year (365.25 days) over mean sampled equity.
     * Total Fees Paid: duties, levies, exchange fees, brokerage and flat fees. The other costs have rows of
-      their own and all are in Total Costs; base currency, positive where paid. Conversion Paid is the fee and
-      the change of value when a delisted line becomes its Hong Kong line.
+      their own and all are in Total Costs; base currency, positive where paid. ADR Fees Paid are the
+      depositary's: its service fee, and its fee when a delisted line becomes its Hong Kong line. The change
+      of value at that moment is no cost; `by_source` has it as "conversion".
 
     Args:
         ledger: a finished run.
@@ -129,7 +130,7 @@ def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: in
     for name, group in COST_ROWS.items():
         sheet.figures[name] = float(groups.get(group, 0.0))
     sheet.figures |= {
-        "Total Costs": float(sum(sheet.figures[name] for name in COST_ROWS)),
+        "Total Costs": float(groups.sum()),
         "Fills": len(ledger.fills),
         "Orders Dropped": len(ledger.dropped),
         "Undefined": "; ".join(f"{name}: {reason}" for name, reason in sheet.reasons.items()),
@@ -150,15 +151,7 @@ def return_statistics(
         ruined: equity was at or below zero at some step, after which returns mean nothing.
         lags: autocorrelations in the lag-adjusted Sharpe.
     """
-    from empyrical import (
-        annual_return,
-        annual_volatility,
-        max_drawdown,
-        omega_ratio,
-        sharpe_ratio,
-        sortino_ratio,
-    )
-
+    metric: Any = empyrical()
     sheet = Statistics()
     names = ["Annualized Return [%]", "Annualized Volatility [%]", "Sharpe Ratio", "Monthly Sharpe"]
     names += ["Lag-adjusted Sharpe", "Sortino Ratio", "Calmar Ratio", "Omega Ratio"]
@@ -175,11 +168,13 @@ def return_statistics(
     plain, over = returns.to_numpy(dtype=float), excess.to_numpy(dtype=float)
     flat = "excess returns do not vary"
     varies = float(np.std(over, ddof=1)) > 1e-14
-    growth = float(annual_return(plain, annualization=year))
-    depth = float(max_drawdown(plain))
+    growth = float(metric.annual_return(plain, annualization=year))
+    depth = float(metric.max_drawdown(plain))
     sheet.put("Annualized Return [%]", 100 * growth, "no finite growth rate")
-    sheet.put("Annualized Volatility [%]", 100 * float(annual_volatility(plain, annualization=year)), "")
-    daily_sharpe = float(sharpe_ratio(over, annualization=year)) if varies else np.nan
+    sheet.put(
+        "Annualized Volatility [%]", 100 * float(metric.annual_volatility(plain, annualization=year)), ""
+    )
+    daily_sharpe = float(metric.sharpe_ratio(over, annualization=year)) if varies else np.nan
     sheet.put("Sharpe Ratio", daily_sharpe, flat)
     sheet.put("Monthly Sharpe", *monthly_sharpe(returns, excess))
     sheet.put("Lag-adjusted Sharpe", *lag_adjusted_sharpe(over, lags))
@@ -187,11 +182,11 @@ def return_statistics(
     falls = bool((over < 0).any())
     sheet.put(
         "Sortino Ratio",
-        float(sortino_ratio(over, annualization=year)) if falls else np.nan,
+        float(metric.sortino_ratio(over, annualization=year)) if falls else np.nan,
         "no negative excess return",
     )
     sheet.put("Calmar Ratio", growth / -depth if depth < 0 else np.nan, "no drawdown")
-    omega = float(omega_ratio(over)) if falls else np.nan
+    omega = float(metric.omega_ratio(over)) if falls else np.nan
     sheet.put("Omega Ratio", omega, "no negative excess return")
     return sheet
 

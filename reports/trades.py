@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from entrepot.reports.memory import once_per_ledger
+
 if TYPE_CHECKING:
     from entrepot.engine.result import Ledger
 
 COLUMNS = ("name", "opened", "closed", "direction", "sessions", "P&L", "P&L [%]", "open")
 
 
+@once_per_ledger
 def round_trips(ledger: Ledger) -> pd.DataFrame:
     """List the round trips of a run.
 
@@ -104,7 +107,7 @@ def spells(present: np.ndarray, sign: np.ndarray) -> list[tuple[int, int, int, b
     out: list[tuple[int, int, int, bool]] = []
     edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(int)))
     for first, stop in zip(edges[::2], edges[1::2], strict=True):
-        side = pd.Series(sign[first:stop]).replace(0.0, np.nan).ffill().bfill().fillna(1.0).to_numpy()
+        side = settled_sign(sign[first:stop])
         turns = np.flatnonzero(side[1:] != side[:-1]) + 1
         starts = [0, *(turns + 1)]
         ends = [*turns, stop - first]
@@ -115,3 +118,12 @@ def spells(present: np.ndarray, sign: np.ndarray) -> list[tuple[int, int, int, b
             is_open = stop == len(present) and end == stop - first
             out.append((int(first + begin), int(last), int(side[min(begin, len(side) - 1)]), is_open))
     return out
+
+
+def settled_sign(sign: np.ndarray) -> np.ndarray:
+    """Let zeros keep the sign before them, leading ones take the first after; 1 where there is none."""
+    known = np.flatnonzero(sign)
+    if len(known) == 0:
+        return np.ones(len(sign))
+    before = np.searchsorted(known, np.arange(len(sign)), side="right") - 1
+    return np.asarray(sign[known[np.maximum(before, 0)]], dtype=float)

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from entrepot.errors import ParameterError
 from entrepot.markets.market import Market
 from entrepot.regimes.path import RegimePath
-from entrepot.strategies.pair_history import between_ex_dates, observed_premium, round_trip_cost
+from entrepot.strategies.pair_history import (
+    averaged_premium,
+    between_ex_dates,
+    round_trip_cost,
+    same_date_premium,
+)
 from entrepot.strategies.targets import (
     STALE_SESSIONS,
     Parametrised,
@@ -29,6 +34,7 @@ from entrepot.strategies.targets import (
 )
 
 MODES = ("convergence", "delisting_hedge")
+SIGNALS = {"averaged": averaged_premium, "same_date": same_date_premium}
 FULL_ESCALATION = 3.0  # marks of the delisting channels at which the hedge is whole
 QUARTERS = 4  # a hedge resized with every step of a decaying intensity would trade each day for nothing
 
@@ -53,6 +59,9 @@ class LongHKShortADR(Parametrised):
         entry: z-score above which a pair is entered, positive.
         exit: z-score below which it is left, between -entry and entry.
         lookback: observations in the trailing mean and standard deviation (ddof 1), all of them required.
+        signal: premium the convergence trade looks at. "averaged": the average described above. "same_date":
+            the day's same-date premium alone, half of it overnight news; with ``span=1`` its plain z-score is
+            the trade that looks splendid when filled at its own closes (see `fill_timing`).
         span: of the exponentially weighted mean, in observations.
         weight: of equity in each Hong Kong leg, the largest one in ``delisting_hedge``; no more than
             1 / number of pairs.
@@ -69,6 +78,7 @@ class LongHKShortADR(Parametrised):
     entry: float = 1.5
     exit: float = 0.3
     lookback: int = 60
+    signal: str = "averaged"
     span: float = 10.0
     weight: float = 0.10
     pairs: Sequence[str] | None = None
@@ -79,6 +89,8 @@ class LongHKShortADR(Parametrised):
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ParameterError(f"mode is {self.mode!r}: give one of {', '.join(map(repr, MODES))}")
+        if self.signal not in SIGNALS:
+            raise ParameterError(f"signal is {self.signal!r}: give one of {', '.join(map(repr, SIGNALS))}")
         require("entry", self.entry, 1e-6)
         require("lookback", self.lookback, 3, whole=True)
         require("span", self.span, 1)
@@ -148,7 +160,7 @@ class LongHKShortADR(Parametrised):
         self, market: Market, pairs: pd.DataFrame, steps: NDArray[np.intp]
     ) -> tuple[NDArray[np.float64], tuple[str, ...], dict[str, pd.DataFrame]]:
         adrs, hks = tuple(pairs.index.astype(str)), tuple(pairs["hk"].astype(str))
-        raw = observed_premium(market, adrs)
+        raw = SIGNALS[self.signal](market, adrs)
         # A premium between the two lines' ex-dates contains the dividend: it is no signal, and no gap either.
         clean = np.where(between_ex_dates(market, adrs), np.nan, raw)
         signal, mean, deviation = (np.full(raw.shape, np.nan) for _ in range(3))

@@ -40,7 +40,23 @@ def once_per_market(compute: ByPair[Column]) -> ByPair[Column]:
 
 
 @once_per_market
-def observed_premium(market: Market, adrs: tuple[str, ...]) -> NDArray[np.float64]:
+def same_date_premium(market: Market, adrs: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return the same-date premium of each decision's session; half of it is overnight news.
+
+    Fractions, shape (S, P) for S decisions and P pairs by ADR symbol; NaN where the session has none that is
+    known at its decision.
+    """
+    steps = decisions(market)
+    times, session = market.times[steps], sessions_of(market, steps)
+    result = np.full((len(steps), len(adrs)), np.nan)
+    for p, adr in enumerate(adrs):
+        same = premium(market, adr, align="same_date", detail=True).reindex(session)
+        result[:, p] = same["premium"].where(nanoseconds(same["known_at"]) <= times)
+    return result
+
+
+@once_per_market
+def averaged_premium(market: Market, adrs: tuple[str, ...]) -> NDArray[np.float64]:
     """Average the same-date premium of each decision's session with the latest known ``next_hk`` premium.
 
     Args:
@@ -52,18 +68,16 @@ def observed_premium(market: Market, adrs: tuple[str, ...]) -> NDArray[np.float6
         decision, or no ``next_hk`` became known in the last five sessions.
     """
     steps = decisions(market)
-    times, session = market.times[steps], sessions_of(market, steps)
-    result = np.full((len(steps), len(adrs)), np.nan)
+    times = market.times[steps]
+    result = same_date_premium(market, adrs) / 2
     for p, adr in enumerate(adrs):
-        same = premium(market, adr, align="same_date", detail=True).reindex(session)
-        today = same["premium"].where(nanoseconds(same["known_at"]) <= times).to_numpy(np.float64)
         ahead = premium(market, adr, align="next_hk", detail=True)
         first = np.searchsorted(times, nanoseconds(ahead["known_at"]))  # the first decision that knows it
         reached = first < len(steps)
         before = np.full((len(steps), 1), np.nan)
         before[first[reached], 0] = ahead["premium"].to_numpy()[reached]  # of two, the later session stays
         value, age = latest(before, np.arange(len(steps)))
-        result[:, p] = (today + np.where(age <= STALE_SESSIONS, value, np.nan)[:, 0]) / 2
+        result[:, p] += np.where(age <= STALE_SESSIONS, value, np.nan)[:, 0] / 2
     return result
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import ParameterError, TargetError
+from entrepot.markets.frames import weights_on_grid
 from entrepot.markets.market import Market
 from entrepot.regimes.path import RegimePath
 
@@ -75,27 +76,7 @@ class Targets:
             TargetError: for symbols that are not in the market, dates without a session, repeated dates,
                 weights for an index and infinite weights.
         """
-        if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex):
-            raise TargetError("weights are not a DataFrame indexed by dates: give dates x symbols")
-        unknown = [str(c) for c in frame.columns if c not in market.price.columns]
-        if unknown:
-            raise TargetError(f"weights are given for {unknown}, which this market does not have")
-        if frame.index.has_duplicates:
-            raise TargetError("two rows of the weights decide at the same time: keep one row per date")
-        if frame.index.tz is None:
-            moments = market.grid.reset_index().groupby("session")["step"].max()
-        else:
-            moments = pd.Series(np.arange(len(market)), index=market.price.index)
-        step = moments.reindex(frame.index)
-        if step.isna().any():
-            raise TargetError(
-                f"weights are dated {frame.index[step.isna().to_numpy()][0]}, which is no session or step of "
-                "this market: reindex them to the dates in market.grid"
-            )
-        weights = np.full(market.price.shape, np.nan)
-        columns = columns_of(market, frame.columns)
-        weights[np.ix_(step.to_numpy(dtype=np.int64), columns)] = frame.to_numpy(np.float64)
-        targets = cls(weights, drift_band=np.inf)
+        targets = cls(weights_on_grid(market, frame), drift_band=np.inf)
         targets.check(market)
         return targets
 

@@ -278,12 +278,14 @@ class Clock:
         given: Mapping[str, float] | None = self.costs.cash_rate_pa
         one_venue_only = set(self.market.instruments["venue"]) == {"XONE"}
         self.cash_rate: dict[str, list[Decimal]] = {}
+        self.rate_known: set[str] = set(given or {})  # a rebate lies below a rate that is known, or is none
         for currency in self.currencies:
             # CHOICE: a currency the given mapping does not name keeps its default.
             if given is not None and currency in given:
                 rates_pa = [decimal(given[currency])] * self.T
             elif currency in ("USD", "HKD") and not one_venue_only:
                 rates_pa = [policy_of_year(currency, s.year)[s.day_of_year - 1] for s in self.session]
+                self.rate_known.add(currency)
             else:
                 rates_pa = [ZERO] * self.T
             self.cash_rate[currency] = rates_pa
@@ -441,6 +443,13 @@ class Clock:
             # CHOICE: a weight of 0 for an index is no order and is let pass.
             if line.kind == "index" and any(finite(w) and w != 0 for w in weights):
                 raise EntrepotError(f"{line.symbol} is an index, not tradable: leave its weights empty")
+            if not line.shortable and any(finite(w) and w < 0 for w in weights):
+                raise EntrepotError(f"{line.symbol} may not be sold short: leave its weights at 0 or above")
+        for i, pair in enumerate(self.pairs):
+            for leg, sign in ((pair.hk, -1), (pair.adr, 1)):
+                weights = (self.targets.pair_weights[:, i] * sign).tolist()
+                if not leg.shortable and any(w > 0 for w in weights):
+                    raise EntrepotError(f"{leg.symbol} may not be sold short: leave that side of the pair")
         if self.same_step and self.pairs:
             # CHOICE: refused as soon as a linked pair is named, whatever its weights.
             raise EntrepotError("linked pairs cannot fill at their deciding step: use fill='next_step'")
@@ -480,7 +489,9 @@ class Clock:
                     value = -line.q * self.last_of(line)
                     short_value[currency] += value
                     borrow = value * line.borrow_rate * days / year
-                    rate = self.cash_rate[currency][t - 1] - decimal(self.costs.rebate_spread_pa)
+                    rate = ZERO
+                    if currency in self.rate_known:
+                        rate = self.cash_rate[currency][t - 1] - decimal(self.costs.rebate_spread_pa)
                     rebate = value * rate * days / year
                     paid[currency] += rebate - borrow
                     self.book(t, "borrow", line.symbol, -borrow * self.fx[t][currency])
@@ -588,7 +599,8 @@ class Clock:
             heir.q += shares
             line.q = ZERO
             self.cash[line.currency] -= fee
-            self.book(t, "conversion", line.symbol, change - fee * self.fx[t][line.currency])
+            self.book(t, "conversion", line.symbol, change)
+            self.book(t, "conversion_fee", line.symbol, -fee * self.fx[t][line.currency])
         line.gone = True
         if pair is None:
             if line.order is not None:

@@ -18,9 +18,12 @@ from entrepot.engine.result import REASONS
 from entrepot.errors import EntrepotError, TargetError
 from entrepot.markets.market import Market
 
+
 def examples(count: int) -> settings:
     """As many examples as asked for, however long a world takes to make and run."""
-    return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+    return settings(
+        max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    )
 
 
 def run(world: worlds.World, market: Market | None = None, **changes: object) -> Ledger:
@@ -139,7 +142,7 @@ def test_the_drawn_worlds_reach_every_kind_of_fill_and_drop() -> None:
 @examples(40)
 @given(worlds.worlds(steps=(30, 80)), st.floats(0, 1))
 def test_a_cut_after_any_step_changes_nothing_up_to_it(world: worlds.World, where: float) -> None:
-    """Prices, fixings, actions and targets after a step removed: equity, fills and drops are the same bits."""
+    """Prices, fixings, actions and targets after a step removed: the same equity, fills and drops."""
     step = int(where * (len(world.market) - 1))
     market, plan, path = cut(world, step)
     options = {"capital": world.capital, "base_currency": world.base_currency, "costs": world.costs}

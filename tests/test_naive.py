@@ -383,7 +383,8 @@ def test_a_delisted_adr_becomes_shares_in_hong_kong() -> None:
     # value 600 * 10 / 8 - 150 * 5.2 = -30. The pending order is dropped, the later one ignored.
     assert [float(q) for q in run.positions["1.HK"]][5:] == [0, 600, 600]
     assert [float(q) for q in run.positions["A"]][5:] == [150, 0, 0]
-    assert at(run, "conversion", "A", 6) == number("-40")
+    assert at(run, "conversion", "A", 6) == number("-30")
+    assert at(run, "conversion_fee", "A", 6) == number("-10")
     assert float(run.equity[6]) == number("990")  # 1000 + 150 * 0.2 - 40
     assert one_line_of(run, "dropped") == [(6, "A", 5, "delisted")]
 

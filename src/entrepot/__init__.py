@@ -1,4 +1,4 @@
-"""Backtests of long-Hong-Kong/short-ADR pairs and China sector rotation, switched by tariff and delisting risk."""
+"""Backtests of long-Hong-Kong/short-ADR pairs and China sectors, switched by tariff and delisting risk."""
 
 from __future__ import annotations
 

@@ -20,9 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"entrepot {ep.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="run the main job and write its report")
-    demo.add_argument("--prices", metavar="DIR", help="folder of daily price files; a simulated market without it")
+    demo.add_argument(
+        "--prices", metavar="DIR", help="folder of daily price files; a simulated market without it"
+    )
     demo.add_argument("--out", metavar="DIR", default="out", help="folder for the report (default: out)")
-    demo.add_argument("--start", metavar="DATE", default="2018-01-02", help="first session (default: 2018-01-02)")
+    demo.add_argument(
+        "--start", metavar="DATE", default="2018-01-02", help="first session (default: 2018-01-02)"
+    )
     demo.add_argument("--end", metavar="DATE", help="last session (default: as far as all prices reach)")
     given = parser.parse_args(arguments)
     try:

@@ -88,7 +88,9 @@ def run_main_job(
     stage("asking what other borrow costs would have done")
     cases = {
         "borrow as given": result,
-        "borrow x3": backtest(market, plan, costs=costs.with_(borrow_multiplier=3.0 * costs.borrow_multiplier)),
+        "borrow x3": backtest(
+            market, plan, costs=costs.with_(borrow_multiplier=3.0 * costs.borrow_multiplier)
+        ),
         "no new shorts under delisting risk": backtest(
             market, plan, costs=costs.with_(no_borrow_states=costs.no_borrow_states | STRESSED)
         ),
@@ -122,12 +124,19 @@ def pair_fill_timing(market: Market, costs: Costs | None = None) -> pd.DataFrame
     be shorted freely; the strategy of the main job uses neither.
     """
     instruments = market.instruments.assign(shortable=True)
-    naive = LongHKShortADR(signal="same_date", reverse=True, round_trip_bps=0.0, weight=0.5, drift_band=float("inf"))
+    naive = LongHKShortADR(signal="same_date", span=1, reverse=True, round_trip_bps=0.0, weight=0.5)
     free = replace(market, instruments=instruments)
     return fill_timing(free, naive.targets(free), costs)
 
 
 def _headline(result: Result) -> dict[str, Any]:
     summary = result.summary()
-    names = ["Total Return [%]", "Sharpe Ratio", "Monthly Sharpe", "Max Drawdown [%]", "Borrow Paid", "Orders Dropped"]
+    names = [
+        "Total Return [%]",
+        "Sharpe Ratio",
+        "Monthly Sharpe",
+        "Max Drawdown [%]",
+        "Borrow Paid",
+        "Orders Dropped",
+    ]
     return {name: summary[name] for name in names}

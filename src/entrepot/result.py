@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from entrepot import engine, reports
@@ -60,7 +59,9 @@ class Result(Ledger):
         """
         path = path or self.path
         if path is None:
-            raise ParameterError("this run has no regime path: give one, made by RegimeModel().walk_forward(...)")
+            raise ParameterError(
+                "this run has no regime path: give one, made by RegimeModel().walk_forward(...)"
+            )
         return reports.by_regime(self, path.states, path.names)
 
     def by_event(self, events: Events, sessions: float = 5) -> pd.DataFrame:
@@ -74,7 +75,11 @@ class Result(Ledger):
         return pd.DataFrame(series) if series else pd.DataFrame()
 
     def tear_sheet(
-        self, path: str | os.PathLike[str] | None = None, *, events: Events | None = None, title: str | None = None
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        events: Events | None = None,
+        title: str | None = None,
     ) -> Figure:
         """Draw the run on one page and write it where a path (png, pdf or svg) is given."""
         return reports.tear_sheet(self, path, title=title, **self._context(events))

@@ -14,7 +14,7 @@ from entrepot.errors import ParameterError
 from entrepot.markets.market import Market
 from entrepot.markets.premium import premium
 from entrepot.strategies import LongHKShortADR
-from entrepot.strategies.pair_history import between_ex_dates, observed_premium, round_trip_cost
+from entrepot.strategies.pair_history import averaged_premium, between_ex_dates, round_trip_cost
 from entrepot.strategies.targets import decisions
 
 QUICK = LongHKShortADR(lookback=20, span=3, entry=1.0, exit=0.2, round_trip_bps=0)
@@ -74,7 +74,7 @@ def emitted(states, weight):
 def test_the_signal_is_the_slow_twins(make_pairs, phases):
     market = make_pairs(phases=phases)
     adrs = tuple(market.pairs.index)
-    fast = observed_premium(market, adrs)
+    fast = averaged_premium(market, adrs)
     for p, adr in enumerate(adrs):
         np.testing.assert_allclose(fast[:, p], slow_signal(market, adr), rtol=0, atol=1e-15)
     assert np.isnan(fast[1:]).any()
@@ -351,8 +351,8 @@ def test_cutting_the_market_changes_nothing_before(make_pairs, wander, same_unti
 
 def test_what_is_remembered_of_a_market_goes_with_it(make_pairs):
     market = make_pairs(count=30)
-    first = observed_premium(market, ("ADA",))
-    assert observed_premium(market, ("ADA",)) is first
+    first = averaged_premium(market, ("ADA",))
+    assert averaged_premium(market, ("ADA",)) is first
     with pytest.raises(ValueError, match="read-only"):
         first[0] = 0
     gone = weakref.ref(market)

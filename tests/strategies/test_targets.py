@@ -87,7 +87,7 @@ def test_a_frame_with_times_decides_at_those_steps(make_pairs):
     [
         (pd.DataFrame({"NOPE": [1.0]}, index=pd.DatetimeIndex(["2022-01-05"])), "NOPE"),
         (pd.DataFrame({"KWEB": [1.0]}, index=pd.DatetimeIndex(["2022-01-08"])), "2022-01-08"),
-        (pd.DataFrame({"KWEB": [1.0, 2]}, index=pd.DatetimeIndex(["2022-01-05"] * 2)), "same time"),
+        (pd.DataFrame({"KWEB": [1.0, 2]}, index=pd.DatetimeIndex(["2022-01-05"] * 2)), "twice"),
         (pd.DataFrame({"KWEB": [np.inf]}, index=pd.DatetimeIndex(["2022-01-05"])), "infinite"),
         (pd.DataFrame({"^HSI": [1.0]}, index=pd.DatetimeIndex(["2022-01-05"])), "index"),
         (pd.DataFrame({"KWEB": [1.0]}), "dates"),

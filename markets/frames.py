@@ -1,0 +1,65 @@
+"""A user's dated frame on the market's grid of steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from entrepot.errors import TargetError
+from entrepot.markets.market import Market
+
+
+def weights_on_grid(market: Market, frame: pd.DataFrame) -> NDArray[np.float64]:
+    """Place a frame of weights on a market's steps.
+
+    Args:
+        market: T steps, N symbols.
+        frame: weights of equity, columns symbols. A row dated without a time zone decides at the last step of
+            that session date, a row with one at exactly that step. NaN leaves a line alone.
+
+    Returns:
+        Shape (T, N), NaN where the frame says nothing.
+
+    Raises:
+        TargetError: for unknown symbols, dates without a session, repeated dates or symbols, text, and
+            infinite weights.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise TargetError(f"weights are a {type(frame).__name__}: give a DataFrame of dates x symbols")
+    unknown = [str(c) for c in frame.columns if str(c) not in market.symbols]
+    if unknown:
+        raise TargetError(
+            f"weights for {', '.join(unknown)}, which this market does not have; it has "
+            f"{', '.join(market.symbols)}"
+        )
+    if frame.columns.has_duplicates or frame.index.has_duplicates:
+        raise TargetError(
+            "the weights name a symbol or a date twice: keep one row per date and column per symbol"
+        )
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        raise TargetError("the weights are not indexed by dates: set the index with pandas.to_datetime")
+    text = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
+    if text:
+        raise TargetError(
+            f"the weights of {', '.join(text)} are not numbers: give floats, NaN to leave alone"
+        )
+    if frame.index.tz is None:
+        moments = market.grid.reset_index().groupby("session")["step"].max()
+        what = "no session of this market"
+    else:
+        moments = pd.Series(np.arange(len(market)), index=market.price.index)
+        what = "no step of this market's grid"
+    step = moments.reindex(frame.index)
+    if step.isna().any():
+        raise TargetError(
+            f"weights are dated {frame.index[step.isna().to_numpy()][0]}, which is {what}: "
+            "reindex them to the dates in market.grid"
+        )
+    values = frame.to_numpy(dtype=np.float64)
+    if np.isinf(values).any():
+        raise TargetError("a weight is infinite: give finite weights of equity, or NaN to leave a line alone")
+    weights = np.full(market.prices.shape, np.nan)
+    columns = np.array([market.column(str(c)) for c in frame.columns], dtype=np.int64)
+    weights[np.ix_(step.to_numpy(dtype=np.int64), columns)] = values
+    return weights
