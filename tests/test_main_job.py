@@ -1,0 +1,171 @@
+"""The whole job: it cannot see the future, its numbers can be checked by hand, and bad input stops it cleanly."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import entrepot as ep
+from entrepot.cli import main
+from entrepot.job import default_plan, pair_fill_timing, run_main_job
+
+START, END = "2019-06-03", "2022-12-30"
+
+
+@pytest.fixture(scope="module")
+def events() -> ep.Events:
+    return ep.load_events()
+
+
+@pytest.fixture(scope="module")
+def simulated(events: ep.Events) -> ep.Market:
+    return ep.simulate_market(start=START, end=END, seed=11, events=events.frame)
+
+
+@pytest.fixture(scope="module")
+def real(real_prices: Path) -> ep.Market:
+    return ep.load_market(real_prices, start="2019-06-03", ends="cut")
+
+
+def job(market: ep.Market, events: ep.Events) -> tuple[ep.RegimePath, ep.Targets, ep.Result]:
+    path = ep.RegimeModel().walk_forward(market, events)
+    plan = default_plan(path)
+    return path, plan.targets(market), ep.backtest(market, plan, check=True)
+
+
+def cut_changes_nothing(market: ep.Market, events: ep.Events, steps: list[int]) -> None:
+    """Remove prices, fixings, actions and events after a step: everything up to it is the same bits."""
+    path, targets, result = job(market, events)
+    assert len(result.fills) > 100
+    for step in steps:
+        known = events.known_by(market.grid["time"].iloc[step])
+        part_path, part_targets, part = job(market.until(step), known)
+        stop = step + 1
+        np.testing.assert_array_equal(part_path.states, path.states[:stop])
+        np.testing.assert_array_equal(part_path.probabilities, path.probabilities.iloc[:stop])
+        np.testing.assert_array_equal(part_targets.weights, targets.weights[:stop])
+        for column, pair in enumerate(part_targets.pairs):
+            whole = targets.pair_weights[:stop, targets.pairs.index(pair)]
+            np.testing.assert_array_equal(part_targets.pair_weights[:, column], whole)
+        np.testing.assert_array_equal(part.equity_by_step, result.equity_by_step[:stop])
+        earlier = result.fills[result.fills["step"] <= step].reset_index(drop=True)
+        order = ["step", "symbol", "pair", "reason"]
+        pd.testing.assert_frame_equal(
+            part.fills.sort_values(order, ignore_index=True),
+            earlier.sort_values(order, ignore_index=True),
+            check_exact=True,
+        )
+
+
+def random_steps(market: ep.Market, count: int, seed: int) -> list[int]:
+    return sorted(np.random.default_rng(seed).integers(400, len(market) - 1, count).tolist())
+
+
+def test_the_simulated_job_does_not_see_past_a_cut(simulated: ep.Market, events: ep.Events) -> None:
+    cut_changes_nothing(simulated, events, random_steps(simulated, 8, seed=1))
+
+
+def test_the_real_job_does_not_see_past_a_cut(real: ep.Market, events: ep.Events) -> None:
+    cut_changes_nothing(real, events, random_steps(real, 5, seed=2))
+
+
+def test_fills_come_after_their_decision_at_their_own_venue(simulated: ep.Market, events: ep.Events) -> None:
+    _, _, result = job(simulated, events)
+    fills = result.fills
+    assert (fills["step"] > fills["decided_step"]).all()
+    assert (fills["venue"] == simulated.instruments["venue"].reindex(fills["symbol"]).to_numpy()).all()
+    prints = simulated.prices[fills["step"], [simulated.column(s) for s in fills["symbol"]]]
+    np.testing.assert_array_equal(fills["price"], prints)
+
+
+def test_the_two_legs_of_a_pair_are_equal_ordinary_shares(simulated: ep.Market, events: ep.Events) -> None:
+    _, _, result = job(simulated, events)
+    hedges = result.fills[result.fills["reason"] == "hedge"]
+    assert len(hedges) > 50
+    held = result.record.positions
+    for p, (hk, adr) in enumerate(result.lines.legs):
+        done = hedges["step"][hedges["pair"] == result.lines.pairs[p][1]].to_numpy(dtype=np.int64)
+        ratio = simulated.ordinary_per_ads[result.lines.pairs[p][1]].to_numpy()[done]
+        np.testing.assert_allclose(held[done, hk], -held[done, adr] * ratio, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def outcome(simulated: ep.Market, tmp_path_factory: pytest.TempPathFactory):
+    return run_main_job(lambda events: simulated, tmp_path_factory.mktemp("job") / "deep" / "out")
+
+
+def test_the_job_writes_its_report_and_its_page(outcome) -> None:
+    page = outcome.report.read_text(encoding="utf-8")
+    assert page.lstrip().lower().startswith("<!doctype html>")
+    assert "simulated" in page.lower()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert outcome.tear_sheet.read_bytes().startswith(b"\x89PNG")
+    assert sorted(p.name for p in outcome.report.parent.iterdir()) == ["report.html", "tear_sheet.png"]
+
+
+def test_dearer_borrow_costs_more_and_no_borrow_opens_no_short(outcome) -> None:
+    borrow = outcome.sensitivity["Borrow Paid"].astype(float)
+    assert borrow["borrow x3"] == pytest.approx(3 * borrow["borrow as given"], rel=0.1)
+    assert borrow["no new shorts under delisting risk"] < borrow["borrow as given"]
+
+
+def test_fills_at_the_signals_own_closes_flatter_the_trade(outcome) -> None:
+    """The premium of the simulated market is half overnight news too: the profit is in the stale price."""
+    timing = outcome.timing.dropna()
+    assert (timing["own closes"] > timing["next step"] + 1.0).all()
+
+
+def test_the_real_pairs_show_the_same(real: ep.Market) -> None:
+    """Sharpe ratios of 3 to 4 at the signal's own closes fall below 2 at each venue's next step."""
+    timing = pair_fill_timing(real)
+    print(timing.to_string(float_format="{:.2f}".format))
+    busy = timing[timing["round trips"] >= 30]
+    assert len(busy) >= 8
+    assert (busy["own closes"] > 2.5).all()
+    assert (busy["next step"] < 2.0).all()
+
+
+# -- the command line ----------------------------------------------------------------------------------------
+
+
+def test_the_command_runs_as_a_newcomer_would(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "entrepot", "demo", "--start", "2021-01-04", "--end", "2022-06-30", "--out", "there"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "simulated" in done.stdout
+    assert "Sharpe Ratio" in done.stdout
+    assert (tmp_path / "there" / "report.html").stat().st_size > 100_000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--prices", "nowhere"],
+        ["--prices", "."],
+        ["--start", "2025-01-01", "--end", "2020-01-01"],
+        ["--start", "yesterday"],
+        ["--out", "a_file"],
+    ],
+)
+def test_bad_input_ends_with_one_sentence_and_nothing_written(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").write_text("in the way")
+    assert main(["demo", *arguments]) == 2
+    spoken = capsys.readouterr()
+    assert spoken.out == ""
+    assert spoken.err.startswith("entrepot: ")
+    assert spoken.err.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["a_file"]
