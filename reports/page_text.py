@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from entrepot.reports.findings import Findings
+from entrepot.reports.sources import INCOME, MARKET
 from entrepot.reports.style import Theme, money, number
 
 if TYPE_CHECKING:
@@ -155,9 +156,8 @@ def draw_regimes(ax: Axes, found: Findings, theme: Theme) -> None:
         )
     rows = []
     for name, row in found.leg.iterrows():
-        income = row.reindex(["dividend", "interest", "rebate"]).sum()
-        market = row.reindex(["price", "fx"]).sum()
-        costs = income + market - row["total"]
+        market, income = row.reindex(MARKET).sum(), row.reindex(INCOME).sum()
+        costs = market + income - row["total"]
         rows.append([str(name), money(market), money(income), money(costs), money(row["total"])])
     columns = ["", "price and FX", "income", "costs", "P&L"]
     if room >= inches(ax, HEAD + PITCH * len(rows)):

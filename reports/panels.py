@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from entrepot.reports.sources import is_cost
 from entrepot.reports.style import Theme, money, number, source_name
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from entrepot.reports.findings import Findings
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+BARS = 13
 HATCHES = ("", "", "////", "xxxx", "....", "\\\\\\\\", "++++")
 LINE_STYLES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 
@@ -38,17 +41,24 @@ def time_axis(ax: Axes, found: Findings, labels: bool = True) -> None:
 
 def shade_regimes(ax: Axes, found: Findings, theme: Theme) -> None:
     """Shade what was decided, from the step of the decision to the next."""
+    from matplotlib.collections import PolyCollection
+    from matplotlib.dates import date2num
+
     if found.states is None:
         return
+    edges = np.flatnonzero(np.diff(found.states, prepend=-1))
+    begins = np.asarray(date2num(found.time[edges]), dtype=float)
+    ends = np.append(begins[1:], date2num(found.time[-1:]))
     for code in range(1, len(found.names)):
-        mine = found.states == code
+        mine = found.states[edges] == code
         if mine.any():
-            mine[1:] |= mine[:-1]
-            ax.fill_between(
-                found.time, 0, 1, where=mine.tolist(), step="post", transform=ax.get_xaxis_transform(),
+            boxes = [[(a, 0), (b, 0), (b, 1), (a, 1)] for a, b in zip(begins[mine], ends[mine], strict=True)]
+            spans = PolyCollection(
+                boxes, transform=ax.get_xaxis_transform(), linewidth=0, zorder=0,
                 facecolor=theme.regimes[code % len(theme.regimes)], edgecolor=theme.hatch,
-                hatch=HATCHES[code % len(HATCHES)], linewidth=0, zorder=0,
+                hatch=HATCHES[code % len(HATCHES)],
             )  # fmt: skip
+            ax.add_collection(spans, autolim=False)
 
 
 def regime_legend(ax: Axes, found: Findings, theme: Theme) -> None:
@@ -154,7 +164,7 @@ def draw_premium(ax: Axes, found: Findings, theme: Theme) -> None:
     else:
         table = table.dropna(how="all")
         when = pd.DatetimeIndex(table.index)
-        low, mid, high = np.nanquantile(table.to_numpy(dtype=float), [0.1, 0.5, 0.9], axis=1)
+        low, mid, high = row_quantiles(table.to_numpy(dtype=float), (0.1, 0.5, 0.9))
         band = ax.fill_between(
             when, low, high, color=theme.lines[1], alpha=0.5, linewidth=0, label="10 to 90 % of pairs"
         )  # fmt: skip
@@ -169,6 +179,19 @@ def draw_premium(ax: Axes, found: Findings, theme: Theme) -> None:
     align = table.attrs.get("align") or found.premium.attrs.get("align")
     ax.set_title(f"ADR premium to parity, %{f' ({align})' if align else ''}")
     legend_above(ax, handles)
+
+
+def row_quantiles(values: NDArray[np.float64], at: tuple[float, ...]) -> list[NDArray[np.float64]]:
+    """Quantiles of each row, NaN left out, interpolated linearly; no row may be all NaN."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    rows, last = np.arange(len(values)), np.isfinite(values).sum(axis=1) - 1
+    out = []
+    for q in at:
+        place = q * last
+        below = place.astype(int)
+        low, high = ordered[rows, below], ordered[rows, np.minimum(below + 1, last)]
+        out.append(low + (place - below) * (high - low))
+    return out
 
 
 def draw_exposure(ax: Axes, found: Findings, theme: Theme) -> None:
@@ -191,32 +214,52 @@ def draw_exposure(ax: Axes, found: Findings, theme: Theme) -> None:
     legend_above(ax, handles)
 
 
+def source_bars(source: pd.Series[Any], limit: int = BARS) -> list[tuple[str, float]]:
+    """Choose the bars: what was earned or lost by holding, the costs by size, the least of them as one."""
+    present = source[source != 0]
+    held = [(str(name), float(v)) for name, v in present.items() if not is_cost(str(name))]
+    paid = sorted(((str(n), float(v)) for n, v in present.items() if is_cost(str(n))), key=lambda bar: bar[1])
+    bars = [(source_name(name), v) for name, v in held]
+    alone = len(paid) if len(held) + len(paid) <= limit else max(limit - len(held) - 1, 1)
+    bars += [(source_name(name), v) for name, v in paid[:alone]]
+    rest = paid[alone:]
+    if rest:
+        bars.append((f"{len(rest)} other costs", sum(v for _, v in rest)))
+    return bars
+
+
 def draw_sources(ax: Axes, found: Findings, theme: Theme, title_x: float = 0.0) -> None:
-    """Profit and loss by source as bars with their amounts; losses are hatched."""
-    source = found.source[found.source != 0]
-    ax.set_title(f"Contribution by source, {found.currency}", pad=14, x=title_x)
+    """Profit and loss by source as bars with their amounts, and their sum; losses are hatched."""
+    bars = source_bars(found.source)
+    ax.set_title(f"Contribution by source, {found.currency}", pad=6, x=title_x)
     ax.grid(visible=False)
     ax.set_xticks([])
     ax.spines[["left", "bottom"]].set_visible(False)
-    if source.empty:
+    if not bars:
         ax.set_yticks([])
         ax.text(
             0.5, 0.5, "nothing was earned or paid", transform=ax.transAxes, ha="center", color=theme.faint
         )
         return
-    value = source.to_numpy(dtype=float)
-    row = np.arange(len(value))
-    bars = ax.barh(row, value, height=0.62, color=[theme.gain if v > 0 else theme.loss for v in value])
-    for bar, v in zip(bars, value, strict=True):
-        if v < 0:
+    bars.append(("Total", sum(v for _, v in bars)))
+    value = np.array([v for _, v in bars])
+    row = np.arange(len(value), dtype=float)
+    row[-1] += 0.35
+    for sign, color in ((1, theme.gain), (-1, theme.loss)):
+        mine = np.sign(value) == sign
+        drawn = ax.barh(row[mine], value[mine], height=0.62, color=color)
+        for bar in drawn if sign < 0 else ():
             bar.set(hatch="/////", edgecolor=theme.paper, linewidth=0)
-    ax.set_yticks(row, [source_name(str(name)) for name in source.index])
+    ax.set_yticks(row, [name for name, _ in bars])
     figure = ax.get_figure(root=True)
     assert figure is not None
-    pitch = 72 * ax.get_position().height * figure.get_figheight() / max(len(value), 6)
+    slots = max(row[-1] + 1, 6)
+    pitch = 72 * ax.get_position().height * figure.get_figheight() / slots
     size = min(theme.size - 0.3, 0.84 * pitch)
     ax.tick_params(axis="y", colors=theme.ink, labelsize=size)
-    ax.set_ylim(len(value) - 0.5 + max(0, 6 - len(value)) * 0.5, -0.6)
+    ax.get_yticklabels()[-1].set_fontweight("bold")
+    ax.set_ylim(row[-1] + 0.5 + 0.5 * (slots - row[-1] - 1), -0.6)
+    ax.axhline(row[-1] - 0.675, color=theme.rule, linewidth=0.6)
     ax.axvline(0, color=theme.faint, linewidth=0.6)
     reach = max(float(np.abs(value).max()), 1e-9)
     left, right = min(float(value.min()), 0.0), max(float(value.max()), 0.0)
@@ -224,7 +267,7 @@ def draw_sources(ax: Axes, found: Findings, theme: Theme, title_x: float = 0.0) 
     for y, v in zip(row, value, strict=True):
         ax.annotate(
             money(v), (v, y), xytext=(3 if v > 0 else -3, 0), textcoords="offset points", va="center",
-            ha="left" if v > 0 else "right", fontsize=size,
+            ha="left" if v > 0 else "right", fontsize=size, fontweight="bold" if y == row[-1] else "normal",
         )  # fmt: skip
 
 

@@ -135,7 +135,18 @@ def test_the_real_pairs_show_the_same(real: ep.Market) -> None:
 
 def test_the_command_runs_as_a_newcomer_would(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "entrepot", "demo", "--start", "2021-01-04", "--end", "2022-06-30", "--out", "there"],
+        [
+            sys.executable,
+            "-m",
+            "entrepot",
+            "demo",
+            "--start",
+            "2021-01-04",
+            "--end",
+            "2022-06-30",
+            "--out",
+            "there",
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,
