@@ -98,15 +98,15 @@ class Tape(NamedTuple):
     )
     door: NDArray[np.int8]  # (T, K): OPEN, HALTED or CLOSED
     trait: Floats  # (3, K): LOT (0 = fractional), BORROW_RATE (per day), CUSTODY (per share and day)
-    kind: Ints  # (5, K): CURRENCY (0 is the base), VENUE, SHORTABLE, EXACT (fees by order), LINKED (a leg)
-    rate: Floats  # (2, T, C): FX_RATE (base per unit, last known), INTEREST_RATE (per day over (t-1, t])
+    flags: Ints  # (5, K): CURRENCY (0 is the base), VENUE, SHORTABLE, EXACT (fees by order), LINKED (a leg)
+    rates: Floats  # (2, T, C): FX_RATE (base per unit, last known), INTEREST_RATE (per day over (t-1, t])
     carry: Floats  # (2, C): DEBIT and REBATE_SPREAD, per day
     clock: (
         Ints  # (3, T): SETTLES (step at which a trade of t settles), DECIDES (drift is looked at), NO_SHORTS
     )
-    days: Floats  # (T,) since the step before
+    elapsed: Floats  # (T,) days since the step before
     ends: Ints  # (2, T, V): last step of the venue's third (TO_LIVE) and second (TO_HEDGE) session after t
-    fees: Floats  # (rows, kinds, 2 sides, 6): rate, per share, minimum, maximum, unit, rounds up
+    schedule: Floats  # (rows, kinds, 2 sides, 6): rate, per share, minimum, maximum, unit, rounds up
     fee_row: Ints  # (T, K) row of the schedule in force
     action_first: Ints  # (T + 1,) range of corporate actions of each step
     actions: Floats  # (A, 5): KIND, LINE, INTO, VALUE, SHORT_VALUE
@@ -127,7 +127,7 @@ class State(NamedTuple):
     money: Floats  # (5, C, L): CASH, UNSETTLED, RECEIVABLE; SHORTED and ACCRUED are scratch
     due: Floats  # (R, C, L) unsettled flows by settlement step, a ring
     slots: Floats  # (D, L) dividends waiting for their pay date
-    last: Floats  # (2, K): LAST traded price, GONE (1 = left the market)
+    marks: Floats  # (2, K): LAST traded price, GONE (1 = left the market)
     now: Floats  # (L,) equity
 
 
@@ -161,13 +161,14 @@ def fee(fees: Floats, row: int, kind: int, side: int, notional: float, shares: f
 @jit
 def drop(record: Record, t: int, line: int, decided: int, reason: int) -> None:
     """Note an order that will not be filled."""
-    if record.on:
-        n = record.counts[1]
-        record.dropped[n, 0] = t
-        record.dropped[n, 1] = line
-        record.dropped[n, 2] = decided
-        record.dropped[n, 3] = reason
-        record.counts[1] = n + 1
+    recording, counts, dropped = record.on, record.counts, record.dropped
+    if recording:
+        n = counts[1]
+        dropped[n, 0] = t
+        dropped[n, 1] = line
+        dropped[n, 2] = decided
+        dropped[n, 3] = reason
+        counts[1] = n + 1
 
 
 @jit
@@ -175,138 +176,147 @@ def execute(
     tape: Tape, state: State, record: Record, t: int, k: int, lane: int, trade: float, why: int, decided: int
 ) -> None:
     """Fill a trade of one line at the price of step t, worsened by the half-spread, and pay its fees."""
-    price = tape.quote[PRICE_AT, t, k]
-    half = tape.quote[HALF_SPREAD, t, k]
+    quote, flags, schedule, fee_row = tape.quote, tape.flags, tape.schedule, tape.fee_row
+    rates, convert, fx_spread, accrues = tape.rates, tape.convert, tape.fx_spread, tape.accrues
+    clock = tape.clock
+    book, money, due = state.book, state.money, state.due
+    recording, counts, fills, sources = record.on, record.counts, record.fills, record.sources
+    price = quote[PRICE_AT, t, k]
+    half = quote[HALF_SPREAD, t, k]
     side = 0 if trade > 0.0 else 1
     fill_price = price * (1.0 + half) if side == 0 else price * (1.0 - half)
     shares = abs(trade)
     notional = shares * fill_price
-    if tape.kind[EXACT, k] == 1:
+    if flags[EXACT, k] == 1:
         fees = 0.0
-        for kind in range(tape.fees.shape[1]):
-            fees += fee(tape.fees, tape.fee_row[t, k], kind, side, notional, shares)
+        for kind in range(schedule.shape[1]):
+            fees += fee(schedule, fee_row[t, k], kind, side, notional, shares)
     else:
-        fees = notional * tape.quote[BUY_FEES + side, t, k]
+        fees = notional * quote[BUY_FEES + side, t, k]
 
-    before = state.book[HELD, k, lane]
+    before = book[HELD, k, lane]
     after = before + trade
-    state.book[HELD, k, lane] = after
+    book[HELD, k, lane] = after
     bought_long = max(after, 0.0) - max(before, 0.0)
     # The long side and the fees settle later; what a short sale brings in is collateral from the start.
     flow = -bought_long * fill_price - fees
     collateral = (bought_long - trade) * fill_price
-    c = tape.kind[CURRENCY, k]
-    rate = tape.rate[FX_RATE, t, c]
+    c = flags[CURRENCY, k]
+    rate = rates[FX_RATE, t, c]
     spread = 0.0
-    state.money[CASH, c, lane] += collateral
-    if tape.convert and c > 0:
-        spread = tape.fx_spread * abs(flow) * rate
+    money[CASH, c, lane] += collateral
+    if convert and c > 0:
+        spread = fx_spread * abs(flow) * rate
         flow = flow * rate - spread
         c = 0
-    state.money[CASH, c, lane] += flow
-    if tape.accrues and tape.clock[SETTLES, t] > t:
-        state.money[UNSETTLED, c, lane] += flow
-        state.due[tape.clock[SETTLES, t] % state.due.shape[0], c, lane] += flow
+    money[CASH, c, lane] += flow
+    if accrues and clock[SETTLES, t] > t:
+        money[UNSETTLED, c, lane] += flow
+        due[clock[SETTLES, t] % due.shape[0], c, lane] += flow
 
-    if record.on:
-        n = record.counts[0]
-        fills = record.fills
+    if recording:
+        n = counts[0]
+        fills = fills
         fills[n, 0], fills[n, 1], fills[n, 2], fills[n, 3], fills[n, 4] = t, k, trade, price, fill_price
         fills[n, 5], fills[n, 6], fills[n, 7], fills[n, 8] = rate, why, decided, fees
-        for kind in range(tape.fees.shape[1]):
-            amount = fee(tape.fees, tape.fee_row[t, k], kind, side, notional, shares)
+        for kind in range(schedule.shape[1]):
+            amount = fee(schedule, fee_row[t, k], kind, side, notional, shares)
             fills[n, 9 + kind] = amount
-            record.sources[FIRST_FEE + kind, t, k] -= amount * rate
-        record.sources[SLIPPAGE, t, k] -= shares * price * half * rate
-        record.sources[FX_SPREAD, t, k] -= spread
-        record.counts[0] = n + 1
+            sources[FIRST_FEE + kind, t, k] -= amount * rate
+        sources[SLIPPAGE, t, k] -= shares * price * half * rate
+        sources[FX_SPREAD, t, k] -= spread
+        counts[0] = n + 1
 
 
 @jit
 def accrue(tape: Tape, state: State, record: Record, t: int) -> None:
     """Stage 1: borrow, rebate, ADS fees and interest over (t-1, t], on the state left by t-1."""
-    lines, lanes = state.book.shape[1], state.book.shape[2]
-    days = tape.days[t]
-    state.money[SHORTED].fill(0.0)
-    state.money[ACCRUED].fill(0.0)
+    elapsed, flags, trait, rates = tape.elapsed, tape.flags, tape.trait, tape.rates
+    carry = tape.carry
+    book, money, marks = state.book, state.money, state.marks
+    recording, sources = record.on, record.sources
+    lines, lanes = book.shape[1], book.shape[2]
+    days = elapsed[t]
+    money[SHORTED].fill(0.0)
+    money[ACCRUED].fill(0.0)
     for k in range(lines):
-        c = tape.kind[CURRENCY, k]
-        last = state.last[LAST, k]
-        borrow_rate = tape.trait[BORROW_RATE, k] * days
-        rebate_rate = (tape.rate[INTEREST_RATE, t, c] - tape.carry[REBATE_SPREAD, c]) * days
-        custody_fee = tape.trait[CUSTODY, k] * days
+        c = flags[CURRENCY, k]
+        last = marks[LAST, k]
+        borrow_rate = trait[BORROW_RATE, k] * days
+        rebate_rate = (rates[INTEREST_RATE, t, c] - carry[REBATE_SPREAD, c]) * days
+        custody_fee = trait[CUSTODY, k] * days
         for lane in range(lanes):
-            held = state.book[HELD, k, lane]
+            held = book[HELD, k, lane]
             if held == 0.0:
                 continue
             custody = abs(held) * custody_fee
-            state.money[ACCRUED, c, lane] -= custody
-            if record.on:
-                record.sources[ADS_FEE, t, k] -= custody * tape.rate[FX_RATE, t, c]
+            money[ACCRUED, c, lane] -= custody
+            if recording:
+                sources[ADS_FEE, t, k] -= custody * rates[FX_RATE, t, c]
             if held < 0.0:
                 value = -held * last
-                state.money[SHORTED, c, lane] += value
-                state.money[ACCRUED, c, lane] += value * rebate_rate - value * borrow_rate
-                if record.on:
-                    record.sources[BORROW, t, k] -= value * borrow_rate * tape.rate[FX_RATE, t, c]
-                    record.sources[REBATE, t, k] += value * rebate_rate * tape.rate[FX_RATE, t, c]
-    for c in range(tape.rate.shape[2]):
+                money[SHORTED, c, lane] += value
+                money[ACCRUED, c, lane] += value * rebate_rate - value * borrow_rate
+                if recording:
+                    sources[BORROW, t, k] -= value * borrow_rate * rates[FX_RATE, t, c]
+                    sources[REBATE, t, k] += value * rebate_rate * rates[FX_RATE, t, c]
+    for c in range(rates.shape[2]):
         for lane in range(lanes):
-            free = (
-                state.money[CASH, c, lane] - state.money[SHORTED, c, lane] - state.money[UNSETTLED, c, lane]
-            )
-            rate = tape.rate[INTEREST_RATE, t, c]
+            free = money[CASH, c, lane] - money[SHORTED, c, lane] - money[UNSETTLED, c, lane]
+            rate = rates[INTEREST_RATE, t, c]
             if free < 0.0:
-                rate += tape.carry[DEBIT, c]
+                rate += carry[DEBIT, c]
             interest = free * rate * days
-            state.money[CASH, c, lane] += state.money[ACCRUED, c, lane] + interest
-            if record.on:
-                record.sources[INTEREST, t, lines + c] += interest * tape.rate[FX_RATE, t, c]
+            money[CASH, c, lane] += money[ACCRUED, c, lane] + interest
+            if recording:
+                sources[INTEREST, t, lines + c] += interest * rates[FX_RATE, t, c]
 
 
 @jit
 def settle(state: State, t: int) -> None:
     """Release the flows that settle at step t."""
-    slot = t % state.due.shape[0]
-    for c in range(state.money.shape[1]):
-        for lane in range(state.money.shape[2]):
-            state.money[UNSETTLED, c, lane] -= state.due[slot, c, lane]
-            state.due[slot, c, lane] = 0.0
+    due, money = state.due, state.money
+    slot = t % due.shape[0]
+    for c in range(money.shape[1]):
+        for lane in range(money.shape[2]):
+            money[UNSETTLED, c, lane] -= due[slot, c, lane]
+            due[slot, c, lane] = 0.0
 
 
 @jit
 def convert(tape: Tape, state: State, record: Record, t: int, a: int) -> int:
     """Exchange a line that leaves the market for its Hong Kong line; return the line at fault or -1."""
-    k = int(tape.actions[a, LINE])
-    into = int(tape.actions[a, INTO])
+    actions, flags, rates, legs = tape.actions, tape.flags, tape.rates, tape.legs
+    book, marks, money, order = state.book, state.marks, state.money, state.order
+    recording, sources = record.on, record.sources
+    k = int(actions[a, LINE])
+    into = int(actions[a, INTO])
     before = max(t - 1, 0)
-    c = tape.kind[CURRENCY, k]
-    for lane in range(state.book.shape[2]):
-        held = state.book[HELD, k, lane]
+    c = flags[CURRENCY, k]
+    for lane in range(book.shape[2]):
+        held = book[HELD, k, lane]
         if held != 0.0:
-            if into < 0 or np.isnan(state.last[LAST, into]):
+            if into < 0 or np.isnan(marks[LAST, into]):
                 return k
-            shares = held * tape.actions[a, VALUE]
-            paid = np.ceil(abs(held) / 100.0 - SLACK) * 100.0 * tape.actions[a, SHORT_VALUE]
-            after = state.book[HELD, into, lane] + shares
-            state.book[HELD, into, lane] = 0.0 if nothing(after, shares) else after
-            state.book[HELD, k, lane] = 0.0
-            state.money[CASH, c, lane] -= paid
-            if record.on:
-                change = (
-                    shares * state.last[LAST, into] * tape.rate[FX_RATE, before, tape.kind[CURRENCY, into]]
-                )
-                change -= held * state.last[LAST, k] * tape.rate[FX_RATE, before, c]
-                record.sources[CONVERT, t, k] += change
-                record.sources[CONVERT_FEE, t, k] -= paid * tape.rate[FX_RATE, t, c]
-        if not np.isnan(state.book[GOAL, k, lane]):
-            if tape.kind[LINKED, k] == 0:
-                drop(record, t, k, state.order[DECIDED, k, lane], DELISTED)
-            state.book[GOAL, k, lane] = np.nan
-        state.book[STANDING, k, lane] = np.nan
-    state.last[GONE, k] = 1.0
-    for p in range(tape.legs.shape[0]):
-        if tape.legs[p, 0] == k or tape.legs[p, 1] == k:
+            shares = held * actions[a, VALUE]
+            paid = np.ceil(abs(held) / 100.0 - SLACK) * 100.0 * actions[a, SHORT_VALUE]
+            after = book[HELD, into, lane] + shares
+            book[HELD, into, lane] = 0.0 if nothing(after, shares) else after
+            book[HELD, k, lane] = 0.0
+            money[CASH, c, lane] -= paid
+            if recording:
+                change = shares * marks[LAST, into] * rates[FX_RATE, before, flags[CURRENCY, into]]
+                change -= held * marks[LAST, k] * rates[FX_RATE, before, c]
+                sources[CONVERT, t, k] += change
+                sources[CONVERT_FEE, t, k] -= paid * rates[FX_RATE, t, c]
+        if not np.isnan(book[GOAL, k, lane]):
+            if flags[LINKED, k] == 0:
+                drop(record, t, k, order[DECIDED, k, lane], DELISTED)
+            book[GOAL, k, lane] = np.nan
+        book[STANDING, k, lane] = np.nan
+    marks[GONE, k] = 1.0
+    for p in range(legs.shape[0]):
+        if legs[p, 0] == k or legs[p, 1] == k:
             dissolve(tape, state, record, t, p, k)
     return -1
 
@@ -314,58 +324,66 @@ def convert(tape: Tape, state: State, record: Record, t: int, a: int) -> int:
 @jit
 def dissolve(tape: Tape, state: State, record: Record, t: int, p: int, k: int) -> None:
     """End a pair one of whose legs has left: drop what it had to do and get out of what is left of it."""
-    adr = tape.legs[p, 1]
-    left = tape.legs[p, 0] + tape.legs[p, 1] - k
-    for lane in range(state.book.shape[2]):
-        stage = state.link[STAGE, p, lane]
+    legs, quote = tape.legs, tape.quote
+    book, link, pair, marks = state.book, state.link, state.pair, state.marks
+    order = state.order
+    adr = legs[p, 1]
+    left = legs[p, 0] + legs[p, 1] - k
+    for lane in range(book.shape[2]):
+        stage = link[STAGE, p, lane]
         if stage in (LEAD, HEDGE):
-            drop(record, t, adr, state.link[DECIDED, p, lane], DELISTED)
-        if not np.isnan(state.pair[QUEUED, p, lane]):
-            drop(record, t, adr, state.link[QUEUED_DECIDED, p, lane], DELISTED)
-        state.link[STAGE, p, lane] = GONE_PAIR
-        state.pair[:, p, lane].fill(np.nan)
-        if not nothing(state.book[HELD, left, lane], 0.0) and state.last[GONE, left] == 0.0:
-            state.book[GOAL, left, lane] = 0.0
-            state.order[DECIDED, left, lane] = t
-            state.order[UNTIL, left, lane] = tape.quote.shape[1]
+            drop(record, t, adr, link[DECIDED, p, lane], DELISTED)
+        if not np.isnan(pair[QUEUED, p, lane]):
+            drop(record, t, adr, link[QUEUED_DECIDED, p, lane], DELISTED)
+        link[STAGE, p, lane] = GONE_PAIR
+        pair[:, p, lane].fill(np.nan)
+        if not nothing(book[HELD, left, lane], 0.0) and marks[GONE, left] == 0.0:
+            book[GOAL, left, lane] = 0.0
+            order[DECIDED, left, lane] = t
+            order[UNTIL, left, lane] = quote.shape[1]
 
 
 @jit
 def act(tape: Tape, state: State, record: Record, t: int) -> int:
     """Stage 2: corporate actions effective at step t; return the line at fault or -1."""
-    lanes = state.book.shape[2]
-    for a in range(tape.action_first[t], tape.action_first[t + 1]):
-        k = int(tape.actions[a, LINE])
-        c = tape.kind[CURRENCY, k]
-        kind = int(tape.actions[a, KIND])
-        value = tape.actions[a, VALUE]
+    action_first, actions, flags, legs = tape.action_first, tape.actions, tape.flags, tape.legs
+    rates = tape.rates
+    book, marks, pair, slots = state.book, state.marks, state.pair, state.slots
+    money = state.money
+    recording, sources = record.on, record.sources
+    lanes = book.shape[2]
+    for a in range(action_first[t], action_first[t + 1]):
+        k = int(actions[a, LINE])
+        c = flags[CURRENCY, k]
+        kind = int(actions[a, KIND])
+        value = actions[a, VALUE]
         if kind == SPLIT:
-            state.last[LAST, k] /= value
+            marks[LAST, k] /= value
             for lane in range(lanes):
-                state.book[HELD, k, lane] *= value
-                state.book[GOAL, k, lane] *= value
-            for p in range(tape.legs.shape[0]):
-                if tape.legs[p, 0] == k:
+                book[HELD, k, lane] *= value
+                book[GOAL, k, lane] *= value
+            for p in range(legs.shape[0]):
+                if legs[p, 0] == k:
                     for lane in range(lanes):
-                        state.pair[WANTED, p, lane] *= value
-                        state.pair[QUEUED, p, lane] *= value
+                        pair[WANTED, p, lane] *= value
+                        pair[QUEUED, p, lane] *= value
         elif kind == DIVIDEND:
-            slot = int(tape.actions[a, INTO])
+            slot = int(actions[a, INTO])
             for lane in range(lanes):
-                held = state.book[HELD, k, lane]
-                amount = held * (value if held > 0.0 else tape.actions[a, SHORT_VALUE])
+                held = book[HELD, k, lane]
+                amount = held * (value if held > 0.0 else actions[a, SHORT_VALUE])
                 if slot >= 0:
-                    state.slots[slot, lane] = amount
-                    state.money[RECEIVABLE, c, lane] += amount
+                    slots[slot, lane] = amount
+                    money[RECEIVABLE, c, lane] += amount
                 else:
-                    state.money[CASH, c, lane] += amount
-                if record.on:
-                    record.sources[DIVIDENDS, t, k] += amount * tape.rate[FX_RATE, t, c]
+                    money[CASH, c, lane] += amount
+                if recording:
+                    sources[DIVIDENDS, t, k] += amount * rates[FX_RATE, t, c]
         elif kind == PAYMENT:
             for lane in range(lanes):
-                amount = state.slots[int(tape.actions[a, INTO]), lane]
-                state.money[RECEIVABLE, c, lane] -= amount
-                state.money[CASH, c, lane] += amount
+                amount = slots[int(actions[a, INTO]), lane]
+                money[RECEIVABLE, c, lane] -= amount
+                money[CASH, c, lane] += amount
         else:
             fault = convert(tape, state, record, t, a)
             if fault >= 0:
@@ -376,20 +394,21 @@ def act(tape: Tape, state: State, record: Record, t: int) -> int:
 @jit
 def mark(tape: Tape, state: State, record: Record, t: int) -> None:
     """Stage 3: every line at its last traded price, this step's included."""
-    lines = tape.quote.shape[2]
+    quote, flags, rates = tape.quote, tape.flags, tape.rates
+    marks, book = state.marks, state.book
+    recording, sources = record.on, record.sources
+    lines = quote.shape[2]
     for k in range(lines):
-        before = state.last[LAST, k]
-        price = tape.quote[PRICE_AT, t, k]
+        before = marks[LAST, k]
+        price = quote[PRICE_AT, t, k]
         if price == price:
-            state.last[LAST, k] = price
-        if record.on and t > 0 and state.book[HELD, k, 0] != 0.0:
-            c = tape.kind[CURRENCY, k]
-            held = state.book[HELD, k, 0]
-            after = state.last[LAST, k]
-            record.sources[PRICE, t, k] += held * (after - before) * tape.rate[FX_RATE, t - 1, c]
-            record.sources[FX, t, k] += (
-                held * after * (tape.rate[FX_RATE, t, c] - tape.rate[FX_RATE, t - 1, c])
-            )
+            marks[LAST, k] = price
+        if recording and t > 0 and book[HELD, k, 0] != 0.0:
+            c = flags[CURRENCY, k]
+            held = book[HELD, k, 0]
+            after = marks[LAST, k]
+            sources[PRICE, t, k] += held * (after - before) * rates[FX_RATE, t - 1, c]
+            sources[FX, t, k] += held * after * (rates[FX_RATE, t, c] - rates[FX_RATE, t - 1, c])
 
 
 @jit
@@ -401,7 +420,8 @@ def nothing(quantity: float, held: float) -> bool:
 @jit
 def may_sell(tape: Tape, k: int, t: int) -> bool:
     """Whether a short of line k may be opened or increased at step t."""
-    return bool(tape.kind[SHORTABLE, k] == 1 and tape.clock[NO_SHORTS, t] == 0)
+    flags, clock = tape.flags, tape.clock
+    return bool(flags[SHORTABLE, k] == 1 and clock[NO_SHORTS, t] == 0)
 
 
 @jit
@@ -413,176 +433,188 @@ def needs_borrow(before: float, after: float) -> bool:
 @jit
 def fill_single(tape: Tape, state: State, record: Record, t: int, k: int, lane: int, why: int) -> None:
     """Fill the pending order of one line that trades at step t, as far as it may be."""
-    goal = state.book[GOAL, k, lane]
-    held = state.book[HELD, k, lane]
+    trait = tape.trait
+    book, order = state.book, state.order
+    goal = book[GOAL, k, lane]
+    held = book[HELD, k, lane]
     trade = goal - held
-    lot = tape.trait[LOT, k]
+    lot = trait[LOT, k]
     if lot > 0.0 and goal != 0.0:
         trade = np.copysign(np.floor(abs(trade) / lot + SLACK) * lot, trade)
     if needs_borrow(held, held + trade) and not may_sell(tape, k, t):
-        drop(record, t, k, state.order[DECIDED, k, lane], NO_BORROW)
-        state.book[STANDING, k, lane] = np.nan
+        drop(record, t, k, order[DECIDED, k, lane], NO_BORROW)
+        book[STANDING, k, lane] = np.nan
         trade = -max(held, 0.0)
     if not nothing(trade, held):
-        execute(tape, state, record, t, k, lane, trade, why, state.order[DECIDED, k, lane])
-    state.book[GOAL, k, lane] = np.nan
+        execute(tape, state, record, t, k, lane, trade, why, order[DECIDED, k, lane])
+    book[GOAL, k, lane] = np.nan
 
 
 @jit
 def resume(state: State, p: int, lane: int) -> None:
     """End an order of a pair and take up the target that waited for it."""
-    state.link[STAGE, p, lane] = IDLE
-    state.pair[WANTED, p, lane] = np.nan
-    if not np.isnan(state.pair[QUEUED, p, lane]):
-        state.link[STAGE, p, lane] = LEAD
-        state.pair[WANTED, p, lane] = state.pair[QUEUED, p, lane]
-        state.link[UNTIL, p, lane] = state.link[QUEUED_UNTIL, p, lane]
-        state.link[DECIDED, p, lane] = state.link[QUEUED_DECIDED, p, lane]
-        state.pair[QUEUED, p, lane] = np.nan
+    link, pair = state.link, state.pair
+    link[STAGE, p, lane] = IDLE
+    pair[WANTED, p, lane] = np.nan
+    if not np.isnan(pair[QUEUED, p, lane]):
+        link[STAGE, p, lane] = LEAD
+        pair[WANTED, p, lane] = pair[QUEUED, p, lane]
+        link[UNTIL, p, lane] = link[QUEUED_UNTIL, p, lane]
+        link[DECIDED, p, lane] = link[QUEUED_DECIDED, p, lane]
+        pair[QUEUED, p, lane] = np.nan
 
 
 @jit
 def lead_pair(tape: Tape, state: State, record: Record, t: int, p: int, lane: int) -> None:
     """Fill the leg of a pending linked order that trades at step t, if the other can follow in time."""
-    ratio = tape.parity[RATIO, t, p]
-    unit = tape.parity[UNIT, t, p]
-    goal = state.pair[WANTED, p, lane]
-    if tape.parity[LEAD_OK, t, p] == 0.0 or np.isnan(ratio):
+    parity, legs, door, ends = tape.parity, tape.legs, tape.door, tape.ends
+    flags = tape.flags
+    pair, book, link = state.pair, state.book, state.link
+    ratio = parity[RATIO, t, p]
+    unit = parity[UNIT, t, p]
+    goal = pair[WANTED, p, lane]
+    if parity[LEAD_OK, t, p] == 0.0 or np.isnan(ratio):
         return
     for leg in range(2):
-        k = tape.legs[p, leg]
-        other = tape.legs[p, 1 - leg]
-        if tape.door[t, k] != OPEN or tape.door[t, other] == HALTED:
+        k = legs[p, leg]
+        other = legs[p, 1 - leg]
+        if door[t, k] != OPEN or door[t, other] == HALTED:
             continue
         # Ordinary shares per share of this leg and of the other, with the sign of the leg.
         own = 1.0 if leg == 0 else -ratio
         opposite = -ratio if leg == 0 else 1.0
-        held = state.book[HELD, k, lane]
+        held = book[HELD, k, lane]
         trade = goal / own - held
         if unit > 0.0 and goal != 0.0:
             ordinary = np.floor(abs(trade * own) / unit + SLACK) * unit
             trade = np.copysign(ordinary / abs(own), trade)
         if nothing(trade, held):
             # Nothing to lead with; an exit is then left to the leg that still holds something.
-            if goal != 0.0 or nothing(state.book[HELD, other, lane], 0.0):
+            if goal != 0.0 or nothing(book[HELD, other, lane], 0.0):
                 resume(state, p, lane)
                 return
             continue
         follows = -(held + trade) * own / opposite
         if needs_borrow(held, held + trade) and not may_sell(tape, k, t):
             continue
-        if needs_borrow(state.book[HELD, other, lane], -follows) and not may_sell(tape, other, t):
+        if needs_borrow(book[HELD, other, lane], -follows) and not may_sell(tape, other, t):
             continue
-        execute(tape, state, record, t, k, lane, trade, LEADING, state.link[DECIDED, p, lane])
-        state.link[STAGE, p, lane] = HEDGE
-        state.link[LEADER, p, lane] = leg
-        state.link[HEDGE_UNTIL, p, lane] = tape.ends[TO_HEDGE, t, tape.kind[VENUE, other]]
+        execute(tape, state, record, t, k, lane, trade, LEADING, link[DECIDED, p, lane])
+        link[STAGE, p, lane] = HEDGE
+        link[LEADER, p, lane] = leg
+        link[HEDGE_UNTIL, p, lane] = ends[TO_HEDGE, t, flags[VENUE, other]]
         return
 
 
 @jit
 def follow_pair(tape: Tape, state: State, record: Record, t: int, p: int, lane: int, why: int) -> bool:
     """Bring one leg of a pair to the other's ordinary shares, if it can trade at step t."""
-    leg = 1 - state.link[LEADER, p, lane] if why == HEDGING else state.link[LEADER, p, lane]
-    k = tape.legs[p, leg]
-    if tape.door[t, k] != OPEN:
+    legs, door, parity = tape.legs, tape.door, tape.parity
+    link, book = state.link, state.book
+    leg = 1 - link[LEADER, p, lane] if why == HEDGING else link[LEADER, p, lane]
+    k = legs[p, leg]
+    if door[t, k] != OPEN:
         return False
-    ratio = tape.parity[RATIO, t, p]
-    held = state.book[HELD, k, lane]
-    opposite = state.book[HELD, tape.legs[p, 1 - leg], lane]
+    ratio = parity[RATIO, t, p]
+    held = book[HELD, k, lane]
+    opposite = book[HELD, legs[p, 1 - leg], lane]
     trade = (-opposite / ratio if leg == 1 else -opposite * ratio) - held
     if needs_borrow(held, held + trade) and not may_sell(tape, k, t):
         if why == HEDGING:
             return False
         # An unwind cannot wait for a borrow: it stops at zero.
-        drop(record, t, tape.legs[p, 1], state.link[DECIDED, p, lane], NO_BORROW)
+        drop(record, t, legs[p, 1], link[DECIDED, p, lane], NO_BORROW)
         trade = -max(held, 0.0)
     if not nothing(trade, held):
-        execute(tape, state, record, t, k, lane, trade, why, state.link[DECIDED, p, lane])
+        execute(tape, state, record, t, k, lane, trade, why, link[DECIDED, p, lane])
     return True
 
 
 @jit
 def fill(tape: Tape, state: State, record: Record, t: int) -> None:
     """Stage 4: fill what is pending and can trade, forced orders first."""
-    lines, lanes = state.book.shape[1], state.book.shape[2]
-    pairs = tape.legs.shape[0]
+    legs, door, flags = tape.legs, tape.door, tape.flags
+    book, link, order = state.book, state.link, state.order
+    lines, lanes = book.shape[1], book.shape[2]
+    pairs = legs.shape[0]
     for p in range(pairs):
         for lane in range(lanes):
-            if state.link[STAGE, p, lane] == GONE_PAIR:
+            if link[STAGE, p, lane] == GONE_PAIR:
                 for leg in range(2):
-                    k = tape.legs[p, leg]
-                    pending = not np.isnan(state.book[GOAL, k, lane])
-                    if pending and tape.door[t, k] == OPEN and state.order[DECIDED, k, lane] < t:
+                    k = legs[p, leg]
+                    pending = not np.isnan(book[GOAL, k, lane])
+                    if pending and door[t, k] == OPEN and order[DECIDED, k, lane] < t:
                         fill_single(tape, state, record, t, k, lane, FORCED)
-            elif state.link[STAGE, p, lane] == UNWIND and follow_pair(
-                tape, state, record, t, p, lane, UNWINDING
-            ):
+            elif link[STAGE, p, lane] == UNWIND and follow_pair(tape, state, record, t, p, lane, UNWINDING):
                 resume(state, p, lane)
                 # What waited may lead from the next step on.
-                state.link[HEDGE_UNTIL, p, lane] = -t - 1
+                link[HEDGE_UNTIL, p, lane] = -t - 1
     for k in range(lines):
-        if tape.kind[LINKED, k] == 0 and tape.door[t, k] == OPEN:
+        if flags[LINKED, k] == 0 and door[t, k] == OPEN:
             for lane in range(lanes):
-                if not np.isnan(state.book[GOAL, k, lane]):
+                if not np.isnan(book[GOAL, k, lane]):
                     fill_single(tape, state, record, t, k, lane, TARGET)
     for p in range(pairs):
         for lane in range(lanes):
-            if state.link[STAGE, p, lane] == HEDGE:
+            if link[STAGE, p, lane] == HEDGE:
                 if follow_pair(tape, state, record, t, p, lane, HEDGING):
                     resume(state, p, lane)
-            elif state.link[STAGE, p, lane] == LEAD and state.link[HEDGE_UNTIL, p, lane] != -t - 1:
+            elif link[STAGE, p, lane] == LEAD and link[HEDGE_UNTIL, p, lane] != -t - 1:
                 lead_pair(tape, state, record, t, p, lane)
 
 
 @jit
 def expire(tape: Tape, state: State, record: Record, t: int, same_step: bool) -> None:
     """Drop orders that have waited too long, and hedges that have been missed."""
-    lines, lanes = state.book.shape[1], state.book.shape[2]
+    flags, legs = tape.flags, tape.legs
+    book, order, link, pair = state.book, state.order, state.link, state.pair
+    lines, lanes = book.shape[1], book.shape[2]
     for k in range(lines):
-        if tape.kind[LINKED, k] == 1:
+        if flags[LINKED, k] == 1:
             continue
         for lane in range(lanes):
-            late = same_step or t >= state.order[UNTIL, k, lane]
-            if late and not np.isnan(state.book[GOAL, k, lane]):
-                drop(record, t, k, state.order[DECIDED, k, lane], EXPIRED)
-                state.book[GOAL, k, lane] = np.nan
-                state.book[STANDING, k, lane] = np.nan
-    for p in range(tape.legs.shape[0]):
-        adr = tape.legs[p, 1]
+            late = same_step or t >= order[UNTIL, k, lane]
+            if late and not np.isnan(book[GOAL, k, lane]):
+                drop(record, t, k, order[DECIDED, k, lane], EXPIRED)
+                book[GOAL, k, lane] = np.nan
+                book[STANDING, k, lane] = np.nan
+    for p in range(legs.shape[0]):
+        adr = legs[p, 1]
         for lane in range(lanes):
-            stage = state.link[STAGE, p, lane]
-            if stage == HEDGE and t >= state.link[HEDGE_UNTIL, p, lane]:
-                drop(record, t, adr, state.link[DECIDED, p, lane], UNWOUND)
-                state.link[STAGE, p, lane] = UNWIND
-                state.link[DECIDED, p, lane] = t
-                if np.isnan(state.pair[QUEUED, p, lane]):
-                    state.pair[KEPT, p, lane] = np.nan
-            elif stage == LEAD and t >= state.link[UNTIL, p, lane]:
-                drop(record, t, adr, state.link[DECIDED, p, lane], EXPIRED)
-                state.link[STAGE, p, lane] = IDLE
-                state.pair[KEPT, p, lane] = np.nan
-            if not np.isnan(state.pair[QUEUED, p, lane]) and t >= state.link[QUEUED_UNTIL, p, lane]:
-                drop(record, t, adr, state.link[QUEUED_DECIDED, p, lane], EXPIRED)
-                state.pair[QUEUED, p, lane] = np.nan
-                state.pair[KEPT, p, lane] = np.nan
+            stage = link[STAGE, p, lane]
+            if stage == HEDGE and t >= link[HEDGE_UNTIL, p, lane]:
+                drop(record, t, adr, link[DECIDED, p, lane], UNWOUND)
+                link[STAGE, p, lane] = UNWIND
+                link[DECIDED, p, lane] = t
+                if np.isnan(pair[QUEUED, p, lane]):
+                    pair[KEPT, p, lane] = np.nan
+            elif stage == LEAD and t >= link[UNTIL, p, lane]:
+                drop(record, t, adr, link[DECIDED, p, lane], EXPIRED)
+                link[STAGE, p, lane] = IDLE
+                pair[KEPT, p, lane] = np.nan
+            if not np.isnan(pair[QUEUED, p, lane]) and t >= link[QUEUED_UNTIL, p, lane]:
+                drop(record, t, adr, link[QUEUED_DECIDED, p, lane], EXPIRED)
+                pair[QUEUED, p, lane] = np.nan
+                pair[KEPT, p, lane] = np.nan
 
 
 @jit
 def value(tape: Tape, state: State, t: int, equity: Floats) -> None:
     """Equity of every lane: cash and receivables of all currencies, then the marked lines in order."""
+    rates, quote, flags = tape.rates, tape.quote, tape.flags
+    money, marks, book = state.money, state.marks, state.book
     lanes = equity.shape[0]
     equity.fill(0.0)
-    for c in range(tape.rate.shape[2]):
-        rate = tape.rate[FX_RATE, t, c]
+    for c in range(rates.shape[2]):
+        rate = rates[FX_RATE, t, c]
         for lane in range(lanes):
-            equity[lane] += rate * (state.money[CASH, c, lane] + state.money[RECEIVABLE, c, lane])
-    for k in range(tape.quote.shape[2]):
-        if np.isnan(state.last[LAST, k]):
+            equity[lane] += rate * (money[CASH, c, lane] + money[RECEIVABLE, c, lane])
+    for k in range(quote.shape[2]):
+        if np.isnan(marks[LAST, k]):
             continue
-        worth = state.last[LAST, k] * tape.rate[FX_RATE, t, tape.kind[CURRENCY, k]]
+        worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
         for lane in range(lanes):
-            equity[lane] += state.book[HELD, k, lane] * worth
+            equity[lane] += book[HELD, k, lane] * worth
 
 
 @jit
@@ -598,27 +630,29 @@ def decide_single(
     equity: float,
 ) -> None:
     """Turn the target of one line into a pending quantity, or look at its drift."""
-    if state.last[GONE, k] == 1.0:
+    rates, flags, ends = tape.rates, tape.flags, tape.ends
+    marks, book, order = state.marks, state.book, state.order
+    if marks[GONE, k] == 1.0:
         return
-    held = state.book[HELD, k, lane]
-    worth = state.last[LAST, k] * tape.rate[FX_RATE, t, tape.kind[CURRENCY, k]]
+    held = book[HELD, k, lane]
+    worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
     if np.isnan(weight):
-        weight = state.book[STANDING, k, lane]
-        if np.isnan(weight) or not np.isnan(state.book[GOAL, k, lane]):
+        weight = book[STANDING, k, lane]
+        if np.isnan(weight) or not np.isnan(book[GOAL, k, lane]):
             return
         if not abs(held * worth / equity - weight) > band * abs(weight):
             return
-    state.book[STANDING, k, lane] = weight
+    book[STANDING, k, lane] = weight
     if weight == 0.0 and nothing(held, 0.0):
-        state.book[GOAL, k, lane] = np.nan
+        book[GOAL, k, lane] = np.nan
         return
     if np.isnan(worth):
         drop(record, t, k, t, UNPRICED)
-        state.book[STANDING, k, lane] = np.nan
+        book[STANDING, k, lane] = np.nan
         return
-    state.book[GOAL, k, lane] = weight * equity / worth
-    state.order[DECIDED, k, lane] = t
-    state.order[UNTIL, k, lane] = tape.ends[TO_LIVE, t, tape.kind[VENUE, k]]
+    book[GOAL, k, lane] = weight * equity / worth
+    order[DECIDED, k, lane] = t
+    order[UNTIL, k, lane] = ends[TO_LIVE, t, flags[VENUE, k]]
 
 
 @jit
@@ -634,38 +668,40 @@ def decide_pair(
     equity: float,
 ) -> None:
     """Turn the target of a linked pair into a pending quantity of Hong Kong shares, or look at its drift."""
-    stage = state.link[STAGE, p, lane]
+    legs, rates, flags, ends = tape.legs, tape.rates, tape.flags, tape.ends
+    link, book, marks, pair = state.link, state.book, state.marks, state.pair
+    stage = link[STAGE, p, lane]
     if stage == GONE_PAIR:
         return
-    hk, adr = tape.legs[p, 0], tape.legs[p, 1]
-    held = state.book[HELD, hk, lane]
-    worth = state.last[LAST, hk] * tape.rate[FX_RATE, t, tape.kind[CURRENCY, hk]]
+    hk, adr = legs[p, 0], legs[p, 1]
+    held = book[HELD, hk, lane]
+    worth = marks[LAST, hk] * rates[FX_RATE, t, flags[CURRENCY, hk]]
     if np.isnan(weight):
-        weight = state.pair[KEPT, p, lane]
+        weight = pair[KEPT, p, lane]
         if stage != IDLE or np.isnan(weight) or not abs(held * worth / equity - weight) > band * abs(weight):
             return
     outstanding = stage in (HEDGE, UNWIND)
-    state.pair[KEPT, p, lane] = weight
-    if weight == 0.0 and not outstanding and nothing(held, 0.0) and nothing(state.book[HELD, adr, lane], 0.0):
-        state.link[STAGE, p, lane] = IDLE
+    pair[KEPT, p, lane] = weight
+    if weight == 0.0 and not outstanding and nothing(held, 0.0) and nothing(book[HELD, adr, lane], 0.0):
+        link[STAGE, p, lane] = IDLE
         return
     goal = weight * equity / worth
     if weight == 0.0:
         goal = 0.0
     if np.isnan(goal):
         drop(record, t, adr, t, UNPRICED)
-        state.pair[KEPT, p, lane] = np.nan
+        pair[KEPT, p, lane] = np.nan
         return
-    until = max(tape.ends[TO_LIVE, t, tape.kind[VENUE, hk]], tape.ends[TO_LIVE, t, tape.kind[VENUE, adr]])
+    until = max(ends[TO_LIVE, t, flags[VENUE, hk]], ends[TO_LIVE, t, flags[VENUE, adr]])
     if outstanding:
-        state.pair[QUEUED, p, lane] = goal
-        state.link[QUEUED_UNTIL, p, lane] = until
-        state.link[QUEUED_DECIDED, p, lane] = t
+        pair[QUEUED, p, lane] = goal
+        link[QUEUED_UNTIL, p, lane] = until
+        link[QUEUED_DECIDED, p, lane] = t
         return
-    state.link[STAGE, p, lane] = LEAD
-    state.pair[WANTED, p, lane] = goal
-    state.link[UNTIL, p, lane] = until
-    state.link[DECIDED, p, lane] = t
+    link[STAGE, p, lane] = LEAD
+    pair[WANTED, p, lane] = goal
+    link[UNTIL, p, lane] = until
+    link[DECIDED, p, lane] = t
 
 
 @jit
@@ -681,10 +717,11 @@ def decide(
     equity: Floats,
 ) -> None:
     """Stage 7: the targets of step t become pending quantities."""
+    clock, door = tape.clock, tape.door
     lanes = equity.shape[0]
-    drifts = tape.clock[DECIDES, t] == 1 and band < np.inf
+    drifts = clock[DECIDES, t] == 1 and band < np.inf
     for k in range(weights.shape[2]):
-        drifting = drifts and (not same_step or tape.door[t, k] == OPEN)
+        drifting = drifts and (not same_step or door[t, k] == OPEN)
         for lane in range(lanes):
             weight = weights[lane, t, k]
             if drifting or weight == weight:
@@ -732,7 +769,7 @@ def run(
                 for c in range(currencies):
                     held = state.money[CASH, c, 0] + state.money[RECEIVABLE, c, 0]
                     record.sources[FX, t, lines + c] += held * (
-                        tape.rate[FX_RATE, t, c] - tape.rate[FX_RATE, t - 1, c]
+                        tape.rates[FX_RATE, t, c] - tape.rates[FX_RATE, t - 1, c]
                     )
             if tape.accrues:
                 accrue(tape, state, record, t)

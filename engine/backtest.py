@@ -135,7 +135,7 @@ def backtest(
         equity,
     )
     _check_fault(market, lines, fault)
-    growth = np.cumprod(1.0 + tape.rate[kernels.INTEREST_RATE, :, 0] * tape.days)
+    growth = np.cumprod(1.0 + tape.rates[kernels.INTEREST_RATE, :, 0] * tape.elapsed)
     ledger = Ledger(
         market,
         costs,

@@ -81,7 +81,7 @@ def build_tape(
             np.int8
         ),
         trait=np.stack([lot, borrow_rate, custody]),
-        kind=np.array(
+        flags=np.array(
             [
                 [currencies.index(c) for c in instruments["currency"]],
                 [venues.index(v) for v in instruments["venue"]],
@@ -91,7 +91,7 @@ def build_tape(
             ],
             dtype=np.int64,
         ),
-        rate=np.stack([_exchange_rates(market, currencies), cash_rate]),
+        rates=np.stack([_exchange_rates(market, currencies), cash_rate]),
         carry=carry,
         clock=np.array(
             [
@@ -101,9 +101,9 @@ def build_tape(
             ],
             dtype=np.int64,
         ),
-        days=np.diff(market.times, prepend=market.times[0]) / 86_400e9,
+        elapsed=np.diff(market.times, prepend=market.times[0]) / 86_400e9,
         ends=np.stack([_session_ends(closes, steps, n) for n in (SESSIONS_TO_LIVE, SESSIONS_TO_HEDGE)]),
-        fees=fees,
+        schedule=fees,
         fee_row=fee_row,
         action_first=np.searchsorted(actions[:, 0], np.arange(steps + 1), side="left").astype(np.int64),
         actions=np.ascontiguousarray(actions[:, 1:]),
@@ -119,7 +119,7 @@ def build_tape(
 def initial_state(tape: kernels.Tape, capital: float, lanes: int) -> kernels.State:
     """Start every lane with the capital in settled cash of the base currency and nothing else."""
     _, steps, lines = tape.quote.shape
-    currencies, pairs = tape.rate.shape[2], len(tape.legs)
+    currencies, pairs = tape.rates.shape[2], len(tape.legs)
     ring = int((tape.clock[kernels.SETTLES] - np.arange(steps)).max()) + 1
     unpaid = tape.actions[tape.actions[:, kernels.KIND] == kernels.DIVIDEND, kernels.INTO]
     book = np.full((3, lines, lanes), np.nan)
@@ -136,7 +136,7 @@ def initial_state(tape: kernels.Tape, capital: float, lanes: int) -> kernels.Sta
         money=money,
         due=np.zeros((ring, currencies, lanes)),
         slots=np.zeros((int(unpaid.max(initial=-1)) + 1, lanes)),
-        last=last,
+        marks=last,
         now=np.zeros(lanes),
     )
 
@@ -144,7 +144,7 @@ def initial_state(tape: kernels.Tape, capital: float, lanes: int) -> kernels.Sta
 def empty_record(tape: kernels.Tape, on: bool) -> kernels.Record:
     """Make room for what a recorded run leaves behind; pages that stay empty cost no memory."""
     steps, lines = tape.quote.shape[1:] if on else (0, 0)
-    currencies, kinds = tape.rate.shape[2], tape.fees.shape[1]
+    currencies, kinds = tape.rates.shape[2], tape.schedule.shape[1]
     # A line fills at most twice a step (a forced order and its own) and drops at most three orders.
     rows = 3 * steps * max(lines, 1)
     return kernels.Record(

@@ -19,20 +19,22 @@ def caveats_of(found: Findings, given: Sequence[str] = ()) -> list[str]:
 
     Args:
         found: what the report shows.
-        given: further ones, such as those of the regime path.
+        given: further ones, such as those of the regime path; what they say already is not said again.
     """
     out = list(given)
+    said = " ".join(given)
     if found.simulated:
         out.append(
             "The prices are simulated: nothing here happened, and no figure says what the plan earns in a "
             "market."
         )
-    if found.states is not None or found.event is not None:
+    if "hindsight" not in said and (found.states is not None or found.event is not None):
         out.append(
             "Which events are in the calendar, their sign and their severity were written down with "
             "hindsight. Results by regime and by event describe; they do not predict."
         )
-    if found.states is not None and any(name in DELISTING for name in found.names):
+    delisting = found.states is not None and any(name in DELISTING for name in found.names)
+    if delisting and "independent observations" not in said:
         on = np.isin(found.states, [i for i, name in enumerate(found.names) if name in DELISTING])
         spells, apart = episodes(on, np.asarray(found.ledger.market.session_count, dtype=float))
         out.append(

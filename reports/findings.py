@@ -102,7 +102,7 @@ def gather(
         marked = main_events(check_events(events), event, time)
     return Findings(
         ledger=ledger,
-        title=title or "Backtest",
+        title=title or plain_title(ledger),
         summary=summary(ledger, benchmark),
         source=by_source(ledger),
         instrument=by_instrument(ledger),
@@ -119,6 +119,19 @@ def gather(
         sessions=sessions,
         premium=None if premium is None or premium.dropna(how="all").empty else premium,
     )
+
+
+def plain_title(ledger: Ledger) -> str:
+    """Say what was traded: "Backtest of 11 Hong Kong/ADR pairs and 3 other lines"."""
+    fills = ledger.fills
+    pair = fills["pair"].fillna("").astype(str)
+    pairs, lines = pair[pair != ""].nunique(), fills.loc[pair == "", "symbol"].nunique()
+    parts = []
+    if pairs:
+        parts.append(f"{pairs} Hong Kong/ADR {'pair' if pairs == 1 else 'pairs'}")
+    if lines:
+        parts.append(f"{lines} {'other ' if pairs else ''}{'line' if lines == 1 else 'lines'}")
+    return f"Backtest of {' and '.join(parts)}" if parts else "Backtest without a trade"
 
 
 def naive_utc(index: pd.Index[Any]) -> pd.DatetimeIndex:

@@ -17,6 +17,7 @@ from entrepot.reports.files import write_whole
 from entrepot.reports.findings import Findings, gather
 from entrepot.reports.page_text import headline
 from entrepot.reports.style import money
+from entrepot.reports.svg import palette
 from entrepot.reports.tables import frame_table
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def report(
 ) -> Path:
     """Write the report of a run as one HTML file.
 
-    No script, no font, no image is fetched: figures are data: URIs and a content policy forbids the rest. It
-    follows the reader's light or dark scheme. The same run and arguments give the same bytes.
+    No script, no font, no image is fetched: figures are part of the page and a content policy forbids the
+    rest. It follows the reader's light or dark scheme. The same run and arguments give the same bytes.
 
     Args:
         ledger: a finished run.
@@ -87,7 +88,7 @@ def report(
         sections.orders(found, rows),
         sections.provenance(found, provenance or {}),
     ]
-    shown = [part for part in parts if part.tables or part.figures]
+    shown = [part for part in parts if part.tables or part.figures or part.beside]
     page = render(found, shown, caveats_of(found, caveats))
     write_whole(target, lambda file: file.write(page.encode("utf-8")))
     return target
@@ -109,7 +110,8 @@ def render(found: Findings, parts: Sequence[sections.Section], caveats: Sequence
         subtitle=f"{when}, {value['Sessions']:,} sessions, capital {money(ledger.capital, found.currency)}",
         label=ledger.label,
         generator=f"entrepot {version('entrepot')}",
-        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        style=Markup(palette() + "\n" + (TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        drawn=Markup,
         headline=headline(found),
         sections=parts,
         caveats=caveats,

@@ -78,7 +78,7 @@ def header(ax: Axes, found: Findings, theme: Theme) -> None:
             bbox={"boxstyle": "square,pad=0.4", "facecolor": theme.paper, "edgecolor": theme.ink},
         )  # fmt: skip
     for x, (name, shown, note) in zip(
-        (0, 0.115, 0.25, 0.455, 0.595, 0.755, 0.905), headline(found), strict=True
+        (0, 0.115, 0.25, 0.455, 0.605, 0.765, 0.91), headline(found), strict=True
     ):
         ax.text(x, 0.41, name, fontsize=size - 0.5, color=theme.faint, va="top")
         ax.text(x, 0.27, shown, fontsize=size + 3.5, fontweight="bold", va="top")
@@ -115,8 +115,8 @@ def headline(found: Findings) -> list[tuple[str, str, str]]:
             "" if longest is pd.NaT else f"longest {longest.days:,} days",
         ),
         (
-            "Turnover",
-            number(value["Turnover"], 1, "\u00d7 a year"),
+            "Turnover a year",
+            number(value["Turnover"], 1, "\u00d7"),
             f"{value['Fills']:,} fills, {value['Orders Dropped']:,} dropped",
         ),
         (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING
@@ -13,67 +11,62 @@ import pandas as pd
 
 from entrepot.reports import panels
 from entrepot.reports.findings import Findings
-from entrepot.reports.sources import source_group
-from entrepot.reports.style import DARK, LIGHT, Theme, money, number, source_name
-from entrepot.reports.tables import Table, ends, frame_table, plain, series_table
+from entrepot.reports.metrics import COST_ROWS
+from entrepot.reports.sources import INCOME, MARKET
+from entrepot.reports.style import LIGHT, Theme, money, number, source_name
+from entrepot.reports.svg import Drawing, drawing
+from entrepot.reports.tables import Table, ends, frame_table, plain, series_table, transposed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH = 5.6  # inches: with 9 point text, 9 pixels high on a phone 360 pixels wide
-DENSITY = 160
+WIDTH = 4.8  # inches: with 9 point text, 9 pixels high on a phone 360 pixels wide
 TOP_INSTRUMENTS = 15
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure in both colour schemes, as data: URIs."""
+    """One figure."""
 
-    light: str
-    dark: str
-    width: int
-    height: int
+    drawing: Drawing
     alt: str
     caption: str = ""
 
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the report."""
+    """One part of the report; tables `beside` each other come first."""
 
     anchor: str
     title: str
     tables: tuple[Table, ...] = ()
     figures: tuple[Picture, ...] = ()
-    text: tuple[str, ...] = ()
+    beside: tuple[Table, ...] = ()
 
 
 def picture(
     found: Findings,
+    key: str,
     height: float,
     alt: str,
     draw: Callable[[Figure, Theme], None],
     caption: str = "",
     above: float = 0.27,
 ) -> Picture:
-    """Draw a figure once per colour scheme, with `above` inches for what stands over the axes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    """Draw a figure, with `above` inches for what stands over the axes."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    drawn = []
-    for scheme in (LIGHT, DARK):
-        theme = scheme.for_phones()
-        with theme.active():
-            figure = Figure(figsize=(WIDTH, height))
-            FigureCanvasAgg(figure)
-            figure.subplots_adjust(0.08, 0.24 / height, 0.985, 1 - above / height)
-            draw(figure, theme)
-            file = io.BytesIO()
-            figure.savefig(file, format="png", dpi=DENSITY, metadata={"Software": "entrepot"})
-        drawn.append("data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"))
+    theme = LIGHT.for_phones()
+    with theme.active():
+        figure = Figure(figsize=(WIDTH, height))
+        FigureCanvasSVG(figure)
+        figure.subplots_adjust(0.08, 0.24 / height, 0.985, 1 - above / height)
+        draw(figure, theme)
+        drawn = drawing(figure, key)
     if found.simulated:
         caption = f"{caption} Prices: {found.ledger.label}.".strip()
-    return Picture(drawn[0], drawn[1], int(WIDTH * DENSITY), int(height * DENSITY), alt, caption)
+    return Picture(drawn, alt, caption)
 
 
 def over_time(
@@ -86,7 +79,7 @@ def over_time(
         getattr(panels, f"draw_{panel}")(ax, found, theme)
         panels.time_axis(ax, found)
 
-    return picture(found, height, alt, draw, caption, above)
+    return picture(found, panel, height, alt, draw, caption, above)
 
 
 def performance(found: Findings) -> Section:
@@ -97,45 +90,50 @@ def performance(found: Findings) -> Section:
     marks = "" if found.marked is None else marks
     figures = [
         over_time(
-            found, "equity", 3.3,
+            found, "equity", 2.9,
             f"Equity over time, from {money(value['Start Value'], found.currency)} to "
             f"{money(value['End Value'], found.currency)}.",
             f"Equity at the last step of each session.{shaded}{marks}",
             0.27 if found.states is None else 0.47,
         ),
         over_time(
-            found, "drawdown", 1.7, f"Drawdown over time, at worst {number(value['Max Drawdown [%]'], 1)} %."
+            found, "drawdown", 1.5, f"Drawdown over time, at worst {number(value['Max Drawdown [%]'], 1)} %."
         ),
-        over_time(found, "exposure", 2.2, "Net exposure of each leg over time, per cent of equity."),
+        over_time(found, "exposure", 1.9, "Net exposure of each leg over time, per cent of equity."),
     ]  # fmt: skip
     if found.premium is not None:
-        figures.append(over_time(found, "premium", 2.2, "Premium of the ADRs to parity over time, per cent."))
+        figures.append(over_time(found, "premium", 1.9, "Premium of the ADRs to parity over time, per cent."))
     monthly = found.monthly.mul(100).rename(columns=dict(zip(range(1, 13), panels.MONTHS, strict=True)))
     undefined = f"Undefined: {value['Undefined']}." if value["Undefined"] else ""
-    tables = (
-        series_table(value.drop("Undefined"), "Summary", undefined),
-        frame_table(monthly, "Monthly returns, %", digits=1),
+    paid = [*COST_ROWS, "Total Costs"]
+    dealt = ["Trades", "Open Trades", "Win Rate [%]", "Profit Factor", "Expectancy", "Turnover", "Fills"]
+    dealt.append("Orders Dropped")
+    risk = value.drop([*paid, *dealt, "Undefined"])
+    span = ["Start", "End", "Period", "Sessions", "Start Value", "End Value"]
+    beside = (
+        series_table(risk.drop(span), "Summary: return and risk", undefined, figures=True),
+        series_table(pd.concat([value[span], value[dealt]]), "Summary: run and trades", figures=True),
+        series_table(value[paid], f"Summary: costs, {found.currency}", figures=True, foot=1),
     )
-    return Section("performance", "Performance", tables, tuple(figures))
+    tables = (frame_table(monthly, "Monthly returns, %", digits=1),)
+    return Section("performance", "Performance", tables, tuple(figures), beside)
 
 
 def contributions(found: Findings) -> Section:
     """Profit and loss by source, leg and instrument."""
-    height = 0.6 + 0.21 * max(6, int((found.source != 0).sum()))
+    height = 0.45 + 0.19 * max(6, len(panels.source_bars(found.source)) + 1)
 
     def draw(figure: Figure, theme: Theme) -> None:
-        left, width = 0.26, 0.73
+        left, width = 0.29, 0.7
         ax = figure.add_axes((left, 0.02, width, 1 - 0.35 / height))
         panels.draw_sources(ax, found, theme, title_x=-left / width)
 
     amounts = ", ".join(f"{source_name(str(name))} {money(value)}" for name, value in found.source.items())
-    figure = picture(found, height, f"Profit and loss by source: {amounts}.", draw)
+    figure = picture(found, "sources", height, f"Profit and loss by source: {amounts}.", draw)
     source = found.source.to_frame()
-    source.insert(0, "group", [source_group(str(name)) for name in source.index])
     source["% of capital"] = 100 * source["P&L"] / found.ledger.capital
     source.index = pd.Index([source_name(str(name)) for name in source.index])
-    total = {"group": "", "P&L": source["P&L"].sum(), "% of capital": source["% of capital"].sum()}
-    source = pd.concat([source, pd.DataFrame([total], index=["total"])])
+    source.loc["total"] = source.sum()
     top, rest = found.instrument.head(TOP_INSTRUMENTS), found.instrument.iloc[TOP_INSTRUMENTS:]
     instrument = top.copy()
     if len(rest):
@@ -143,20 +141,37 @@ def contributions(found: Findings) -> Section:
     instrument.loc["total"] = found.instrument.sum()
     leg = found.leg.copy()
     leg.loc["total"] = leg.sum()
+    leg = leg[[*(name for name in leg.columns if name != "total"), "total"]]
     unit = f"{found.currency}; costs are negative."
     largest = f"Largest totals first. {unit}"
-    tables = (
+    beside = (
         frame_table(source, "By source", unit, corner="source", foot=1),
-        frame_table(readable(leg), "By leg", unit, foot=1),
-        frame_table(readable(instrument), "By instrument and source", largest, foot=1),
+        transposed(frame_table(readable(leg), "By leg", unit, digits=0), foot=1),
     )
-    return Section("contributions", "Contributions", tables, (figure,))
+    tables = (
+        frame_table(grouped(instrument), "By instrument", largest, corner="instrument", foot=1),
+        frame_table(readable(instrument), "By instrument and source", largest, foot=1, folded=True),
+    )
+    return Section("contributions", "Contributions", tables, (figure,), beside)
+
+
+def grouped(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the sources up to what the market did, income and costs."""
+    market = table[[name for name in MARKET if name in table]].sum(axis=1)
+    income = table[[name for name in INCOME if name in table]].sum(axis=1)
+    return pd.DataFrame(
+        {
+            "total": table["total"],
+            "price and FX": market,
+            "income": income,
+            "costs": table["total"] - market - income,
+        }
+    ).round(0)
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Put the total first and name the sources for readers."""
-    ordered = table[["total", *(name for name in table.columns if name != "total")]]
-    return ordered.round(0).rename(columns=lambda name: name if name == "total" else source_name(str(name)))
+    """Name the sources for readers."""
+    return table.round(0).rename(columns=lambda name: name if name == "total" else source_name(str(name)))
 
 
 def regimes(found: Findings) -> Section:
@@ -171,7 +186,7 @@ def regimes(found: Findings) -> Section:
         f"{found.currency}. The profit between two steps belongs to the regime decided at the first; risk "
         "figures use session returns by the regime decided at the close before."
     )
-    return Section("regimes", "Regimes", (frame_table(table, "By regime", note, foot=1),))
+    return Section("regimes", "Regimes", (transposed(frame_table(table, "By regime", note)),))
 
 
 def events(found: Findings) -> Section:
@@ -197,25 +212,35 @@ def events(found: Findings) -> Section:
         f"{found.currency}. Profit within {found.sessions:g} New York sessions of the moment each became "
         "known; windows that overlap share it equally. Steps: in the window; shared: also in other windows."
     )
-    shown = frame_table(table, "By event", note, foot=2, folded=len(table) > 30)
-    return Section("events", "Events", (shown,))
+    shown = [frame_table(table, "By event", note, foot=2, folded=len(table) > 30)]
+    if found.marked is not None and len(found.marked):
+        main = pd.DataFrame(
+            {
+                "mark": [*position.values()],
+                "known": [f"{when:%Y-%m-%d}" for when in found.marked["time"]],
+                "P&L": found.marked["P&L"].to_numpy(),
+                "event": found.marked["title"].to_numpy(),
+            }
+        ).set_index("mark")
+        what = f"{found.currency}, within {found.sessions:g} sessions of each."
+        shown.insert(0, frame_table(main, "Marked events", what))
+    return Section("events", "Events", tuple(shown))
 
 
 def costs(found: Findings, sensitivity: pd.DataFrame | None) -> Section:
     """Costs by kind, what was assumed, and the result under other assumptions."""
     ledger = found.ledger
     paid = pd.DataFrame({"cost": ledger.costs()})
-    paid.insert(0, "group", [source_group(str(kind)) for kind in paid.index])
     paid["% of capital"] = 100 * paid["cost"] / ledger.capital
     fills = ledger.fills
     traded = float((fills["notional"] * fills["fx"]).sum()) if len(fills) else 0.0
     paid["bp of value traded"] = 1e4 * paid["cost"] / traded if traded else np.nan
     paid.index = pd.Index([source_name(str(kind)) for kind in paid.index], name="kind")
-    total = {"group": "", **paid.drop(columns="group").sum(min_count=1)}
-    paid = pd.concat([paid, pd.DataFrame([total], index=["total"])]).rename_axis("kind")
+    paid.loc["total"] = paid.sum(min_count=1)
     tables = [frame_table(paid, "Costs by kind", f"{found.currency}, positive where paid.", foot=1)]
     if sensitivity is not None:
-        tables.append(frame_table(sensitivity, "The result under other costs", corner="case"))
+        cases = frame_table(sensitivity, "The result under other costs", corner="figure")
+        tables.append(transposed(cases) if len(sensitivity) <= 6 else cases)
     model = getattr(ledger, "cost_model", None)
     if is_dataclass(model):
         given = {item.name: assumed(getattr(model, item.name)) for item in fields(model)}

@@ -46,6 +46,15 @@ class Theme:
         """Return this theme for narrow figures with larger text."""
         return replace(self, size=9.0, narrow=True)
 
+    def colours(self) -> dict[str, str]:
+        """Name every colour; "paper", "ink", "faint" and "rule" are also those of the page around it."""
+        named = {
+            name: getattr(self, name)
+            for name in ("paper", "ink", "faint", "rule", "gain", "loss", "hatch", "shade_gain", "shade_loss")
+        }
+        named |= {f"line-{i}": colour for i, colour in enumerate(self.lines)}
+        return named | {f"regime-{i}": colour for i, colour in enumerate(self.regimes)}
+
     def active(self) -> AbstractContextManager[None]:
         """Style everything drawn inside, whatever the user's own settings. Dollar signs stay themselves."""
         from matplotlib import rc_context, rcParamsDefault

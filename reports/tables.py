@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -127,12 +127,27 @@ def series_table(
     title: str,
     note: str = "",
     *,
-    head: Sequence[str] = ("name", "value"),
+    figures: bool = False,
     folded: bool = False,
+    foot: int = 0,
 ) -> Table:
-    """Turn a series of mixed values into a table of two columns."""
-    rows = tuple((Cell(plain(name)), value_cell(value)) for name, value in values.items())
-    return Table(title, (Cell(head[0]), Cell(head[1], True)), rows, note, folded)
+    """Turn a series of mixed values into a table of two columns; `figures` are set to the right."""
+    cells = [value_cell(value) for value in values]
+    rows = tuple(
+        (Cell(plain(name)), Cell(cell.text, figures or cell.number))
+        for name, cell in zip(values.index, cells, strict=True)
+    )
+    return Table(title, (Cell(""), Cell("", figures)), rows, note, folded, foot)
+
+
+def transposed(table: Table, foot: int = 0) -> Table:
+    """Turn rows into columns: for few rows of many figures, which then fit a narrow screen."""
+    corner, *heads = table.head
+    names = [row[0].text for row in table.rows]
+    number_cells = [[row[i + 1] for row in table.rows] for i in range(len(heads))]
+    rows = tuple((Cell(head.text), *cells) for head, cells in zip(heads, number_cells, strict=True))
+    head = (Cell(corner.text), *(Cell(name, True) for name in names))
+    return replace(table, head=head, rows=rows, foot=foot)
 
 
 def ends(frame: pd.DataFrame, rows: int) -> tuple[pd.DataFrame, str]:
