@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 # Stages of a linked order.
-IDLE, LEAD, HEDGE, UNWIND, GONE_PAIR = range(5)
+IDLE, LEAD, HEDGE, UNWIND, EVEN, GONE_PAIR = range(6)
 # Why a fill happened.
 TARGET, LEADING, HEDGING, UNWINDING, FORCED = 0, 1, 2, 3, 4
 # Why an order was dropped.
@@ -129,6 +129,8 @@ class State(NamedTuple):
     slots: Floats  # (D, L) dividends waiting for their pay date
     marks: Floats  # (2, K): LAST traded price, GONE (1 = left the market)
     now: Floats  # (L,) equity
+    scratch: Floats  # (2, L)
+    wanted: Floats  # (K, L) scratch
 
 
 class Record(NamedTuple):
@@ -216,7 +218,6 @@ def execute(
 
     if recording:
         n = counts[0]
-        fills = fills
         fills[n, 0], fills[n, 1], fills[n, 2], fills[n, 3], fills[n, 4] = t, k, trade, price, fill_price
         fills[n, 5], fills[n, 6], fills[n, 7], fills[n, 8] = rate, why, decided, fees
         for kind in range(schedule.shape[1]):
@@ -245,31 +246,32 @@ def accrue(tape: Tape, state: State, record: Record, t: int) -> None:
         borrow_rate = trait[BORROW_RATE, k] * days
         rebate_rate = (rates[INTEREST_RATE, t, c] - carry[REBATE_SPREAD, c]) * days
         custody_fee = trait[CUSTODY, k] * days
+        if np.isnan(last):
+            continue
+        held, shorted, accrued = book[HELD, k], money[SHORTED, c], money[ACCRUED, c]
         for lane in range(lanes):
-            held = book[HELD, k, lane]
-            if held == 0.0:
-                continue
-            custody = abs(held) * custody_fee
-            money[ACCRUED, c, lane] -= custody
-            if recording:
-                sources[ADS_FEE, t, k] -= custody * rates[FX_RATE, t, c]
-            if held < 0.0:
-                value = -held * last
-                money[SHORTED, c, lane] += value
-                money[ACCRUED, c, lane] += value * rebate_rate - value * borrow_rate
-                if recording:
-                    sources[BORROW, t, k] -= value * borrow_rate * rates[FX_RATE, t, c]
-                    sources[REBATE, t, k] += value * rebate_rate * rates[FX_RATE, t, c]
+            worth = -min(held[lane], 0.0) * last
+            shorted[lane] += worth
+            accrued[lane] += worth * rebate_rate - worth * borrow_rate - abs(held[lane]) * custody_fee
+        if recording:
+            worth = -min(held[0], 0.0) * last * rates[FX_RATE, t, c]
+            sources[BORROW, t, k] -= worth * borrow_rate
+            sources[REBATE, t, k] += worth * rebate_rate
+            sources[ADS_FEE, t, k] -= abs(held[0]) * custody_fee * rates[FX_RATE, t, c]
     for c in range(rates.shape[2]):
+        cash, shorted, accrued, unsettled = (
+            money[CASH, c],
+            money[SHORTED, c],
+            money[ACCRUED, c],
+            money[UNSETTLED, c],
+        )
+        credit, debit = rates[INTEREST_RATE, t, c], rates[INTEREST_RATE, t, c] + carry[DEBIT, c]
         for lane in range(lanes):
-            free = money[CASH, c, lane] - money[SHORTED, c, lane] - money[UNSETTLED, c, lane]
-            rate = rates[INTEREST_RATE, t, c]
-            if free < 0.0:
-                rate += carry[DEBIT, c]
-            interest = free * rate * days
-            money[CASH, c, lane] += money[ACCRUED, c, lane] + interest
-            if recording:
-                sources[INTEREST, t, lines + c] += interest * rates[FX_RATE, t, c]
+            free = cash[lane] - shorted[lane] - unsettled[lane]
+            shorted[lane] = free * (credit if free >= 0.0 else debit) * days
+            cash[lane] += accrued[lane] + shorted[lane]
+        if recording:
+            sources[INTEREST, t, lines + c] += shorted[0] * rates[FX_RATE, t, c]
 
 
 @jit
@@ -491,7 +493,7 @@ def lead_pair(tape: Tape, state: State, record: Record, t: int, p: int, lane: in
         if nothing(trade, held):
             # Nothing to lead with; an exit is then left to the leg that still holds something.
             if goal != 0.0 or nothing(book[HELD, other, lane], 0.0):
-                resume(state, p, lane)
+                link[STAGE, p, lane] = EVEN
                 return
             continue
         follows = -(held + trade) * own / opposite
@@ -531,6 +533,67 @@ def follow_pair(tape: Tape, state: State, record: Record, t: int, p: int, lane: 
 
 
 @jit
+def fill_plain(tape: Tape, state: State, t: int) -> None:
+    """Fill the pending single orders of every lane in lines without lots, minimum fees or a short ban.
+
+    What `fill_single` and `execute` do to one lane, on whole rows: no branch, so that it vectorises.
+    """
+    quote, flags, rates, clock = tape.quote, tape.flags, tape.rates, tape.clock
+    convert, fx_spread = tape.convert, tape.fx_spread
+    book, money, due, scratch = state.book, state.money, state.due, state.scratch
+    lines, lanes = book.shape[1], book.shape[2]
+    waits = tape.accrues and clock[SETTLES, t] > t
+    slot = clock[SETTLES, t] % due.shape[0] if waits else 0
+    for k in range(lines):
+        if not plain(tape, k, t) or tape.door[t, k] != OPEN:
+            continue
+        price, half = quote[PRICE_AT, t, k], quote[HALF_SPREAD, t, k]
+        ask, bid = price * (1.0 + half), price * (1.0 - half)
+        buy_fees, sell_fees = quote[BUY_FEES, t, k], quote[SELL_FEES, t, k]
+        c = flags[CURRENCY, k]
+        held, goal = book[HELD, k], book[GOAL, k]
+        flow, collateral = scratch[0], scratch[1]
+        for lane in range(lanes):
+            before = held[lane]
+            wanted = goal[lane]
+            trade = wanted - before if wanted == wanted else 0.0
+            trade = 0.0 if abs(trade) < SLACK * max(1.0, abs(before)) else trade
+            fill_price = ask if trade > 0.0 else bid
+            fees = abs(trade) * fill_price * (buy_fees if trade > 0.0 else sell_fees)
+            after = before + trade
+            bought_long = max(after, 0.0) - max(before, 0.0)
+            flow[lane] = -bought_long * fill_price - fees
+            collateral[lane] = (bought_long - trade) * fill_price
+            held[lane] = after
+            goal[lane] = np.nan
+        # One row at a time: two names for one row of cash would keep the loop from vectorising.
+        cash = money[CASH, c]
+        for lane in range(lanes):
+            cash[lane] += collateral[lane]
+        if convert and c > 0:
+            rate = rates[FX_RATE, t, c]
+            c = 0
+            for lane in range(lanes):
+                flow[lane] = flow[lane] * rate - fx_spread * abs(flow[lane]) * rate
+        cash = money[CASH, c]
+        for lane in range(lanes):
+            cash[lane] += flow[lane]
+        if waits:
+            unsettled, owed = money[UNSETTLED, c], due[slot, c]
+            for lane in range(lanes):
+                unsettled[lane] += flow[lane]
+                owed[lane] += flow[lane]
+
+
+@jit
+def plain(tape: Tape, k: int, t: int) -> bool:
+    """Whether a single line has neither lots nor order-by-order fees nor, at step t, a ban on shorts."""
+    flags = tape.flags
+    simple = flags[LINKED, k] == 0 and flags[EXACT, k] == 0 and tape.trait[LOT, k] == 0.0
+    return bool(simple and may_sell(tape, k, t))
+
+
+@jit
 def fill(tape: Tape, state: State, record: Record, t: int) -> None:
     """Stage 4: fill what is pending and can trade, forced orders first."""
     legs, door, flags = tape.legs, tape.door, tape.flags
@@ -546,11 +609,11 @@ def fill(tape: Tape, state: State, record: Record, t: int) -> None:
                     if pending and door[t, k] == OPEN and order[DECIDED, k, lane] < t:
                         fill_single(tape, state, record, t, k, lane, FORCED)
             elif link[STAGE, p, lane] == UNWIND and follow_pair(tape, state, record, t, p, lane, UNWINDING):
-                resume(state, p, lane)
-                # What waited may lead from the next step on.
-                link[HEDGE_UNTIL, p, lane] = -t - 1
+                link[STAGE, p, lane] = EVEN
+    if not record.on:
+        fill_plain(tape, state, t)
     for k in range(lines):
-        if flags[LINKED, k] == 0 and door[t, k] == OPEN:
+        if flags[LINKED, k] == 0 and door[t, k] == OPEN and (record.on or not plain(tape, k, t)):
             for lane in range(lanes):
                 if not np.isnan(book[GOAL, k, lane]):
                     fill_single(tape, state, record, t, k, lane, TARGET)
@@ -558,9 +621,12 @@ def fill(tape: Tape, state: State, record: Record, t: int) -> None:
         for lane in range(lanes):
             if link[STAGE, p, lane] == HEDGE:
                 if follow_pair(tape, state, record, t, p, lane, HEDGING):
-                    resume(state, p, lane)
-            elif link[STAGE, p, lane] == LEAD and link[HEDGE_UNTIL, p, lane] != -t - 1:
+                    link[STAGE, p, lane] = EVEN
+            elif link[STAGE, p, lane] == LEAD:
                 lead_pair(tape, state, record, t, p, lane)
+            # What waited for a hedge or an unwind may lead from the next step on.
+            if link[STAGE, p, lane] == EVEN:
+                resume(state, p, lane)
 
 
 @jit
@@ -572,9 +638,15 @@ def expire(tape: Tape, state: State, record: Record, t: int, same_step: bool) ->
     for k in range(lines):
         if flags[LINKED, k] == 1:
             continue
+        goal = book[GOAL, k]
+        pending = 0
+        for lane in range(lanes):
+            pending += goal[lane] == goal[lane]
+        if pending == 0:
+            continue
         for lane in range(lanes):
             late = same_step or t >= order[UNTIL, k, lane]
-            if late and not np.isnan(book[GOAL, k, lane]):
+            if late and not np.isnan(goal[lane]):
                 drop(record, t, k, order[DECIDED, k, lane], EXPIRED)
                 book[GOAL, k, lane] = np.nan
                 book[STANDING, k, lane] = np.nan
@@ -607,14 +679,16 @@ def value(tape: Tape, state: State, t: int, equity: Floats) -> None:
     equity.fill(0.0)
     for c in range(rates.shape[2]):
         rate = rates[FX_RATE, t, c]
+        cash, receivable = money[CASH, c], money[RECEIVABLE, c]
         for lane in range(lanes):
-            equity[lane] += rate * (money[CASH, c, lane] + money[RECEIVABLE, c, lane])
+            equity[lane] += rate * (cash[lane] + receivable[lane])
     for k in range(quote.shape[2]):
         if np.isnan(marks[LAST, k]):
             continue
         worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
+        held = book[HELD, k]
         for lane in range(lanes):
-            equity[lane] += book[HELD, k, lane] * worth
+            equity[lane] += held[lane] * worth
 
 
 @jit
@@ -705,6 +779,32 @@ def decide_pair(
 
 
 @jit
+def decide_plain(tape: Tape, state: State, t: int, weights: Floats, equity: Floats) -> None:
+    """Turn the targets of every line into pending quantities where nothing drifts and nothing is recorded."""
+    rates, flags, ends = tape.rates, tape.flags, tape.ends
+    book, order, marks = state.book, state.order, state.marks
+    lanes = equity.shape[0]
+    # Turned over first: a row of one lane is contiguous, a row of one line is what the loop below needs.
+    wanted = state.wanted
+    for lane in range(lanes):
+        row = weights[lane, t]
+        for k in range(row.shape[0]):
+            wanted[k, lane] = row[k]
+    for k in range(weights.shape[2]):
+        worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
+        if marks[GONE, k] == 1.0 or np.isnan(worth):
+            continue
+        until = ends[TO_LIVE, t, flags[VENUE, k]]
+        held, goal, expires, target = book[HELD, k], book[GOAL, k], order[UNTIL, k], wanted[k]
+        for lane in range(lanes):
+            weight = target[lane]
+            shares = weight * equity[lane] / worth
+            shares = np.nan if weight == 0.0 and abs(held[lane]) < SLACK else shares
+            goal[lane] = shares if weight == weight else goal[lane]
+            expires[lane] = until if weight == weight else expires[lane]
+
+
+@jit
 def decide(
     tape: Tape,
     state: State,
@@ -720,7 +820,10 @@ def decide(
     clock, door = tape.clock, tape.door
     lanes = equity.shape[0]
     drifts = clock[DECIDES, t] == 1 and band < np.inf
-    for k in range(weights.shape[2]):
+    simple = not record.on and band == np.inf
+    if simple:
+        decide_plain(tape, state, t, weights, equity)
+    for k in range(0 if simple else weights.shape[2]):
         drifting = drifts and (not same_step or door[t, k] == OPEN)
         for lane in range(lanes):
             weight = weights[lane, t, k]

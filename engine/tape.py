@@ -138,6 +138,8 @@ def initial_state(tape: kernels.Tape, capital: float, lanes: int) -> kernels.Sta
         slots=np.zeros((int(unpaid.max(initial=-1)) + 1, lanes)),
         marks=last,
         now=np.zeros(lanes),
+        scratch=np.zeros((2, lanes)),
+        wanted=np.zeros((lines, lanes)),
     )
 
 
@@ -259,7 +261,7 @@ def _exchange_rates(market: Market, currencies: tuple[str, ...]) -> NDArray[np.f
 def _cash_rates(
     market: Market, costs: Costs, currencies: tuple[str, ...], sessions: pd.DatetimeIndex
 ) -> tuple[NDArray[np.float64], dict[str, float], set[str]]:
-    """Interest per day over (t-1, t] at the rate of the session of t-1, day counts, currencies with a rate."""
+    """Interest per day over (t-1, t] at the rate of t-1, the day counts, and the currencies with a rate."""
     day_count = {c: 360.0 if c == "USD" else 365.0 for c in currencies}
     plain = set(market.venue_of_step) == {"XONE"}
     rates = np.zeros((len(market), len(currencies)))

@@ -33,9 +33,9 @@ def caveats_of(found: Findings, given: Sequence[str] = ()) -> list[str]:
             "Which events are in the calendar, their sign and their severity were written down with "
             "hindsight. Results by regime and by event describe; they do not predict."
         )
-    delisting = found.states is not None and any(name in DELISTING for name in found.names)
-    if delisting and "independent observations" not in said:
-        on = np.isin(found.states, [i for i, name in enumerate(found.names) if name in DELISTING])
+    states = found.states if "independent observations" not in said else None
+    if states is not None and any(name in DELISTING for name in found.names):
+        on = np.isin(states, [i for i, name in enumerate(found.names) if name in DELISTING])
         spells, apart = episodes(on, np.asarray(found.ledger.market.session_count, dtype=float))
         out.append(
             f"Delisting risk was on in {spells} {'episode' if spells == 1 else 'episodes'}, of which {apart} "

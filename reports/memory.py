@@ -17,7 +17,7 @@ Answer = TypeVar("Answer", pd.DataFrame, np.ndarray)
 
 
 def once_per_ledger(function: Callable[[Ledger], Answer]) -> Callable[[Ledger], Answer]:
-    """Ask a ledger, which never changes, once; hand each caller a copy. A ledger that is gone is forgotten."""
+    """Ask a ledger, which never changes, once and hand out copies; forget it when it is gone."""
     known: WeakKeyDictionary[Ledger, Answer] = WeakKeyDictionary()
 
     @wraps(function)

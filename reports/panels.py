@@ -39,16 +39,23 @@ def time_axis(ax: Axes, found: Findings, labels: bool = True) -> None:
     ax.set_xticks(ticks, [f"{when:{pattern}}" if labels else "" for when in ticks])  # type: ignore[arg-type]
 
 
+def title(ax: Axes, text: str, theme: Theme, legend: bool = False) -> None:
+    """Head a panel; where there is no room beside it, its legend has the line below."""
+    # With y given, no space for tick labels above the axes is looked for, which costs more than the drawing.
+    ax.set_title(text, y=1.0, pad=2.0 * theme.size if legend and theme.narrow else 4.0)
+
+
 def shade_regimes(ax: Axes, found: Findings, theme: Theme) -> None:
     """Shade what was decided, from the step of the decision to the next."""
+    from matplotlib import dates
     from matplotlib.collections import PolyCollection
-    from matplotlib.dates import date2num
 
-    if found.states is None:
+    if found.states is None or not len(found.time):
         return
+    number_of: Any = dates.date2num
     edges = np.flatnonzero(np.diff(found.states, prepend=-1))
-    begins = np.asarray(date2num(found.time[edges]), dtype=float)
-    ends = np.append(begins[1:], date2num(found.time[-1:]))
+    when = number_of([*found.time[edges], found.time[-1]])
+    begins, ends = when[:-1], when[1:]
     for code in range(1, len(found.names)):
         mine = found.states[edges] == code
         if mine.any():
@@ -103,10 +110,8 @@ def draw_equity(ax: Axes, found: Findings, theme: Theme, events: bool = True) ->
     ax.axhline(
         found.ledger.capital / scale, color=theme.faint, linewidth=0.6, linestyle=(0, (2, 2)), zorder=2
     )
-    above = 2.0 * theme.size if theme.narrow and found.states is not None else 4.0
-    ax.set_title(
-        f"Equity, {found.currency}{unit}{' (simulated market)' if found.simulated else ''}", pad=above
-    )
+    heading = f"Equity, {found.currency}{unit}{' (simulated market)' if found.simulated else ''}"
+    title(ax, heading, theme, legend=found.states is not None)
     regime_legend(ax, found, theme)
     marked = found.marked
     if not events or marked is None or marked.empty:
@@ -141,7 +146,7 @@ def draw_drawdown(ax: Axes, found: Findings, theme: Theme) -> None:
         ax.fill_between(found.sampled, fall, 0, color=theme.lines[0], alpha=0.25, linewidth=0)
         ax.plot(found.sampled, fall, color=theme.lines[0], linewidth=0.7)
     ax.set_ylim(top=0)
-    ax.set_title("Drawdown, %")
+    title(ax, "Drawdown, %", theme)
 
 
 def draw_premium(ax: Axes, found: Findings, theme: Theme) -> None:
@@ -177,7 +182,7 @@ def draw_premium(ax: Axes, found: Findings, theme: Theme) -> None:
         ]
     ax.axhline(0, color=theme.faint, linewidth=0.6)
     align = table.attrs.get("align") or found.premium.attrs.get("align")
-    ax.set_title(f"ADR premium to parity, %{f' ({align})' if align else ''}")
+    title(ax, f"ADR premium to parity, %{f' ({align})' if align else ''}", theme, legend=True)
     legend_above(ax, handles)
 
 
@@ -210,7 +215,7 @@ def draw_exposure(ax: Axes, found: Findings, theme: Theme) -> None:
     ax.axhline(0, color=theme.faint, linewidth=0.6)
     low, high = ax.get_ylim()
     ax.set_ylim(min(low, -10.0), max(high, 10.0))
-    ax.set_title("Exposure per leg, % of equity")
+    title(ax, "Exposure per leg, % of equity", theme, legend=True)
     legend_above(ax, handles)
 
 
@@ -231,7 +236,7 @@ def source_bars(source: pd.Series[Any], limit: int = BARS) -> list[tuple[str, fl
 def draw_sources(ax: Axes, found: Findings, theme: Theme, title_x: float = 0.0) -> None:
     """Profit and loss by source as bars with their amounts, and their sum; losses are hatched."""
     bars = source_bars(found.source)
-    ax.set_title(f"Contribution by source, {found.currency}", pad=6, x=title_x)
+    ax.set_title(f"Contribution by source, {found.currency}", pad=6, x=title_x, y=1.0)
     ax.grid(visible=False)
     ax.set_xticks([])
     ax.spines[["left", "bottom"]].set_visible(False)
@@ -276,7 +281,7 @@ def draw_monthly(ax: Axes, found: Findings, theme: Theme) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     table = 100 * found.monthly
-    ax.set_title("Monthly returns, %", pad=14)
+    ax.set_title("Monthly returns, %", pad=14, y=1.0)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
     value = table.to_numpy(dtype=float)

@@ -70,7 +70,7 @@ def picture(
 
 
 def over_time(
-    found: Findings, panel: str, height: float, alt: str, caption: str = "", above: float = 0.27
+    found: Findings, panel: str, height: float, alt: str, caption: str = "", *, legend: bool = False
 ) -> Picture:
     """Draw one panel along time."""
 
@@ -79,7 +79,7 @@ def over_time(
         getattr(panels, f"draw_{panel}")(ax, found, theme)
         panels.time_axis(ax, found)
 
-    return picture(found, panel, height, alt, draw, caption, above)
+    return picture(found, panel, height, alt, draw, caption, 0.47 if legend else 0.27)
 
 
 def performance(found: Findings) -> Section:
@@ -94,15 +94,16 @@ def performance(found: Findings) -> Section:
             f"Equity over time, from {money(value['Start Value'], found.currency)} to "
             f"{money(value['End Value'], found.currency)}.",
             f"Equity at the last step of each session.{shaded}{marks}",
-            0.27 if found.states is None else 0.47,
+            legend=found.states is not None,
         ),
         over_time(
             found, "drawdown", 1.5, f"Drawdown over time, at worst {number(value['Max Drawdown [%]'], 1)} %."
         ),
-        over_time(found, "exposure", 1.9, "Net exposure of each leg over time, per cent of equity."),
+        over_time(found, "exposure", 2.0, "Net exposure of each leg over time, per cent of equity.", legend=True),
     ]  # fmt: skip
     if found.premium is not None:
-        figures.append(over_time(found, "premium", 1.9, "Premium of the ADRs to parity over time, per cent."))
+        what = "Premium of the ADRs to parity over time, per cent."
+        figures.append(over_time(found, "premium", 2.0, what, legend=True))
     monthly = found.monthly.mul(100).rename(columns=dict(zip(range(1, 13), panels.MONTHS, strict=True)))
     undefined = f"Undefined: {value['Undefined']}." if value["Undefined"] else ""
     paid = [*COST_ROWS, "Total Costs"]
@@ -139,8 +140,7 @@ def contributions(found: Findings) -> Section:
     if len(rest):
         instrument.loc[f"{len(rest)} others"] = rest.sum()
     instrument.loc["total"] = found.instrument.sum()
-    leg = found.leg.copy()
-    leg.loc["total"] = leg.sum()
+    leg = pd.concat([found.leg.sum().to_frame("total").T, found.leg]).rename_axis("source")
     leg = leg[[*(name for name in leg.columns if name != "total"), "total"]]
     unit = f"{found.currency}; costs are negative."
     largest = f"Largest totals first. {unit}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,10 +87,10 @@ def column_cells(name: str, column: pd.Series[Any], digits: int | None = None) -
 
 
 def decimals(name: str, values: np.ndarray) -> int:
-    """Choose the decimals of a column: two for per cent, else about four figures in its largest value."""
+    """Choose the decimals of a column: two for per cent and ratios, else about four figures in its largest value."""
     finite = np.abs(values[np.isfinite(values)])
     largest = float(finite.max()) if finite.size else 0.0
-    if "%" in name:
+    if "%" in name or "Ratio" in name or "Sharpe" in name:
         return 2
     if finite.size and (finite == np.round(finite)).all():
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +78,15 @@ def tear_sheet(
 def save(figure: Figure, path: Path, theme: Theme, resolution: int = RESOLUTION) -> None:
     """Write a figure whole or not at all, without dates in the file: the same run gives the same bytes."""
     kind = path.suffix.lower().lstrip(".")
+    # The least compression that is still small: the most takes as long as drawing the page.
+    options: Any = {"pil_kwargs": {"compress_level": 3}} if kind == "png" else {}
     undated = {"png": {"Software": "entrepot"}, "pdf": {"Creator": "entrepot", "CreationDate": None}}
     stamp: Any = undated.get(kind, {"Creator": "entrepot", "Date": None})
     with theme.active():
-        write_whole(path, lambda target: figure.savefig(target, format=kind, dpi=resolution, metadata=stamp))
+        write_whole(
+            path,
+            lambda target: figure.savefig(target, format=kind, dpi=resolution, metadata=stamp, **options),
+        )
 
 
 def draw_page(found: Findings, theme: Theme = LIGHT) -> Figure:
@@ -115,20 +121,10 @@ def draw_page(found: Findings, theme: Theme = LIGHT) -> Figure:
         left = figure.add_subplot(middle[0])
         panels.draw_sources(left, found, theme, title_x=(LEFT - SOURCES) / left.get_position().width)
         panels.draw_monthly(figure.add_subplot(middle[1]), found, theme)
-        page_text.header(blank(figure, (LEFT, 0.868, RIGHT - LEFT, TOP - 0.868)), found, theme)
         width = RIGHT - LEFT
-        page_text.draw_regimes(blank(figure, (LEFT, 0.052, 0.45 * width, 0.166)), found, theme)
-        page_text.draw_events(
-            blank(figure, (LEFT + 0.478 * width, 0.052, 0.522 * width, 0.166)), found, theme
-        )
-        page_text.footer(blank(figure, (LEFT, BOTTOM, width, 0.026)), found, theme)
+        block = partial(page_text.Block, figure)
+        page_text.header(block(LEFT, 0.868, width, TOP - 0.868), found, theme)
+        page_text.draw_regimes(block(LEFT, 0.052, 0.45 * width, 0.166), found, theme)
+        page_text.draw_events(block(LEFT + 0.478 * width, 0.052, 0.522 * width, 0.166), found, theme)
+        page_text.footer(block(LEFT, BOTTOM, width, 0.026), found, theme)
     return figure
-
-
-def blank(figure: Figure, where: tuple[float, float, float, float]) -> Axes:
-    """Add axes for text: nothing drawn, coordinates from 0 to 1 with 1 at the top."""
-    ax = figure.add_axes(where)
-    ax.set_axis_off()
-    ax.set_xlim(0, 1)
-    ax.set_ylim(0, 1)
-    return ax
