@@ -44,7 +44,145 @@ class Block:
         ends, level = [self.left, self.left + self.width], self.bottom + y * self.height
         self.figure.add_artist(Line2D(ends, [level, level], color=theme.rule, linewidth=0.6))
 
-    def table(
+    def inches(self, length: float) -> float:
+        """Turn inches into a fraction of the height."""
+        return length / (self.height * float(self.figure.get_figheight()))
+
+    def fit(self, text: str, width: float, size: float, weight: str = "normal") -> str:
+        """Shorten `text` to a fraction of the width, at a word where it can."""
+        from matplotlib.font_manager import FontProperties
+
+        renderer = self.figure.canvas.get_renderer()  # type: ignore[attr-defined]
+        room = width * self.width * self.figure.get_figwidth() * self.figure.dpi
+        font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+
+        def wide(line: str) -> float:
+            return float(renderer.get_text_width_height_descent(line, font, False)[0])
+
+        text = " ".join(text.split())
+        if wide(text) <= room:
+            return text
+        low, high = 0, len(text)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if wide(text[:middle] + "\u2026") <= room:
+                low = middle
+            else:
+                high = middle - 1
+        cut = text[:low]
+        if " " in cut[-12:]:
+            cut = cut[: cut.rindex(" ")]
+        return cut.rstrip(" ,;:") + "\u2026"
+
+
+def header(on: Block, found: Findings, theme: Theme) -> None:
+    """Title, where the prices come from, and the run's main figures."""
+    size = theme.size
+    ledger, value = found.ledger, found.summary
+    title = on.fit(found.title, 1.0, size + 6.5, "bold")
+    on.text(0, 0.97, title, fontsize=size + 6.5, fontweight="bold", va="top")
+    when = " to ".join(str(value[name].date()) for name in ("Start", "End") if value[name] is not pd.NaT)
+    capital = f"capital {money(ledger.capital, found.currency)}"
+    line = f"{when}  \u00b7  {value['Sessions']:,} sessions  \u00b7  {capital}"
+    room = 0.68 if found.simulated else 1.0
+    on.text(
+        0, 0.665, on.fit(f"{line}  \u00b7  {ledger.label}", room, size + 0.5), fontsize=size + 0.5,
+        color=theme.faint, va="top",
+    )  # fmt: skip
+    if found.simulated:
+        on.text(
+            0.996, 0.62, "SIMULATED: prices that never traded", ha="right", va="center", fontsize=size,
+            fontweight="bold",
+            bbox={"boxstyle": "square,pad=0.4", "facecolor": theme.paper, "edgecolor": theme.ink},
+        )  # fmt: skip
+    for x, (name, shown, note) in zip(
+        (0, 0.115, 0.25, 0.455, 0.605, 0.765, 0.91), headline(found), strict=True
+    ):
+        on.text(x, 0.41, name, fontsize=size - 0.5, color=theme.faint, va="top")
+        on.text(x, 0.27, shown, fontsize=size + 3.5, fontweight="bold", va="top")
+        on.text(x, 0.015, note, fontsize=size - 1, color=theme.faint, va="bottom")
+    on.rule(0.475, theme)
+
+
+def headline(found: Findings) -> list[tuple[str, str, str]]:
+    """Choose the run's main figures: name, value, a note in small print."""
+    value = found.summary
+    longest = value["Max Drawdown Duration"]
+    costs, trades = value["Total Costs"], value["Trades"]
+    return [
+        (
+            "Total return",
+            number(value["Total Return [%]"], 1, "%"),
+            f"benchmark {number(value['Benchmark Return [%]'], 1, '%')}"
+            if "Benchmark Return [%]" in value
+            else "after all costs",
+        ),
+        (
+            "Annualized",
+            number(value["Annualized Return [%]"], 1, "%"),
+            f"volatility {number(value['Annualized Volatility [%]'], 1, '%')}",
+        ),
+        (
+            "Sharpe, daily",
+            number(value["Sharpe Ratio"]),
+            f"monthly {number(value['Monthly Sharpe'])}, lag-adj. {number(value['Lag-adjusted Sharpe'])}",
+        ),
+        (
+            "Max drawdown",
+            number(value["Max Drawdown [%]"], 1, "%"),
+            "" if longest is pd.NaT else f"longest {longest.days:,} days",
+        ),
+        (
+            "Turnover a year",
+            number(value["Turnover"], 1, "\u00d7"),
+            f"{value['Fills']:,} fills, {value['Orders Dropped']:,} dropped",
+        ),
+        (
+            "Total costs",
+            money(costs, found.currency),
+            f"{number(100 * costs / found.ledger.capital, 1, '%')} of capital",
+        ),
+        (
+            "Trades",
+            f"{trades:,}",
+            f"{number(value['Win Rate [%]'], 0, '%')} won" if trades else "none closed",
+        ),
+    ]
+
+
+def draw_regimes(on: Block, found: Findings, theme: Theme) -> None:
+    """Tabulate the regimes, where there are any, and the legs."""
+    room = 1.0
+    if found.regime is not None:
+        columns = ["", "time", "episodes", "P&L", "return pa", "vol.", "Sharpe", "costs"]
+        rows = [
+            [
+                str(name),
+                number(row["Share of Time [%]"], 0, "%"),
+                f"{int(row['Episodes'])}",
+                money(row["P&L"]),
+                number(row["Annualized Return [%]"], 1, "%"),
+                number(row["Annualized Volatility [%]"], 1, "%"),
+                number(row["Sharpe Ratio"]),
+                money(row["Costs"]),
+            ]
+            for name, row in found.regime.head(6).iterrows()
+        ]
+        edges = [0, 0.27, 0.4, 0.53, 0.68, 0.79, 0.9, 1.0]
+        room = table(
+            on, f"By regime, as decided one step before, {found.currency}", columns, rows, edges, theme
+        )
+    rows = []
+    for name, row in found.leg.iterrows():
+        market, income = row.reindex(MARKET).sum(), row.reindex(INCOME).sum()
+        costs = market + income - row["total"]
+        rows.append([str(name), money(market), money(income), money(costs), money(row["total"])])
+    columns = ["", "price and FX", "income", "costs", "P&L"]
+    if room >= on.inches(HEAD + PITCH * len(rows)):
+        table(on, f"By leg, {found.currency}", columns, rows, [0, 0.4, 0.6, 0.8, 1.0], theme, room)
+
+
+def table(
     on: Block,
     title: str,
     columns: Sequence[str],

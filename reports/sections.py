@@ -99,7 +99,9 @@ def performance(found: Findings) -> Section:
         over_time(
             found, "drawdown", 1.5, f"Drawdown over time, at worst {number(value['Max Drawdown [%]'], 1)} %."
         ),
-        over_time(found, "exposure", 2.0, "Net exposure of each leg over time, per cent of equity.", legend=True),
+        over_time(
+            found, "exposure", 2.0, "Net exposure of each leg over time, per cent of equity.", legend=True
+        ),
     ]  # fmt: skip
     if found.premium is not None:
         what = "Premium of the ADRs to parity over time, per cent."

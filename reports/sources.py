@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from entrepot.engine.result import NOT_COSTS
+from entrepot.engine.lines import NOT_COSTS
 
 # What the engine does not count as a cost is a change of value or, all the rest of it, income.
 MARKET = ("price", "fx", "conversion")

@@ -87,7 +87,7 @@ def column_cells(name: str, column: pd.Series[Any], digits: int | None = None) -
 
 
 def decimals(name: str, values: np.ndarray) -> int:
-    """Choose the decimals of a column: two for per cent and ratios, else about four figures in its largest value."""
+    """Choose the decimals of a column: two for per cent and ratios, else about four figures."""
     finite = np.abs(values[np.isfinite(values)])
     largest = float(finite.max()) if finite.size else 0.0
     if "%" in name or "Ratio" in name or "Sharpe" in name:

@@ -79,7 +79,7 @@ def save(figure: Figure, path: Path, theme: Theme, resolution: int = RESOLUTION)
     """Write a figure whole or not at all, without dates in the file: the same run gives the same bytes."""
     kind = path.suffix.lower().lstrip(".")
     # The least compression that is still small: the most takes as long as drawing the page.
-    options: Any = {"pil_kwargs": {"compress_level": 3}} if kind == "png" else {}
+    options: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if kind == "png" else {}
     undated = {"png": {"Software": "entrepot"}, "pdf": {"Creator": "entrepot", "CreationDate": None}}
     stamp: Any = undated.get(kind, {"Creator": "entrepot", "Date": None})
     with theme.active():

@@ -8,7 +8,7 @@ import pytest
 
 from entrepot.engine.backtest import backtest
 from entrepot.engine.costs import Costs
-from entrepot.engine.result import NOT_COSTS
+from entrepot.engine.lines import NOT_COSTS
 from entrepot.engine.tape import SOURCES
 from entrepot.markets.market import Market
 from entrepot.reports import by_event, by_leg, by_regime, by_source, report, round_trips, summary, tear_sheet
