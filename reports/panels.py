@@ -236,7 +236,7 @@ def source_bars(source: pd.Series[Any], limit: int = BARS) -> list[tuple[str, fl
 def draw_sources(ax: Axes, found: Findings, theme: Theme, title_x: float = 0.0) -> None:
     """Profit and loss by source as bars with their amounts, and their sum; losses are hatched."""
     bars = source_bars(found.source)
-    ax.set_title(f"Contribution by source, {found.currency}", pad=6, x=title_x, y=1.0)
+    ax.set_title(f"Contribution by source, {found.currency}", pad=6 if theme.narrow else 14, x=title_x, y=1.0)
     ax.grid(visible=False)
     ax.set_xticks([])
     ax.spines[["left", "bottom"]].set_visible(False)

@@ -12,7 +12,7 @@ SOURCE_NAMES = {
     "interest": "Interest on cash",
     "rebate": "Rebate on shorts",
     "ads_fee": "ADR service fee",
-    "conversion": "Conversion of ADRs",
+    "conversion": "ADR conversion",
     "conversion_fee": "ADR conversion fee",
     "fx_spread": "FX spread",
     "sfc_levy": "SFC levy",

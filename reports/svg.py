@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-PAINT = re.compile(r"(fill|stroke|stop-color): (#[0-9a-f]{6})")
+FINER = re.compile(r"(?<=\.\d\d)\d+")
+PAINT = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def drawing(figure: Figure, key: str) -> Drawing:
 
 def shortened(path: str) -> str:
     """Write a path on one line, to a hundredth of a point."""
-    return re.sub(r"(\.\d\d)\d+", r"\1", path.replace("\n", ""))
+    return FINER.sub("", path.replace("\n", ""))
 
 
 def variables() -> dict[str, str]:

@@ -7,6 +7,7 @@ prices come straight from the files; every rate below was typed from its source,
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -121,7 +122,7 @@ def test_entry_fills_fees_borrow_and_exit(result: ep.Result, real_prices: Path) 
     short = {
         d: -hedge["quantity"] if d < str(trim_hedge["session"].date()) else cover["quantity"] for d in days
     }
-    spans = [(a, (pd.Timestamp(b) - pd.Timestamp(a)).days) for a, b in zip(days[:-1], days[1:], strict=True)]
+    spans = [(a, (pd.Timestamp(b) - pd.Timestamp(a)).days) for a, b in pairwise(days)]
     value_days = sum(short[d] * us.at[d, "Close"] * n for d, n in spans)
     ads_days = sum(short[d] * n for d, n in spans)
     booked = result.contributions.iloc[: cover["step"] + 1].sum()

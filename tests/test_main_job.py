@@ -1,4 +1,4 @@
-"""The whole job: it cannot see the future, its numbers can be checked by hand, and bad input stops it cleanly."""
+"""The whole job: it cannot see the future, its legs are equal, and bad input stops it cleanly."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_fills_at_the_signals_own_closes_flatter_the_trade(outcome) -> None:
 def test_the_real_pairs_show_the_same(real: ep.Market) -> None:
     """Sharpe ratios of 3 to 4 at the signal's own closes fall below 2 at each venue's next step."""
     timing = pair_fill_timing(real)
-    print(timing.to_string(float_format="{:.2f}".format))
+    print(timing.to_string(float_format="{:.2f}".format))  # noqa: T201 - the figures are asked for
     busy = timing[timing["round trips"] >= 30]
     assert len(busy) >= 8
     assert (busy["own closes"] > 2.5).all()

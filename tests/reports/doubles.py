@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from entrepot.engine.costs import Costs
+from entrepot.engine.lines import NOT_COSTS
 
 INSTRUMENTS = pd.DataFrame(
     [
@@ -77,9 +78,7 @@ class Ledger:
 
     def costs(self) -> pd.Series:
         by_source = self.contributions.T.groupby(level="source").sum().T.sum()
-        return -by_source.drop(["price", "fx", "dividend", "interest", "rebate"], errors="ignore").rename(
-            "cost"
-        )
+        return -by_source.drop(list(NOT_COSTS), errors="ignore").rename("cost")
 
 
 def world(start: str = "2019-01-02", end: str = "2023-12-29", seed: int = 5) -> Market:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import subprocess
+import sys
+import weakref
 
 import doubles
 import empyrical
@@ -9,7 +13,10 @@ import pandas as pd
 import pytest
 
 from entrepot.errors import DataError, ParameterError
-from entrepot.reports import lag_adjusted_sharpe, round_trips, summary
+from entrepot.reports import by_leg, by_source, lag_adjusted_sharpe, round_trips, summary
+from entrepot.reports.panels import row_quantiles, source_bars
+from entrepot.reports.sections import grouped
+from entrepot.reports.trades import settled_sign
 
 RISK = ["Annualized Return [%]", "Annualized Volatility [%]", "Sharpe Ratio", "Monthly Sharpe"]
 RISK += ["Lag-adjusted Sharpe", "Sortino Ratio", "Calmar Ratio", "Omega Ratio"]
@@ -51,6 +58,86 @@ def test_agrees_with_empyrical(rate):
     assert table["Calmar Ratio"] == pytest.approx(empyrical.calmar_ratio(r))
     assert table["Omega Ratio"] == pytest.approx(empyrical.omega_ratio(r, risk_free=rate))
     assert table["Max Drawdown [%]"] == pytest.approx(100 * empyrical.max_drawdown(r))
+
+
+def test_empyrical_does_not_bring_what_it_does_not_use():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import doubles;"
+        "from entrepot.reports import summary;"
+        "summary(doubles.from_equity([100, 101, 99, 103]));"
+        "assert 'empyrical' in sys.modules;"
+        "assert not {'scipy.stats', 'scipy.optimize'} & set(sys.modules);"
+        "import empyrical, numpy, scipy;"
+        "r = numpy.random.default_rng(1).normal(0, 0.01, 300);"
+        "assert empyrical.stats.stats.skew(r) == scipy.stats.skew(r);"
+        "assert 0 <= empyrical.stability_of_timeseries(r) <= 1;"
+        "assert type(scipy.optimize) is type(numpy);"
+        "assert [f.__name__ for f in empyrical.stats.SIMPLE_STAT_FUNCS].count('kurtosis') == 1"
+    )
+    folder = str(doubles.__file__).rsplit("doubles", 1)[0]
+    subprocess.run([sys.executable, "-c", code, folder], check=True)
+
+
+def test_what_is_remembered_cannot_be_spoilt(ledger):
+    before = round_trips(ledger)
+    spoilt = round_trips(ledger)
+    spoilt["P&L"] = 0.0
+    pd.testing.assert_frame_equal(round_trips(ledger), before)
+
+
+def test_a_ledger_is_not_kept_alive():
+    ledger = random_ledger()
+    summary(ledger)
+    gone = weakref.ref(ledger)
+    del ledger
+    gc.collect()
+    assert gone() is None
+
+
+def test_the_change_of_value_of_a_conversion_is_no_cost():
+    ledger = doubles.from_equity([100, 101, 98, 97])
+    names = pd.MultiIndex.from_tuples(
+        [("price", "X"), ("conversion", "X"), ("conversion_fee", "X"), ("ads_fee", "X")],
+        names=["source", "instrument"],
+    )
+    booked = pd.DataFrame(0.0, index=ledger.equity.index, columns=names)
+    booked.iloc[1, 0], booked.iloc[2, 1], booked.iloc[2, 2], booked.iloc[3, 3] = 1.0, -2.5, -0.5, -1.0
+    run = dataclasses.replace(ledger, contributions=booked)
+    table = summary(run)
+    assert table["Total Costs"] == pytest.approx(1.5)
+    assert table["ADR Fees Paid"] == pytest.approx(1.5)
+    assert table["Total Fees Paid"] == 0.0
+    parts = grouped(by_leg(run)).loc["single venue"]
+    assert parts.to_dict() == {"total": -3, "price and FX": -2, "income": 0, "costs": -2}
+    assert [name for name, _ in source_bars(by_source(run))] == [
+        "Price", "ADR conversion", "ADR service fee", "ADR conversion fee"
+    ]  # fmt: skip
+
+
+def test_small_costs_share_a_bar():
+    kinds = {f"fee{i}": -float(i) for i in range(1, 20)}
+    bars = source_bars(pd.Series({"price": 5.0, "dividend": -0.1, **kinds}))
+    assert len(bars) == 13
+    assert bars[0] == ("Price", 5.0)
+    assert bars[2] == ("Fee19", -19.0)
+    assert bars[-1] == ("9 other costs", -45.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_quantiles_of_rows_are_numpys(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(50, 7))
+    values[rng.random(values.shape) < 0.3] = np.nan
+    values[:, 0] = 1.0
+    for mine, theirs in zip(
+        row_quantiles(values, (0.1, 0.5, 0.9)), np.nanquantile(values, [0.1, 0.5, 0.9], axis=1), strict=True
+    ):
+        np.testing.assert_allclose(mine, theirs)
+
+
+def test_a_side_lasts_until_the_next():
+    np.testing.assert_array_equal(settled_sign(np.array([0.0, 0, -1, 0, 1, 0])), [-1, -1, -1, -1, 1, 1])
+    np.testing.assert_array_equal(settled_sign(np.zeros(3)), [1, 1, 1])
 
 
 def test_sharpe_by_hand():
