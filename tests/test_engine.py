@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import worlds
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from entrepot.engine import Costs, Ledger, backtest, backtest_batch
 from entrepot.engine.result import REASONS

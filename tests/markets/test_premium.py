@@ -5,8 +5,7 @@ from functools import lru_cache, partial
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from price_folders import closes, fixings, long, pair
 
 from entrepot.errors import DataError, ParameterError

@@ -1,0 +1,174 @@
+"""What the README, the documentation and the notebooks show exists and runs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import entrepot as ep
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+TEXTS = [README, *PAGES]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MARKERS = ("<!-- benchmark:start -->", "<!-- benchmark:end -->")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    return [code for kind, code in FENCE.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three years of simulated prices in ``prices/``, as a reader may have it."""
+    folder = tmp_path_factory.mktemp("reader")
+    (folder / "prices").mkdir()
+    lines = ["BABA", "9988.HK", "JD", "9618.HK", "KWEB", "FXI", "ASHR", "CQQQ"]
+    market = ep.simulate_market("2020-01-02", "2022-12-30", symbols=lines)
+    session = pd.DatetimeIndex(market.grid["session"], name="Date")
+    columns = {phase: (market.grid["phase"] == phase).to_numpy() for phase in ("open", "close")}
+    for symbol, price in market.price.items():
+        parts = {
+            phase.capitalize(): pd.Series(price.to_numpy()[rows], session[rows]).dropna()
+            for phase, rows in columns.items()
+        }
+        pd.DataFrame(parts).to_csv(folder / "prices" / f"{symbol}.csv")
+    rates = market.fixings.set_index(market.fixings["time"].dt.date.rename("Date"))
+    rates[["per_usd"]].set_axis(["Close"], axis=1).to_csv(folder / "prices" / "HKD=X.csv")
+    return folder
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=name)
+def test_every_python_block_runs(
+    page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The blocks of a page run one after the other, as a reader would run them."""
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    start = time.perf_counter()
+    for number, code in enumerate(blocks(page, "python"), start=1):
+        exec(compile(code, f"{name(page)}, block {number}", "exec"), names)
+    capsys.readouterr()
+    for report in folder.glob("*.html"):
+        assert report.stat().st_mtime > 0
+        assert report.read_text(encoding="utf-8").lstrip().startswith("<!")
+        report.unlink()
+    assert time.perf_counter() - start < 120  # compiling included; a few seconds without
+
+
+def test_the_readme_opens_with_what_it_is_code_and_two_commands() -> None:
+    code = blocks(README, "python")[0]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 12
+    first_screen = README.read_text(encoding="utf-8").split("## ")[0].splitlines()
+    assert len(first_screen) <= 40
+    assert [line.split()[:3] for line in blocks(README, "console")[0].splitlines()] == [
+        ["$", "make", "demo"],
+        ["$", "make", "test"],
+    ]
+
+
+def test_the_readme_keeps_a_place_for_the_benchmark() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    at = [[i for i, line in enumerate(lines) if line == marker] for marker in MARKERS]
+    assert [len(found) for found in at] == [1, 1]
+    assert at[0] < at[1]
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^\w\- ]", "", line.lstrip("# ")).strip().lower().replace(" ", "-")
+        for line in text.splitlines()
+        if line.startswith("#")
+    }
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in headings
+        elif "://" not in target:
+            assert (page.parent / target).is_file(), target
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=name)
+def test_commands_exist(page: Path) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"^\$ make ([\w-]+)", text, re.MULTILINE) + re.findall(r"`make ([\w-]+)`", text)
+    assert set(named) <= set(targets)
+
+
+def test_the_clock_names_functions_and_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "clock.md").read_text(encoding="utf-8")
+    for file, test in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text):
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
+    kernel = ast.parse((ROOT / "engine" / "_kernels.py").read_text(encoding="utf-8"))
+    functions = {node.name for node in kernel.body if isinstance(node, ast.FunctionDef)}
+    stages = [
+        "accrue",
+        "settle",
+        "act",
+        "convert",
+        "dissolve",
+        "mark",
+        "fill",
+        "fill_single",
+        "execute",
+        "fee",
+    ]
+    stages += ["lead_pair", "follow_pair", "expire", "value", "decide", "decide_single", "decide_pair", "run"]
+    for function in stages:
+        assert f"`{function}`" in text
+        assert function in functions
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    configuration = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r": (\w+\.md)$", configuration, re.MULTILINE)) == {page.name for page in PAGES}
+
+
+@pytest.mark.parametrize("default", ["half_spread_bps", "borrow_rate_pa", "cash_rate_pa", "no_borrow_states"])
+def test_the_defaults_that_are_rules_are_none(default: str) -> None:
+    """`docs/costs.md` explains what stands for them."""
+    assert not getattr(ep.Costs(), default)
+
+
+def test_the_defaults_in_the_table_of_costs() -> None:
+    costs = ep.Costs()
+    assert (costs.rebate_spread_pa, costs.debit_spread_pa, costs.fx_spread) == (0.005, 0.0, 0.0001)
+    assert (costs.ads_service_fee_pa, costs.ads_dividend_fee, costs.ads_conversion_fee) == (0.02, 0.02, 0.05)
+    assert (costs.fx_conversion, costs.exact_fees, costs.lots) == ("on_fill", True, True)
+
+
+def test_the_counts_in_the_page_of_events() -> None:
+    text = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+    events = ep.load_events().frame
+    assert f"{len(events)} dated events" in text
+    assert f"{(events['verification'] == 'K').sum()} of the {len(events)} rows are `K`" in text
+    assert f"1 for the {events['core'].sum()} events" in text
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name)
+def test_notebooks_hold_no_output(notebook: Path) -> None:
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    assert content["metadata"]["kernelspec"]["name"] == "python3"
+    assert "simulated" in "".join(content["cells"][0]["source"])
+    for number, cell in enumerate(content["cells"]):
+        assert cell["id"] == f"{notebook.stem}-{number:02d}"
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None
+            assert len("".join(cell["source"]).splitlines()) <= 25
