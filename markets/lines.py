@@ -72,7 +72,7 @@ def read_lines(
         reading = read_adjustment(
             table, registry_splits(instrument, table.symbol), told.get(table.symbol, for_all)
         )
-        close, opened = table.level, table.column("open")
+        close, opened = table.level, true_opens(table, notes)
         if reading.adjustment == "total_return":
             if "close" in table.frame and "adj close" in table.frame:
                 close = table.column("adj close")
@@ -94,6 +94,25 @@ def read_lines(
             )
         )
     return lines
+
+
+def true_opens(table: PriceTable, notes: list[str]) -> pd.Series[float]:
+    """Return the opens without those that are the close in disguise.
+
+    Vendors fill half days and days they missed with one price in all columns and no volume. It is the close,
+    and a fill at such an "open" would be hours ahead of its time.
+    """
+    opened = table.column("open")
+    one_price = opened.notna()
+    for name in ("high", "low", "close"):
+        column = table.column(name)
+        one_price &= column.isna() | (column == opened)
+    disguised = one_price & (table.column("volume") == 0.0)
+    if disguised.any():
+        notes.append(
+            f"{table.origin}: {int(disguised.sum())} opens were left out, on days with one price and no volume."
+        )
+    return opened.mask(disguised)
 
 
 def registry_splits(instrument: Instrument, symbol: str) -> list[tuple[pd.Timestamp, float]]:

@@ -135,6 +135,12 @@ def test_the_clock_names_functions_and_tests_that_exist() -> None:
         assert function in functions
 
 
+def test_the_reference_has_every_public_name() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    described = {path.rpartition(".")[2] for path in re.findall(r"^::: (\S+)$", text, re.MULTILINE)}
+    assert described >= set(ep.__all__) - {"__version__"}
+
+
 def test_every_page_is_in_the_navigation() -> None:
     configuration = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert set(re.findall(r": (\w+\.md)$", configuration, re.MULTILINE)) == {page.name for page in PAGES}

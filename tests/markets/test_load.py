@@ -402,3 +402,21 @@ def test_the_real_folder_over_all_its_years_drops_typhoon_days_and_finds_china_l
     assert market.splits[["symbol", "ex_date", "factor"]].to_numpy().tolist() == [
         ["LFC", pd.Timestamp("2015-05-27"), 3.0]
     ]
+
+
+def test_an_open_that_is_the_close_in_disguise_is_no_open(tmp_path: Path) -> None:
+    """One price in all columns and no volume is a vendor's stand-in: a fill there would be hours early."""
+    files = pair()
+    table = files["9988.HK"].assign(High=lambda t: t["Close"] * 1.02, Low=lambda t: t["Open"] * 0.98)
+    disguised, quiet = table.index[10], table.index[20]
+    table.loc[disguised, ["Open", "High", "Low"]] = table.loc[disguised, "Close"]
+    table.loc[disguised, "Volume"] = 0.0
+    table.loc[quiet, ["Open", "High", "Low"]] = table.loc[quiet, "Close"]  # one price, but it traded
+    market = load_market(write(tmp_path / "prices", files | {"9988.HK": table}))
+    line = market.price["9988.HK"].set_axis(market.grid.index)
+    steps = market.grid[market.grid["venue"] == "XHKG"].set_index(["session", "phase"]).index
+    prices = dict(zip(steps, line[(market.grid["venue"] == "XHKG").to_numpy()], strict=True))
+    assert np.isnan(prices[table["Date"][disguised], "open"])
+    assert prices[table["Date"][disguised], "close"] == table["Close"][disguised]
+    assert prices[table["Date"][quiet], "open"] == table["Close"][quiet]
+    assert said(market, "9988.HK.csv", "1 opens were left out")
