@@ -110,7 +110,8 @@ def true_opens(table: PriceTable, notes: list[str]) -> pd.Series[float]:
     disguised = one_price & (table.column("volume") == 0.0)
     if disguised.any():
         notes.append(
-            f"{table.origin}: {int(disguised.sum())} opens were left out, on days with one price and no volume."
+            f"{table.origin}: {int(disguised.sum())} opens were left out, of days with one price and no "
+            "volume."
         )
     return opened.mask(disguised)
 
