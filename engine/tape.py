@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Any
@@ -19,6 +18,8 @@ from entrepot.markets import fees as schedules
 from entrepot.markets.market import Market, records
 
 MAX_FX_AGE_DAYS = 5.0
+# Half-spreads where none is given: New York's, and the least of Hong Kong's (half a tick where that is more).
+US_HALF_SPREAD, HK_LEAST_HALF_SPREAD = 2e-4, 1e-4
 SESSIONS_TO_LIVE = 3
 SESSIONS_TO_HEDGE = 2
 # An ADR of the registry whose prints stop early converts once this many of its sessions have passed.
@@ -299,20 +300,22 @@ def _half_spreads(
     """Half the spread as a fraction of the price, (T, K); 0 where there is no price."""
     half = np.zeros(price.shape)
     given = costs.half_spread_bps
-    sessions = pd.DatetimeIndex(market.grid["session"])
-    for k, (symbol, row) in enumerate(market.instruments.iloc[lines.columns].iterrows()):
-        if isinstance(given, int | float):
-            half[:, k] = given * 1e-4
-        elif isinstance(given, Mapping) and symbol in given:
-            half[:, k] = given[str(symbol)] * 1e-4
-        elif row["venue"] == "XNYS":
-            half[:, k] = 2e-4
-        elif row["venue"] == "XHKG":
-            half[:, k] = 1e-4
-            if row["adjustment"] == "raw":
-                own = np.flatnonzero(np.isfinite(price[:, k]))
-                tick = schedules.half_tick("XHKG", price[own, k], sessions[own])
-                half[own, k] = np.maximum(tick / price[own, k], 1e-4)
+    instruments = market.instruments.iloc[lines.columns]
+    hk = (instruments["venue"] == "XHKG").to_numpy()
+    half[:, (instruments["venue"] == "XNYS").to_numpy()] = US_HALF_SPREAD
+    half[:, hk] = HK_LEAST_HALF_SPREAD
+    ticked = hk & (instruments["adjustment"] == "raw").to_numpy()
+    own = np.flatnonzero(market.venue_of_step == "XHKG")
+    if ticked.any() and not isinstance(given, int | float):
+        quoted = price[np.ix_(own, ticked)]
+        tick = schedules.half_tick("XHKG", quoted, pd.DatetimeIndex(market.grid["session"])[own]) / quoted
+        half[np.ix_(own, ticked)] = np.maximum(tick, HK_LEAST_HALF_SPREAD)
+    if isinstance(given, int | float):
+        half[:] = given * 1e-4
+    elif given is not None:
+        for k, symbol in enumerate(lines.symbols):
+            if symbol in given:
+                half[:, k] = given[symbol] * 1e-4
     half[np.isnan(price)] = 0.0
     return half
 
@@ -353,10 +356,10 @@ def _fee_rows(
                     block[:, to, :, 3] = table.maximum[:, j]
                     block[:, to, :, 4] = table.unit[:, j]
                     block[:, to, :, 5] = table.up[:, j]
-            distinct, row_of_date = np.unique(block, axis=0, return_inverse=True)
-            blocks.append(distinct)
-            treatments[treatment] = rows + row_of_date.ravel()[date_of_step]
-            rows += len(distinct)
+            begins = np.append(True, (block[1:] != block[:-1]).any(axis=(1, 2, 3)))
+            blocks.append(block[begins])
+            treatments[treatment] = rows + (np.cumsum(begins) - 1)[date_of_step]
+            rows += int(begins.sum())
         fee_row[own, k] = treatments[treatment]
     return np.concatenate(blocks), fee_row
 

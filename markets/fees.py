@@ -251,6 +251,7 @@ def _days(sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
     return index.normalize().as_unit("ns")
 
 
+@lru_cache
 def _rows(market: str, item: str) -> pd.DataFrame:
     schedule = _schedule()
     return schedule[(schedule["market"] == market) & (schedule["item"] == item)]

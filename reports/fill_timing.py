@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +20,8 @@ SESSIONS_A_YEAR = 252
 
 
 @dataclass(frozen=True)
-class _PairTargets:
-    """The targets of one linked pair alone, as a plan."""
+class _Pairs:
+    """The linked pairs of a plan, each at the same fraction of its weight, and nothing else."""
 
     weights: NDArray[np.float64]
     pairs: tuple[tuple[str, str], ...]
@@ -39,57 +41,88 @@ def fill_timing(market: Market, targets: TargetArrays, costs: Costs | None = Non
 
     Args:
         market: T steps of both venues.
-        targets: linked pairs and their weights, decided at New York closes.
+        targets: linked pairs and their weights, decided at New York closes. Together they are scaled to a
+            gross weight of at most 1 a side.
         costs: of the third column; `Costs()` where not given.
 
     Returns:
-        One row per pair; annualised Sharpe ratios of daily returns: ``own closes`` (both legs at the closes
-        of the decision's date, no costs), ``next step`` (each leg at its venue's next step, no costs) and
-        ``next step, net`` (after all costs, over the policy rate), and the number of ``round trips``. NaN
-        where a pair never traded.
+        One row per pair; annualised Sharpe ratios of the pair's daily profit over equity, while both its
+        lines print: ``own closes`` (both legs at the closes of the decision's date, no costs), ``next step`` (each
+        leg at its venue's next step, no costs), ``next step, net`` (after all costs), and the number of
+        ``round trips``. A pair finances itself, so its profit is an excess return. NaN where it never traded.
 
     Raises:
         ParameterError: when the targets link no pair.
     """
     if not targets.pairs:
         raise ParameterError("the targets link no pair: give those of a pair strategy")
-    rows = {}
-    for p, pair in enumerate(targets.pairs):
-        weight = targets.pair_weights[:, p]
-        alone = _PairTargets(np.full(market.prices.shape, np.nan), (pair,), weight[:, None])
-        free = backtest(market, alone, costs=Costs.none())
-        paid = backtest(market, alone, costs=costs)
-        rows[pair[1]] = {
-            "own closes": sharpe(_at_own_closes(market, pair, weight)),
+    largest = np.nansum(np.nanmax(np.abs(targets.pair_weights), axis=0, initial=0.0))
+    plan = _Pairs(
+        np.full(market.prices.shape, np.nan),
+        tuple(targets.pairs),
+        targets.pair_weights / max(float(largest), 1.0),
+    )
+    own = profit_by_pair(_at_own_closes(market, plan), plan.pairs)
+    free = profit_by_pair(backtest(market, plan, costs=Costs.none()), plan.pairs)
+    paid = profit_by_pair(backtest(market, plan, costs=costs), plan.pairs)
+    emitted = np.isfinite(plan.pair_weights) & (plan.pair_weights != 0.0)
+    return pd.DataFrame(
+        {
+            "own closes": sharpe(own),
             "next step": sharpe(free),
             "next step, net": sharpe(paid),
-            "round trips": int(((weight != 0) & np.isfinite(weight)).sum()),
+            "round trips": pd.Series(emitted.sum(axis=0), index=own.columns),
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pair")
+    ).rename_axis("pair")
 
 
-def sharpe(ledger: Ledger) -> float:
-    """Annualised Sharpe ratio of daily excess returns (252 a year, ddof 1), NaN where there is no spread."""
-    excess = (ledger.returns - ledger.risk_free).to_numpy()
-    spread = excess.std(ddof=1) if len(excess) > 1 else 0.0
-    return float(excess.mean() / spread * np.sqrt(SESSIONS_A_YEAR)) if spread > 1e-14 else float("nan")
+def profit_by_pair(ledger: Ledger, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Daily profit of each pair's two lines as a fraction of the day's opening equity, sessions by ADR.
+
+    NaN before both lines print and after one has stopped.
+    """
+    market = ledger.market
+    booked = ledger.contributions.T.groupby(level="instrument").sum().T
+    day: NDArray[np.int64] = np.cumsum(market.decision_steps) - market.decision_steps
+    opening = ledger.daily.shift(fill_value=ledger.capital)
+    profit = {}
+    for pair in pairs:
+        earned = booked.reindex(columns=list(pair), fill_value=0.0).sum(axis=1).to_numpy()
+        series = np.bincount(day, weights=earned)[: len(opening)] / opening
+        printed = [np.flatnonzero(market.price[symbol].notna()) for symbol in pair]
+        first, last = max(steps[0] for steps in printed), min(steps[-1] for steps in printed)
+        profit[pair[1]] = series.where(
+            (np.arange(len(opening)) > day[first]) & (np.arange(len(opening)) <= day[last])
+        )
+    return pd.DataFrame(profit, index=opening.index)
 
 
-def _at_own_closes(market: Market, pair: tuple[str, str], weight: NDArray[np.float64]) -> Ledger:
-    """Run one pair on a calendar of dates on which both venues closed, filled at the closes themselves."""
+def sharpe(excess: pd.DataFrame) -> pd.Series[Any]:
+    """Annualised Sharpe ratio of daily excess returns by column (252, ddof 1); NaN without a spread."""
+    spread = excess.std(ddof=1)
+    ratio: pd.Series[Any] = excess.mean() / spread.where(spread > 1e-14) * np.sqrt(SESSIONS_A_YEAR)
+    return ratio
+
+
+def _at_own_closes(market: Market, plan: _Pairs) -> Ledger:
+    """Run the pairs on a calendar of dates, both legs filled at the closes of the date of the decision."""
     grid = market.grid
-    closes = {}
-    for symbol in pair:
-        line = market.instruments.loc[symbol]
-        own = (grid["phase"] == "close").to_numpy() & (market.venue_of_step == line["venue"])
-        usd = market.price[symbol].to_numpy() * market.fx[line["currency"]].to_numpy()
-        series = pd.Series(usd[own], index=pd.DatetimeIndex(grid["session"][own]))
-        for split in records(market.splits[market.splits["symbol"] == symbol]):
-            series[series.index >= pd.Timestamp(split.ex_date)] *= float(split.factor)
-        closes[symbol] = series
-    together = pd.DataFrame(closes).dropna()
-    wanted = pd.Series(weight, index=pd.DatetimeIndex(grid["session"])).dropna()
-    wanted = wanted[~wanted.index.duplicated(keep="last")].reindex(together.index)
-    plan = pd.DataFrame({pair[0]: wanted, pair[1]: -wanted})
-    daily = replace(Market.from_prices(together), label=market.label)
-    return backtest(daily, plan, costs=Costs.none(), fill="same_step")
+    closes, wanted = {}, {}
+    for p, pair in enumerate(plan.pairs):
+        for symbol in pair:
+            line = market.instruments.loc[symbol]
+            own = (grid["phase"] == "close").to_numpy() & (market.venue_of_step == line["venue"])
+            usd = market.price[symbol].to_numpy() * market.fx[line["currency"]].to_numpy()
+            series = pd.Series(usd[own], index=pd.DatetimeIndex(grid["session"][own]))
+            for split in records(market.splits[market.splits["symbol"] == symbol]):
+                series[series.index >= pd.Timestamp(split.ex_date)] *= float(split.factor)
+            closes[symbol] = series
+        together = closes[pair[0]].notna() & closes[pair[1]].notna()
+        for symbol in pair:
+            closes[symbol] = closes[symbol].where(together)
+        weight = pd.Series(plan.pair_weights[:, p], index=pd.DatetimeIndex(grid["session"])).dropna()
+        weight = weight[~weight.index.duplicated(keep="last")]
+        wanted[pair[0]], wanted[pair[1]] = weight, -weight
+    prices = pd.DataFrame(closes).dropna(how="all")
+    daily = replace(Market.from_prices(prices), label=market.label)
+    return backtest(daily, pd.DataFrame(wanted).reindex(prices.index), costs=Costs.none(), fill="same_step")
