@@ -47,9 +47,10 @@ def fill_timing(market: Market, targets: TargetArrays, costs: Costs | None = Non
 
     Returns:
         One row per pair; annualised Sharpe ratios of the pair's daily profit over equity, while both its
-        lines print: ``own closes`` (both legs at the closes of the decision's date, no costs), ``next step`` (each
-        leg at its venue's next step, no costs), ``next step, net`` (after all costs), and the number of
-        ``round trips``. A pair finances itself, so its profit is an excess return. NaN where it never traded.
+        lines print: ``own closes`` (both legs at the closes of the decision's date, no costs), ``next step``
+        (each leg at its venue's next step, no costs), ``next step, net`` (after all costs), and the number
+        of ``round trips``. A pair finances itself, so its profit is an excess return. NaN where it never
+        traded.
 
     Raises:
         ParameterError: when the targets link no pair.
