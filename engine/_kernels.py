@@ -27,6 +27,8 @@ IDLE, LEAD, HEDGE, UNWIND, EVEN, GONE_PAIR = range(6)
 TARGET, LEADING, HEDGING, UNWINDING, FORCED = 0, 1, 2, 3, 4
 # Why an order was dropped.
 EXPIRED, NO_BORROW, UNPRICED, DELISTED, UNWOUND = 0, 1, 2, 3, 4
+# The expiry of an order that must be filled, whenever that is.
+FOREVER = np.iinfo(np.int64).max - 1
 # Kinds of corporate action, in the order in which they take effect within a step.
 SPLIT, DIVIDEND, PAYMENT, CONVERSION = 0, 1, 2, 3
 # Sources of profit and loss; the fee kinds follow.
@@ -304,6 +306,11 @@ def convert(tape: Tape, state: State, record: Record, t: int, a: int) -> int:
             paid = np.ceil(abs(held) / 100.0 - SLACK) * 100.0 * actions[a, SHORT_VALUE]
             after = book[HELD, into, lane] + shares
             book[HELD, into, lane] = 0.0 if nothing(after, shares) else after
+            if book[HELD, into, lane] < 0.0 and flags[LINKED, into] == 0 and flags[SHORTABLE, into] == 0:
+                # A short that lands in a line nobody lends is bought in.
+                book[GOAL, into, lane] = 0.0
+                order[DECIDED, into, lane] = t
+                order[UNTIL, into, lane] = FOREVER
             book[HELD, k, lane] = 0.0
             money[CASH, c, lane] -= paid
             if recording:
@@ -342,7 +349,7 @@ def dissolve(tape: Tape, state: State, record: Record, t: int, p: int, k: int) -
         if not nothing(book[HELD, left, lane], 0.0) and marks[GONE, left] == 0.0:
             book[GOAL, left, lane] = 0.0
             order[DECIDED, left, lane] = t
-            order[UNTIL, left, lane] = quote.shape[1]
+            order[UNTIL, left, lane] = FOREVER
 
 
 @jit
@@ -445,7 +452,6 @@ def fill_single(tape: Tape, state: State, record: Record, t: int, k: int, lane: 
         trade = np.copysign(np.floor(abs(trade) / lot + SLACK) * lot, trade)
     if needs_borrow(held, held + trade) and not may_sell(tape, k, t):
         drop(record, t, k, order[DECIDED, k, lane], NO_BORROW)
-        book[STANDING, k, lane] = np.nan
         trade = -max(held, 0.0)
     if not nothing(trade, held):
         execute(tape, state, record, t, k, lane, trade, why, order[DECIDED, k, lane])
@@ -615,8 +621,9 @@ def fill(tape: Tape, state: State, record: Record, t: int) -> None:
     for k in range(lines):
         if flags[LINKED, k] == 0 and door[t, k] == OPEN and (record.on or not plain(tape, k, t)):
             for lane in range(lanes):
-                if not np.isnan(book[GOAL, k, lane]):
-                    fill_single(tape, state, record, t, k, lane, TARGET)
+                forced = order[UNTIL, k, lane] == FOREVER
+                if not np.isnan(book[GOAL, k, lane]) and not (forced and order[DECIDED, k, lane] == t):
+                    fill_single(tape, state, record, t, k, lane, FORCED if forced else TARGET)
     for p in range(pairs):
         for lane in range(lanes):
             if link[STAGE, p, lane] == HEDGE:
@@ -631,7 +638,10 @@ def fill(tape: Tape, state: State, record: Record, t: int) -> None:
 
 @jit
 def expire(tape: Tape, state: State, record: Record, t: int, same_step: bool) -> None:
-    """Drop orders that have waited too long, and hedges that have been missed."""
+    """Drop orders that have waited too long, and hedges that have been missed.
+
+    What was wanted still is: a standing target is decided again when its drift is next looked at.
+    """
     flags, legs = tape.flags, tape.legs
     book, order, link, pair = state.book, state.order, state.link, state.pair
     lines, lanes = book.shape[1], book.shape[2]
@@ -645,11 +655,10 @@ def expire(tape: Tape, state: State, record: Record, t: int, same_step: bool) ->
         if pending == 0:
             continue
         for lane in range(lanes):
-            late = same_step or t >= order[UNTIL, k, lane]
+            late = (same_step or t >= order[UNTIL, k, lane]) and order[UNTIL, k, lane] != FOREVER
             if late and not np.isnan(goal[lane]):
                 drop(record, t, k, order[DECIDED, k, lane], EXPIRED)
-                book[GOAL, k, lane] = np.nan
-                book[STANDING, k, lane] = np.nan
+                goal[lane] = np.nan
     for p in range(legs.shape[0]):
         adr = legs[p, 1]
         for lane in range(lanes):
@@ -658,16 +667,12 @@ def expire(tape: Tape, state: State, record: Record, t: int, same_step: bool) ->
                 drop(record, t, adr, link[DECIDED, p, lane], UNWOUND)
                 link[STAGE, p, lane] = UNWIND
                 link[DECIDED, p, lane] = t
-                if np.isnan(pair[QUEUED, p, lane]):
-                    pair[KEPT, p, lane] = np.nan
             elif stage == LEAD and t >= link[UNTIL, p, lane]:
                 drop(record, t, adr, link[DECIDED, p, lane], EXPIRED)
                 link[STAGE, p, lane] = IDLE
-                pair[KEPT, p, lane] = np.nan
             if not np.isnan(pair[QUEUED, p, lane]) and t >= link[QUEUED_UNTIL, p, lane]:
                 drop(record, t, adr, link[QUEUED_DECIDED, p, lane], EXPIRED)
                 pair[QUEUED, p, lane] = np.nan
-                pair[KEPT, p, lane] = np.nan
 
 
 @jit
@@ -707,6 +712,8 @@ def decide_single(
     rates, flags, ends = tape.rates, tape.flags, tape.ends
     marks, book, order = state.marks, state.book, state.order
     if marks[GONE, k] == 1.0:
+        if weight == weight and weight != 0.0:
+            drop(record, t, k, t, DELISTED)
         return
     held = book[HELD, k, lane]
     worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
@@ -745,9 +752,11 @@ def decide_pair(
     legs, rates, flags, ends = tape.legs, tape.rates, tape.flags, tape.ends
     link, book, marks, pair = state.link, state.book, state.marks, state.pair
     stage = link[STAGE, p, lane]
-    if stage == GONE_PAIR:
-        return
     hk, adr = legs[p, 0], legs[p, 1]
+    if stage == GONE_PAIR:
+        if weight == weight and weight != 0.0:
+            drop(record, t, adr, t, DELISTED)
+        return
     held = book[HELD, hk, lane]
     worth = marks[LAST, hk] * rates[FX_RATE, t, flags[CURRENCY, hk]]
     if np.isnan(weight):
@@ -797,7 +806,7 @@ def decide_plain(tape: Tape, state: State, t: int, weights: Floats, equity: Floa
         until = ends[TO_LIVE, t, flags[VENUE, k]]
         held, goal, expires, target = book[HELD, k], book[GOAL, k], order[UNTIL, k], wanted[k]
         for lane in range(lanes):
-            weight = target[lane]
+            weight = target[lane] if equity[lane] > 0.0 else np.nan
             shares = weight * equity[lane] / worth
             shares = np.nan if weight == 0.0 and abs(held[lane]) < SLACK else shares
             goal[lane] = shares if weight == weight else goal[lane]
@@ -816,7 +825,7 @@ def decide(
     same_step: bool,
     equity: Floats,
 ) -> None:
-    """Stage 7: the targets of step t become pending quantities."""
+    """Stage 7: the targets of step t become pending quantities, while there is equity to weigh them by."""
     clock, door = tape.clock, tape.door
     lanes = equity.shape[0]
     drifts = clock[DECIDES, t] == 1 and band < np.inf
@@ -827,12 +836,12 @@ def decide(
         drifting = drifts and (not same_step or door[t, k] == OPEN)
         for lane in range(lanes):
             weight = weights[lane, t, k]
-            if drifting or weight == weight:
+            if (drifting or weight == weight) and equity[lane] > 0.0:
                 decide_single(tape, state, record, t, k, lane, weight, band, equity[lane])
     for p in range(pair_weights.shape[2]):
         for lane in range(lanes):
             weight = pair_weights[lane, t, p]
-            if drifts or weight == weight:
+            if (drifts or weight == weight) and equity[lane] > 0.0:
                 decide_pair(tape, state, record, t, p, lane, weight, band, equity[lane])
 
 

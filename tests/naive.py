@@ -74,6 +74,7 @@ class Order:
     goal: Decimal
     decided: int
     expiry: int | None  # None: forced, or beyond the calendar
+    forced: bool = False
 
 
 @dataclass
@@ -597,6 +598,8 @@ class Clock:
                 hundreds = (abs(line.q) / 100 - SLACK).to_integral_value(ROUND_CEILING)
                 fee = hundreds * 100 * decimal(self.costs.ads_conversion_fee)
             heir.q += shares
+            if pair is None and heir.q < -SLACK and not heir.shortable:
+                heir.order = Order(ZERO, t, None, forced=True)  # nobody lends that line: bought in
             line.q = ZERO
             self.cash[line.currency] -= fee
             self.book(t, "conversion", line.symbol, change)
@@ -658,6 +661,8 @@ class Clock:
         # then the lines in order
         for line in self.single.values():
             if line.order is not None and self.tradable[t][line.column]:
+                if line.order.forced and line.order.decided == t:
+                    continue
                 self.fill_single(t, line)
         for pair in self.pairs:
             if pair.lead is not None and pair.unwind is None:
@@ -671,7 +676,7 @@ class Clock:
 
     def fill_single(self, t: int, line: Line) -> None:
         assert line.order is not None
-        goal, decided = line.order.goal, line.order.decided
+        goal, decided, forced = line.order.goal, line.order.decided, line.order.forced
         line.order = None
         quantity = goal - line.q
         if goal != 0:
@@ -679,9 +684,8 @@ class Clock:
         quantity, cut = self.cut_at_zero(t, line, quantity)
         if cut:
             self.drop(t, line.symbol, decided, "no_borrow")
-            line.target = None
         if not nothing(quantity):
-            self.trade(t, line, quantity, "target", decided)
+            self.trade(t, line, quantity, "forced" if forced else "target", decided)
 
     def fill_whole(self, t: int, line: Line, goal: Decimal, reason: str, decided: int) -> None:
         """A forced order: no lots."""
@@ -878,21 +882,19 @@ class Clock:
         for line in self.single.values():
             if line.order is not None and line.order.expiry is not None and line.order.expiry <= t:
                 self.drop(t, line.symbol, line.order.decided, "expired")
-                line.order = line.target = None
+                line.order = None  # what was wanted still is: the drift rule decides it again
         for pair in self.pairs:
             hedging = pair.lead is not None and pair.unwind is None
             if hedging and pair.given_up is not None and pair.given_up <= t:
                 self.drop(t, pair.adr.symbol, pair.decided, "unwound")
                 pair.unwind = Order(ZERO, t, None)
-                if pair.waiting is None:  # otherwise the standing target is that of the order that waits
-                    pair.target = None
             # CHOICE: an order that waits for a hedge expires like any other, counted from its own decision.
             if pair.order is not None and pair.order.expiry is not None and pair.order.expiry <= t:
                 self.drop(t, pair.adr.symbol, pair.order.decided, "expired")
-                pair.order = pair.target = None
+                pair.order = None
             if pair.waiting is not None and pair.waiting.expiry is not None and pair.waiting.expiry <= t:
                 self.drop(t, pair.adr.symbol, pair.waiting.decided, "expired")
-                pair.waiting = pair.target = None
+                pair.waiting = None
 
     def last_step_of_session(self, venue: str, t: int, number: int) -> int | None:
         """The last step of the venue's n-th session that has a step after t; None: beyond the calendar."""
@@ -907,9 +909,9 @@ class Clock:
     def drop_what_did_not_fill_at_once(self, t: int) -> None:
         """Filling at the deciding step leaves nothing pending: CHOICE: the rest is recorded as expired."""
         for line in self.single.values():
-            if line.order is not None:
+            if line.order is not None and not line.order.forced:
                 self.drop(t, line.symbol, line.order.decided, "expired")
-                line.order = line.target = None
+                line.order = None
 
     # 5. record ----------------------------------------------------------------------------------------------
 
@@ -935,10 +937,14 @@ class Clock:
     # 7. decide (6, margin, is not part of this clock yet) ---------------------------------------------------
 
     def decide(self, t: int, equity: Decimal) -> None:
+        if equity <= 0:
+            return  # nothing to weigh targets by
         for line in self.single.values():
-            if line.gone:
-                continue
             weight = self.targets.weights[t, line.column]
+            if line.gone:
+                if finite(weight) and weight != 0:
+                    self.drop(t, line.symbol, t, "delisted")
+                continue
             if finite(weight):
                 self.decide_single(t, line, decimal(weight), equity)
             # CHOICE: with same_step a drifted line is only looked at when it can trade.
@@ -948,9 +954,11 @@ class Clock:
                 assert line.target is not None
                 self.decide_single(t, line, line.target, equity)
         for i, pair in enumerate(self.pairs):
-            if pair.gone:
-                continue
             weight = self.targets.pair_weights[t, i]
+            if pair.gone:
+                if finite(weight) and weight != 0:
+                    self.drop(t, pair.adr.symbol, t, "delisted")
+                continue
             if finite(weight):
                 self.decide_pair(t, pair, decimal(weight), equity)
             elif pair.order is not None or pair.lead is not None or pair.waiting is not None:
