@@ -333,7 +333,7 @@ def convert(tape: Tape, state: State, record: Record, t: int, a: int) -> int:
 @jit
 def dissolve(tape: Tape, state: State, record: Record, t: int, p: int, k: int) -> None:
     """End a pair one of whose legs has left: drop what it had to do and get out of what is left of it."""
-    legs, quote = tape.legs, tape.quote
+    legs = tape.legs
     book, link, pair, marks = state.book, state.link, state.pair, state.marks
     order = state.order
     adr = legs[p, 1]

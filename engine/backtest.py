@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from entrepot.engine.costs import Costs
 from entrepot.engine.lines import Lines
 from entrepot.engine.result import Ledger
-from entrepot.errors import DataError, ParameterError, TargetError
+from entrepot.errors import DataError, ParameterError, TargetError, is_number, shown
 from entrepot.markets.frames import weights_on_grid
 from entrepot.markets.market import Market
+
+# A larger multiple of equity is a percentage or an amount of money taken for a weight.
+LARGEST_WEIGHT = 100.0
 
 Fill = Literal["next_step", "same_step"]
 
@@ -114,7 +117,7 @@ def backtest(
     from entrepot.engine.tape import build_tape, empty_record, initial_state
 
     costs = Costs() if costs is None else costs
-    _check_run(market, capital, base_currency, fill)
+    _check_run(market, capital, base_currency, fill, costs)
     orders = _orders(market, plan, path)
     _check_orders(market, orders, fill)
     states = None if path is None else _states(market, path)
@@ -135,6 +138,7 @@ def backtest(
         equity,
     )
     _check_fault(market, lines, fault)
+    _check_finite(market, equity)
     growth = np.cumprod(1.0 + tape.rates[kernels.INTEREST_RATE, :, 0] * tape.elapsed)
     ledger = Ledger(
         market,
@@ -193,9 +197,17 @@ def backtest_batch(
         )
     if costs is None:
         costs = Costs() if fee_bps is None else Costs.flat(fee_bps)
-    base_currency = base_currency or str(market.instruments["currency"].iloc[0])
-    _check_run(market, capital, base_currency, fill)
-    weights = np.asarray(weights)
+    if base_currency is None and isinstance(market, Market):
+        base_currency = str(market.instruments["currency"].iloc[0])
+    _check_run(market, capital, str(base_currency), fill, costs)
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ParameterError(f"threads is {threads!r}: give a whole number of at least 1, or None")
+    try:
+        weights = np.asarray(weights)
+    except ValueError:
+        raise TargetError("the weight arrays differ in shape: give one array of configurations") from None
+    if not np.issubdtype(weights.dtype, np.number) or np.issubdtype(weights.dtype, np.complexfloating):
+        raise TargetError(f"weights hold {weights.dtype}: give floats, NaN to leave a line alone")
     if weights.ndim != 3 or weights.shape[1:] != (len(market), len(market.symbols)):
         raise TargetError(
             f"weights have the shape {weights.shape}: give (configurations, {len(market)} steps, "
@@ -204,8 +216,9 @@ def backtest_batch(
     if weights.dtype != np.float64 or not weights.flags.c_contiguous or not weights.flags.writeable:
         weights = np.array(weights, dtype=np.float64, order="C")
     configurations = len(weights)
+    _check_batch(market, weights)
     lines = Lines.of(market, market.symbols, ())
-    tape, _ = build_tape(market, lines, costs.with_(exact_fees=False), base_currency, None)
+    tape, _ = build_tape(market, lines, costs.with_(exact_fees=False), str(base_currency), None)
     no_pairs = np.empty((configurations, len(market), 0))
     equity = np.empty((len(market), configurations))
     lanes = 16
@@ -233,6 +246,8 @@ def backtest_batch(
             out,
         )
         equity[:, first:last] = out
+        if fault[0] < 0:
+            _check_finite(market, out)
         return fault
 
     with ThreadPoolExecutor(threads) as pool:
@@ -265,31 +280,51 @@ def check_identity(ledger: Ledger) -> None:
 # -- what comes in -------------------------------------------------------------------------------------------
 
 
-def _check_run(market: Market, capital: float, base_currency: str, fill: str) -> None:
+def _check_run(market: object, capital: object, base_currency: object, fill: object, costs: object) -> None:
     if not isinstance(market, Market):
         raise ParameterError(
             f"the market is a {type(market).__name__}: make one with load_market or from_prices"
         )
-    if not np.isfinite(capital) or capital <= 0:
-        raise ParameterError(f"capital is {capital!r}: give a positive amount of {base_currency}")
-    if base_currency not in {*market.currencies, *market.instruments["currency"]}:
+    if not is_number(capital) or not 0 < float(capital) < 1e15:
+        raise ParameterError(f"capital is {shown(capital)}: give a positive amount below 1e15")
+    if not isinstance(base_currency, str) or base_currency not in {
+        *market.currencies,
+        *market.instruments["currency"],
+    }:
         raise ParameterError(
-            f"base_currency is {base_currency!r}: this market knows {', '.join(market.currencies)}"
+            f"base_currency is {shown(base_currency)}: this market knows {', '.join(market.currencies)}"
         )
     if fill not in ("next_step", "same_step"):
-        raise ParameterError(f'fill is {fill!r}: give "next_step" or "same_step"')
+        raise ParameterError(f'fill is {shown(fill)}: give "next_step" or "same_step"')
+    if not isinstance(costs, Costs):
+        raise ParameterError(f"costs is {shown(costs)}: give a Costs object, such as Costs(fee_bps=5)")
 
 
 def _orders(market: Market, plan: pd.DataFrame | Plan, path: StatePath | None) -> TargetArrays:
     if isinstance(plan, pd.DataFrame):
         weights = weights_on_grid(market, plan)
         return _Orders(weights, (), np.empty((len(market), 0)), np.inf, ())
-    if not isinstance(plan, Plan):
+    if isinstance(plan, type) or not isinstance(plan, Plan):
         raise TargetError(
-            f"the plan is a {type(plan).__name__}: give a DataFrame of weights or a strategy with "
-            "targets(market, path)"
+            f"the plan is {shown(plan)}: give a DataFrame of weights or a strategy with targets(market, path)"
         )
-    return plan.targets(market, path)
+    orders = plan.targets(market, path)
+    if not all(hasattr(orders, name) for name in ("weights", "pairs", "pair_weights", "drift_band", "notes")):
+        raise TargetError(f"the plan's targets() returned {shown(orders)}: it must return entrepot.Targets")
+    return orders
+
+
+def _check_batch(market: Market, weights: NDArray[np.float64]) -> None:
+    """Refuse targets for an index and short ones where nothing may be sold short, as `backtest` does."""
+    kinds, shortable = market.instruments["kind"], market.instruments["shortable"]
+    for column, symbol in enumerate(market.symbols):
+        if kinds[symbol] == "index" and np.isfinite(weights[:, :, column]).any():
+            raise TargetError(f"{symbol} is an index and cannot be traded: use a fund or its members")
+        if not shortable[symbol] and (weights[:, :, column] < 0).any():
+            raise TargetError(
+                f"weights sell {symbol} short, which this market does not allow: name the lines that may be "
+                "shorted in load_market(hk_shorts=...)"
+            )
 
 
 def _check_orders(market: Market, orders: TargetArrays, fill: str) -> None:
@@ -299,8 +334,12 @@ def _check_orders(market: Market, orders: TargetArrays, fill: str) -> None:
             f"targets have the shapes {orders.weights.shape} and {orders.pair_weights.shape}: this market "
             f"needs ({steps}, {symbols}) and ({steps}, {len(orders.pairs)})"
         )
-    if np.isinf(orders.weights).any() or np.isinf(orders.pair_weights).any():
-        raise TargetError("a target is infinite: give finite weights of equity, or NaN to leave a line alone")
+    for weights in (orders.weights, orders.pair_weights):
+        if (np.abs(weights) > LARGEST_WEIGHT).any():
+            raise TargetError(
+                f"a target is {np.nanmax(np.abs(weights)):g} times equity: weights are fractions of equity "
+                "(0.5 is half), NaN leaves a line alone"
+            )
     if fill == "same_step" and len(orders.pairs) > 0:
         raise TargetError(
             "linked pairs cannot be filled at the step of their decision, their venues are never open "
@@ -309,7 +348,7 @@ def _check_orders(market: Market, orders: TargetArrays, fill: str) -> None:
     instruments = market.instruments
     used = np.isfinite(orders.weights).any(axis=0)
     for symbol in instruments.index[used & (instruments["kind"] == "index").to_numpy()]:
-        raise TargetError(f"{symbol} is an index and cannot be traded: use a fund or a basket of its members")
+        raise TargetError(f"{symbol} is an index and cannot be traded: use a fund or its members")
     shorted = (orders.weights < 0).any(axis=0)
     closed = [str(s) for s in instruments.index[shorted & ~instruments["shortable"].to_numpy(dtype=bool)]]
     for p, (hk, adr) in enumerate(orders.pairs):
@@ -326,6 +365,10 @@ def _check_orders(market: Market, orders: TargetArrays, fill: str) -> None:
 
 
 def _states(market: Market, path: StatePath) -> NDArray[np.int64]:
+    if not hasattr(path, "states"):
+        raise ParameterError(
+            f"the path is a {type(path).__name__}: make one with RegimeModel().walk_forward(...)"
+        )
     states = np.asarray(path.states, dtype=np.int64)
     if states.shape != (len(market),):
         raise ParameterError(
@@ -333,6 +376,15 @@ def _states(market: Market, path: StatePath) -> NDArray[np.int64]:
             "walk it over this market"
         )
     return states
+
+
+def _check_finite(market: Market, equity: NDArray[np.float64]) -> None:
+    wrong = ~np.isfinite(equity).all(axis=1)
+    if wrong.any():
+        when = market.grid["time"].iloc[int(np.argmax(wrong))]
+        raise TargetError(
+            f"equity is no longer a number at {when:%Y-%m-%d %H:%M} UTC: the weights are too large"
+        )
 
 
 def _check_fault(market: Market, lines: Lines, fault: tuple[int, int]) -> None:

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from entrepot.errors import ParameterError
+from entrepot.errors import ParameterError, is_number, is_whole, shown
+
+SWITCHES = ("statutory", "exact_fees", "lots")
+OPTIONAL = ("half_spread_bps", "borrow_rate_pa")
+# The numbers and what they stay below: a fee of the whole amount is a misplaced decimal point.
+AMOUNTS = {
+    "half_spread_bps": 10_000.0,
+    "fee_bps": 10_000.0,
+    "borrow_rate_pa": 100.0,
+    "borrow_multiplier": 1_000.0,
+    "rebate_spread_pa": 1.0,
+    "debit_spread_pa": 1.0,
+    "fx_spread": 1.0,
+    "ads_service_fee_pa": 100.0,
+    "ads_dividend_fee": 100.0,
+    "ads_conversion_fee": 100.0,
+    "max_leg_gap_hours": float("inf"),
+}
+
+
+def require_amount(name: str, number: object, below: float) -> None:
+    """Refuse anything but a number from 0 up to, and without, a bound."""
+    if not is_number(number) or not 0.0 <= float(number) < below:
+        limit = "" if np.isinf(below) else f" below {below:,g}"
+        raise ParameterError(f"{name} is {shown(number)}: give a number from 0{limit}")
 
 
 @dataclass(frozen=True)
@@ -40,7 +64,7 @@ class Costs:
         max_leg_gap_hours: how far ahead the other leg's next step may lie for a first leg to be filled.
 
     Raises:
-        ParameterError: on a negative, infinite or missing number.
+        ParameterError: on a number that is negative, not finite or absurdly large, and on anything else.
     """
 
     half_spread_bps: float | Mapping[str, float] | None = None
@@ -63,23 +87,41 @@ class Costs:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            given = getattr(self, item.name)
-            if item.name in ("cash_rate_pa", "fx_conversion", "no_borrow_states") or given is None:
-                continue
-            numbers = list(given.values()) if isinstance(given, Mapping) else [given]
-            for number in numbers:
-                if not isinstance(number, int | float) or not np.isfinite(number) or number < 0:
-                    raise ParameterError(
-                        f"{item.name} is {number!r}: give a finite number that is not negative"
-                    )
+            given: object = getattr(self, item.name)
+            if item.name in SWITCHES:
+                if not isinstance(given, bool):
+                    raise ParameterError(f"{item.name} is {shown(given)}: give True or False")
+            elif item.name in AMOUNTS:
+                numbers = list(given.values()) if isinstance(given, Mapping) else [given]
+                if given is None and item.name in OPTIONAL:
+                    continue
+                for number in numbers:
+                    require_amount(item.name, number, AMOUNTS[item.name])
         if self.fx_conversion not in ("on_fill", "never"):
             raise ParameterError(f'fx_conversion is {self.fx_conversion!r}: give "on_fill" or "never"')
-        for currency, rate in (self.cash_rate_pa or {}).items():
-            if not np.isfinite(rate):
-                raise ParameterError(f"cash_rate_pa of {currency} is {rate!r}: give a finite annual fraction")
+        rates: Any = {} if self.cash_rate_pa is None else self.cash_rate_pa
+        if not isinstance(rates, Mapping):
+            raise ParameterError(f"cash_rate_pa is {shown(rates)}: give a mapping from currency to rate")
+        for currency, rate in rates.items():
+            if not is_number(rate) or not np.isfinite(float(rate)):
+                raise ParameterError(f"cash_rate_pa of {currency} is {shown(rate)}: give an annual fraction")
+        states: Any = self.no_borrow_states
+        if (
+            not isinstance(states, Set | Sequence)
+            or isinstance(states, str)
+            or not all(map(is_whole, states))
+        ):
+            raise ParameterError(
+                f"no_borrow_states is {shown(states)}: give a set of integers, positions in path.names"
+            )
+        object.__setattr__(self, "no_borrow_states", frozenset(int(s) for s in states))
 
     def with_(self, **changes: Any) -> Costs:
         """Return these costs with some of them replaced."""
+        unknown = sorted(set(changes) - {item.name for item in fields(self)})
+        if unknown:
+            known = ", ".join(item.name for item in fields(self))
+            raise ParameterError(f"Costs has no {', '.join(unknown)}: it has {known}")
         return replace(self, **changes)
 
     @classmethod

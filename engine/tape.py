@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from entrepot.engine import _kernels as kernels
 from entrepot.engine.costs import Costs
 from entrepot.engine.lines import FEE_KINDS, SOURCES, Lines
-from entrepot.errors import DataError
+from entrepot.errors import DataError, ParameterError
 from entrepot.markets import fees as schedules
 from entrepot.markets.market import Market, records
 
@@ -48,6 +49,7 @@ def build_tape(
     Raises:
         DataError: where an exchange rate is missing or older than five days.
     """
+    _check_names(market, costs)
     instruments = market.instruments.iloc[lines.columns]
     sessions = pd.DatetimeIndex(market.grid["session"])
     steps = len(market)
@@ -115,6 +117,20 @@ def build_tape(
         fx_spread=float(costs.fx_spread),
     )
     return tape, currencies
+
+
+def _check_names(market: Market, costs: Costs) -> None:
+    """Refuse costs given for symbols and currencies that are not there: most often a misspelling."""
+    for name in ("half_spread_bps", "borrow_rate_pa"):
+        given = getattr(costs, name)
+        for symbol in given if isinstance(given, Mapping) else ():
+            if symbol not in market.symbols:
+                raise ParameterError(f"{name} names {symbol!r}, which this market does not have: correct it")
+    for currency in costs.cash_rate_pa or ():
+        if currency not in {"USD", "HKD", *market.currencies}:
+            raise ParameterError(
+                f"cash_rate_pa names {currency!r}: this market knows {', '.join(market.currencies)}"
+            )
 
 
 def initial_state(tape: kernels.Tape, capital: float, lanes: int) -> kernels.State:
@@ -306,7 +322,7 @@ def _half_spreads(
     half[:, hk] = HK_LEAST_HALF_SPREAD
     ticked = hk & (instruments["adjustment"] == "raw").to_numpy()
     own = np.flatnonzero(market.venue_of_step == "XHKG")
-    if ticked.any() and not isinstance(given, int | float):
+    if ticked.any() and len(own) and not isinstance(given, int | float):
         quoted = price[np.ix_(own, ticked)]
         tick = schedules.half_tick("XHKG", quoted, pd.DatetimeIndex(market.grid["session"])[own]) / quoted
         half[np.ix_(own, ticked)] = np.maximum(tick, HK_LEAST_HALF_SPREAD)
@@ -341,6 +357,8 @@ def _fee_rows(
         if fee_class == "none" or not costs.statutory:
             continue
         own = np.flatnonzero(venue_of_step == venue)
+        if len(own) == 0:
+            continue
         treatment = (str(fee_class), bool(raw[k]))
         if treatment not in treatments:
             dates, date_of_step = np.unique(sessions[own], return_inverse=True)

@@ -39,7 +39,11 @@ def weights_on_grid(market: Market, frame: pd.DataFrame) -> NDArray[np.float64]:
         )
     if not isinstance(frame.index, pd.DatetimeIndex):
         raise TargetError("the weights are not indexed by dates: set the index with pandas.to_datetime")
-    text = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
+    text = [
+        str(c)
+        for c in frame.columns
+        if not pd.api.types.is_numeric_dtype(frame[c]) or frame[c].dtype.kind in "cb"
+    ]
     if text:
         raise TargetError(
             f"the weights of {', '.join(text)} are not numbers: give floats, NaN to leave alone"
