@@ -65,6 +65,7 @@ def settle_end(
         kept, last = apply_policy(kept, early, first, last, ends, notes)
     last = reach_of_rates(kept, first, last, fixings, origins, ends, notes)
 
+    leaving = departures_of(kept, departures, sessions, last, notes)
     inside = [line.within(first, last) for line in kept]
     notes += [
         f"{line.origin} was left out: it has no prices from {first.date()} to {last.date()}."
@@ -74,7 +75,8 @@ def settle_end(
     inside = [line for line in inside if len(line.close)]
     if not any(line.tradable for line in inside):
         raise DataError(f"no line has prices from {first.date()} to {last.date()}: widen the range")
-    return inside, last, departures_of(inside, departures, sessions, last, notes)
+    loaded = leaving["symbol"].isin([line.symbol for line in inside])
+    return inside, last, leaving[loaded].reset_index(drop=True)
 
 
 def until_departure(line: Line, latest: pd.Timestamp, sessions: pd.DatetimeIndex, notes: list[str]) -> Line:
@@ -173,7 +175,11 @@ def departures_of(
     last: pd.Timestamp,
     notes: list[str],
 ) -> pd.DataFrame:
-    """List the lines that leave the market: last session, and the Hong Kong line each turns into."""
+    """List the lines that leave New York: last session, and the Hong Kong line each turns into.
+
+    From the whole file and the registry, also where the day lies after the market's end: what happened before
+    an end must not depend on it.
+    """
     rows = []
     for line in lines:
         if line.symbol not in departures.index:
@@ -184,8 +190,6 @@ def departures_of(
         leaves = stop if known else pd.Timestamp(departures["latest"][line.symbol])
         open_days = sessions["XNYS"]
         missing = int(((open_days > stop) & (open_days <= min(leaves, last))).sum())
-        if leaves > last and missing <= GRACE_SESSIONS:
-            continue
         rows.append((line.symbol, leaves, departures["into"][line.symbol], float("nan")))
         if missing:
             notes.append(

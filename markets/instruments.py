@@ -65,6 +65,12 @@ def partner_of(symbol: str) -> str:
     return str(registry[adr]["hk"]) if symbol == adr else adr
 
 
+def reference_only(symbol: str) -> bool:
+    """Whether a symbol is an over-the-counter New York line: its price informs, it is not sold short."""
+    entry = registered()[0].get(symbol)
+    return entry is not None and entry["us_exchange"] == "OTC"
+
+
 def describe(symbol: str) -> tuple[Instrument, list[str]]:
     """Return what is known of a symbol, and a sentence for each thing that had to be assumed.
 
@@ -94,7 +100,7 @@ def describe(symbol: str) -> tuple[Instrument, list[str]]:
             row["pair"], row["lot"] = adr, entry["lot"]
         else:
             row["pair"], row["kind"] = entry["hk"], entry["us_kind"]
-            if entry["us_exchange"] == "OTC":
+            if reference_only(symbol):
                 notes.append(f"{symbol} trades over the counter: a reference, not a price to trade at.")
     elif symbol in others:
         entry = others[symbol]

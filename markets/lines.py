@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+import numpy as np
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError
-from entrepot.markets.adjustment import Reading, read_adjustment
+from entrepot.errors import DataError, ParameterError, shown
+from entrepot.markets.adjustment import SAME_ACTION_DAYS, Reading, read_adjustment
+from entrepot.markets.fees import half_tick
 from entrepot.markets.instruments import Instrument, describe, venue_of
 from entrepot.markets.listings import load_listings
 from entrepot.markets.price_files import PriceTable, spell_symbol
@@ -18,6 +20,11 @@ Adjustment = Literal["raw", "split", "total_return"]
 
 ADJUSTMENTS: Final = ("raw", "split", "total_return")
 MOST_NAMED: Final = 5
+MOST_OFF_TICK: Final = 0.05
+TICK_ROUNDING, PRICE_ROUNDING = 1e-3, 1e-6  # of the tick, and of the price where it is stored in 32 bits
+MOST_IN_A_DAY: Final = 5.0
+MOST_FROM_CLOSE: Final = 3.0
+ONE_DAY: Final = 11  # days between two rows that are neighbours, longer than a holiday; a longer halt is not
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +61,17 @@ def read_lines(
     tables: Sequence[PriceTable], adjusted: Adjustment | Mapping[str, Adjustment] | None, notes: list[str]
 ) -> list[Line]:
     """Say what each table is and how its splits were treated."""
+    if not (adjusted is None or isinstance(adjusted, str | Mapping)):
+        raise ParameterError(
+            f"adjusted={shown(adjusted)} is neither a word nor one by symbol: it is one of "
+            f"{', '.join(ADJUSTMENTS)}, or a dict of them by symbol"
+        )
     told = dict(adjusted) if isinstance(adjusted, Mapping) else {}
-    told = {spell_symbol(symbol): kind for symbol, kind in told.items()}
+    told = {spell_symbol(str(symbol)): kind for symbol, kind in told.items()}
     refuse_unknown(told, {t.symbol for t in tables}, "adjusted")
-    for kind in {*told.values(), *([adjusted] if isinstance(adjusted, str) else [])}:
-        if kind not in ADJUSTMENTS:
-            raise ParameterError(f"adjusted={kind!r} is unknown: it is one of {', '.join(ADJUSTMENTS)}")
+    for kind in [*told.values(), *([adjusted] if isinstance(adjusted, str) else [])]:
+        if not isinstance(kind, str) or kind not in ADJUSTMENTS:
+            raise ParameterError(f"adjusted={shown(kind)} is unknown: it is one of {', '.join(ADJUSTMENTS)}")
     lines = []
     for table in tables:
         if not venue_of(table.symbol):
@@ -72,6 +84,9 @@ def read_lines(
         reading = read_adjustment(
             table, registry_splits(instrument, table.symbol), told.get(table.symbol, for_all)
         )
+        refuse_implausible(table, reading)
+        if instrument["venue"] == "XHKG" and instrument["kind"] not in ("etf", "index"):
+            reading = off_tick(reading, notes)
         close, opened = table.level, true_opens(table, notes)
         if reading.adjustment == "total_return":
             if "close" in table.frame and "adj close" in table.frame:
@@ -110,10 +125,68 @@ def true_opens(table: PriceTable, notes: list[str]) -> pd.Series[float]:
     disguised = one_price & (table.column("volume") == 0.0)
     if disguised.any():
         notes.append(
-            f"{table.origin}: {int(disguised.sum())} opens were left out, of days with one price and no "
-            "volume."
+            f"{table.origin}: {counted(int(disguised.sum()), 'open')} left out, of days with one price and "
+            "no volume."
         )
     return opened.mask(disguised)
+
+
+def counted(number: int, what: str) -> str:
+    """Return "1 open was" or "2 opens were"."""
+    return f"1 {what} was" if number == 1 else f"{number} {what}s were"
+
+
+def off_tick(reading: Reading, notes: list[str]) -> Reading:
+    """Return a Hong Kong line as split-adjusted where too many of its closes lie between the ticks.
+
+    A close is a multiple of its date's tick. A file raw throughout misses a handful (vendors' errors, and
+    days around a change of the table: under 1 % in every raw file seen); back-adjusting moves most of the
+    earlier prices off (over 50 %). A jump at a known split, and the caller, speak first.
+    """
+    level = reading.level
+    first, last = level.index[0], level.index[-1]
+    seen = any(first < split.date <= last for split in reading.splits)
+    if reading.told or seen or reading.adjustment != "raw":
+        return reading
+    price = np.exp(level.to_numpy())
+    tick = 2.0 * half_tick("XHKG", price, pd.DatetimeIndex(level.index))
+    off = np.abs(price - np.round(price / tick) * tick) > TICK_ROUNDING * tick + PRICE_ROUNDING * price
+    if off.mean() <= MOST_OFF_TICK:
+        return reading
+    notes.append(
+        f"{reading.symbol} is read as split-adjusted (as found): its prices lie between the ticks on "
+        f"{off.mean():.0%} of its days, so its lots and ticks are off."
+    )
+    return replace(reading, adjustment="split", later=True)
+
+
+def refuse_implausible(table: PriceTable, reading: Reading) -> None:
+    """Refuse a move or an open that no market makes and no known split explains."""
+    level, days = reading.level, pd.DatetimeIndex(reading.level.index)
+    moves = np.diff(level.to_numpy())
+    near = np.diff(days.asi8) <= pd.Timedelta(days=ONE_DAY).as_unit(days.unit).value
+    for row in (np.flatnonzero((np.abs(moves) > np.log(MOST_IN_A_DAY)) & near) + 1).tolist():
+        before, after = np.exp(level.iloc[row - 1]), np.exp(level.iloc[row])
+        actions = [
+            np.log(split.factor)
+            for split in reading.splits
+            if min(abs((split.date - days[row]).days), abs((split.listed - days[row]).days))
+            <= SAME_ACTION_DAYS
+        ]
+        if not any(abs(moves[row - 1] + action) <= np.log(MOST_IN_A_DAY) for action in actions):
+            raise DataError(
+                f"{table.origin} moves from {before:g} to {after:g} on {days[row].date()}, more than "
+                f"{MOST_IN_A_DAY:g}-fold in a day: correct the row, or name the split in Stock Splits"
+            )
+    if "open" in table.frame and "close" in table.frame:
+        apart = np.abs(np.log(table.frame["open"] / table.frame["close"])) > np.log(MOST_FROM_CLOSE)
+        if apart.any():
+            row = table.frame[apart].iloc[0]
+            raise DataError(
+                f"{table.origin} has open {row['open']:g} and close {row['close']:g} on "
+                f"{table.frame.index[apart][0].date()}, more than {MOST_FROM_CLOSE:g}-fold apart: "
+                "correct the row, or load open and close adjusted for the same splits"
+            )
 
 
 def registry_splits(instrument: Instrument, symbol: str) -> list[tuple[pd.Timestamp, float]]:
@@ -151,7 +224,8 @@ def on_sessions(line: Line, sessions: pd.DatetimeIndex, notes: list[str]) -> Lin
             "session: correct its date or delete the row"
         )
     notes.append(
-        f"{line.origin}: {len(odd)} repeated closes without volume on days without a session were left out "
+        f"{line.origin}: {counted(len(odd), 'repeated close')} without volume on days without a session "
+        f"left out "
         f"({', '.join(str(d.date()) for d in odd[:MOST_NAMED])}{', ...' if len(odd) > MOST_NAMED else ''})."
     )
     return replace(line, close=line.close.drop(odd), open=line.open.drop(odd, errors="ignore"))

@@ -55,6 +55,9 @@ class Listings:
     splits: pd.DataFrame
     statuses: pd.DataFrame
 
+    def __repr__(self) -> str:
+        return f"Listings({len(self.frame)} companies, {self.frame['hk'].ne('').sum()} with a Hong Kong line)"
+
     def by_adr(self, ticker: str) -> pd.Series:
         """The row of a New York ticker.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Final, Literal
@@ -10,15 +10,16 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.adjustment import agree, effective_ratios
 from entrepot.markets.ends import Ends, settle_end
+from entrepot.markets.instruments import reference_only, venue_of
 from entrepot.markets.lines import Adjustment, Line, describe_line, on_sessions, read_lines, refuse_unknown
 from entrepot.markets.listings import load_listings
 from entrepot.markets.market import INSTRUMENT_COLUMNS, Market, empty_table
 from entrepot.markets.price_files import read_prices, spell_symbol
 from entrepot.markets.rates import MAX_AGE, read_fixings, refuse_gaps
-from entrepot.markets.sessions import build_grid, check_phases, session_times
+from entrepot.markets.sessions import build_grid, check_date, check_phases, session_times
 
 FIXINGS_BEFORE_START: Final = pd.Timedelta(days=10)
 
@@ -60,9 +61,13 @@ def load_market(
         DataError: when a file or the files together cannot be trusted; the sentence names file, date and fix.
         ParameterError: for an argument outside what it may be.
     """
-    if ends not in ("error", "drop", "cut"):
-        raise ParameterError(f"ends={ends!r} is unknown: it is 'error', 'drop' or 'cut'")
+    if not isinstance(ends, str) or ends not in ("error", "drop", "cut"):
+        raise ParameterError(f"ends={shown(ends)} is unknown: it is 'error', 'drop' or 'cut'")
     wanted = None if isinstance(phases, str) and phases == "auto" else check_phases(phases)
+    named = [hk_shorts] if isinstance(hk_shorts, str) else hk_shorts
+    if not isinstance(named, Iterable) or not all(isinstance(symbol, str) for symbol in named):
+        raise ParameterError(f"hk_shorts={shown(hk_shorts)} is no list of symbols: give such as ['9988.HK']")
+    shorts = {spell_symbol(symbol) for symbol in named}
     tables, notes, name = read_prices(source)
     fixings, origins, said = read_fixings([t for t in tables if t.symbol.endswith("=X")], fx_time)
     notes += said
@@ -71,8 +76,12 @@ def load_market(
         raise DataError(
             f"{name} holds no tradable line: give prices of shares or funds besides rates and indices"
         )
-    shorts = {spell_symbol(s) for s in ([hk_shorts] if isinstance(hk_shorts, str) else hk_shorts)}
     refuse_unknown(shorts, {line.symbol for line in lines}, "hk_shorts")
+    foreign = sorted(s for s in shorts if venue_of(s) != "XHKG")
+    if foreign:
+        raise ParameterError(
+            f"hk_shorts names {shown(foreign)}, no Hong Kong line: name lines such as 9988.HK"
+        )
 
     first, last = date_range(lines, start, end, name)
     if start is None:
@@ -92,6 +101,7 @@ def load_market(
         refuse_gaps(fixings, currency, origins[currency], time)
 
     lines, ratios = settle_pairs(lines, fixings)
+    notes += missing_legs(lines)
     notes += [describe_line(line, sessions[line.instrument["venue"]], "open" in steps) for line in lines]
     if wanted is None and steps == ("close",):
         notes.append("No tradable line has opens in the range: two steps a day, the closes.")
@@ -119,10 +129,15 @@ def date_range(
     first, last = min(c.index[0] for c in have), max(c.index[-1] for c in have)
     low = first if start is None else max(parse_date(start, "start"), first)
     high = last if end is None else min(parse_date(end, "end"), last)
+    if low > last:
+        raise DataError(
+            f"{name} has no prices from start={low.date()} on: the last day there is, is {last.date()}; "
+            "give an earlier start"
+        )
     if low > high:
         raise DataError(
-            f"{name} has no prices between start={start} and end={end}: they run from {first.date()} to "
-            f"{last.date()}"
+            f"{name} has no prices between start={shown(start)} and end={shown(end)}: they run "
+            f"from {first.date()} to {last.date()}"
         )
     return low, high
 
@@ -130,9 +145,9 @@ def date_range(
 def parse_date(given: str | pd.Timestamp, argument: str) -> pd.Timestamp:
     """Return a naive date."""
     try:
-        return pd.Timestamp(given).tz_localize(None).normalize().as_unit("ns")
-    except (ValueError, TypeError, AttributeError):
-        raise ParameterError(f"{argument}={given!r} is no date: write it as '2018-01-02'") from None
+        return check_date(given)
+    except ParameterError:
+        raise ParameterError(f"{argument}={shown(given)} is no date: write it as '2018-01-02'") from None
 
 
 def after_first_rates(
@@ -179,6 +194,16 @@ def settle_pairs(lines: list[Line], fixings: pd.DataFrame) -> tuple[list[Line], 
     return list(by_symbol.values()), pd.concat(parts, ignore_index=True)
 
 
+def missing_legs(lines: Sequence[Line]) -> list[str]:
+    """Say of each leg of a registered pair that the other one is not loaded; a reference is not missed."""
+    loaded = {line.symbol for line in lines}
+    return [
+        f"{line.symbol} has no pair here: {other} is missing."
+        for line in lines
+        if (other := line.instrument["pair"]) and other not in loaded and not reference_only(other)
+    ]
+
+
 def price_frame(lines: Sequence[Line], grid: pd.DataFrame, time: pd.DatetimeIndex) -> pd.DataFrame:
     """Lay the lines' opens and closes on the grid, shape (T, N)."""
     price = np.full((len(grid), len(lines)), np.nan)
@@ -199,7 +224,9 @@ def instrument_frame(lines: Sequence[Line], shorts: Collection[str]) -> pd.DataF
             **line.instrument,
             "pair": line.instrument["pair"] if line.instrument["pair"] in loaded else "",
             "adjustment": line.reading.adjustment,
-            "shortable": line.tradable and (line.instrument["venue"] != "XHKG" or line.symbol in shorts),
+            "shortable": line.tradable
+            and not reference_only(line.symbol)
+            and (line.instrument["venue"] != "XHKG" or line.symbol in shorts),
         }
         for line in lines
     ]

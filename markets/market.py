@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, is_number, is_whole, shown
 from entrepot.markets.sessions import session_clock
 
 INSTRUMENT_COLUMNS = (
@@ -210,9 +210,9 @@ class Market:
         """Return the position of a symbol among the price columns, or refuse it by name."""
         try:
             return self._columns[symbol]
-        except KeyError:
+        except (KeyError, TypeError):
             raise ParameterError(
-                f"{symbol!r} is not in this market; its symbols are {', '.join(self.symbols)}"
+                f"{shown(symbol)} is not in this market; its symbols are {', '.join(self.symbols)}"
             ) from None
 
     @cached_property
@@ -280,6 +280,8 @@ class Market:
         Args:
             step: position on the grid, 0..T-1 (negative counts from the end).
         """
+        if not is_whole(step):
+            raise ParameterError(f"step {shown(step)} is no position on the grid: give a whole number")
         if not -len(self) <= step < len(self):
             raise ParameterError(f"step {step} is outside the grid of {len(self)} steps")
         return self._cut(0, step % len(self) + 1)
@@ -290,7 +292,7 @@ class Market:
         Raises:
             ParameterError: when no session lies in the range.
         """
-        first, last = pd.Timestamp(start), pd.Timestamp(end)
+        first, last = _naive(start, "start"), _naive(end, "end")
         inside = np.flatnonzero((self.grid["session"] >= first) & (self.grid["session"] <= last))
         if len(inside) == 0:
             have = f"{self.grid['session'].min().date()} to {self.grid['session'].max().date()}"
@@ -337,7 +339,8 @@ class Market:
 
         Args:
             frame: shape (T, N), one column per symbol, indexed by date or time, strictly increasing. NaN
-                where a price is missing. A row without a time zone stands for the end of its date in UTC.
+                where a price is missing. A row without a time zone stands for the end of its date in UTC, and
+                the session of one with a time zone is its local date.
             currency: of all prices.
             lot: shares per board lot, 0 for fractional shares.
             label: where the prices come from.
@@ -356,9 +359,17 @@ class Market:
             raise DataError(
                 f"the symbols {_repeated(list(frame.columns))} occur twice: give each column one name"
             )
-        text = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
+        text = [
+            str(c)
+            for c in frame.columns
+            if not pd.api.types.is_numeric_dtype(frame[c]) or frame[c].dtype.kind in "bc"
+        ]
         if text:
-            raise DataError(f"the columns {text} are not numbers: give prices as floats")
+            raise DataError(f"the columns {shown(text)} are not numbers: give prices as floats")
+        if frame.size and frame.isna().all(axis=None):
+            raise DataError("the price frame holds no price at all: every cell is NaN; fill it")
+        if not is_number(lot) or not 0 <= lot < np.inf:
+            raise ParameterError(f"lot={shown(lot)} is no lot: give shares per lot, 0 for fractional shares")
         index = pd.DatetimeIndex(frame.index).as_unit("ns")
         if index.tz is None:
             session = index.normalize()
@@ -367,7 +378,9 @@ class Market:
                 session, time = index, index.tz_localize("UTC")
         else:
             time = index.tz_convert("UTC")
-            session = time.tz_localize(None)
+            session = index.tz_localize(None).normalize()
+            if session.has_duplicates:
+                session = time.tz_localize(None)
         time = pd.DatetimeIndex(time, name="time")
         grid = pd.DataFrame({"time": time, "venue": "XONE", "phase": "close", "session": session})
         price = (
@@ -391,6 +404,20 @@ class Market:
             index=pd.Index(price.columns, name="symbol"),
         )
         return cls(grid.rename_axis("step"), price, instruments, label=label)
+
+
+def _naive(given: str | pd.Timestamp, argument: str) -> pd.Timestamp:
+    try:
+        if is_number(given):
+            raise TypeError
+        stamp = pd.Timestamp(given)
+        if pd.isna(stamp) or stamp.tzinfo is not None:
+            raise TypeError
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"{argument}={shown(given)} is no session date: write it as '2018-01-02', without a time zone"
+        ) from None
+    return stamp
 
 
 def _repeated(names: Sequence[object]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.instruments import partner_of
 from entrepot.markets.market import Market
 
@@ -62,8 +62,12 @@ def premium(
         DataError: when the alignment needs opens that the market does not have, or the exchange rate is
             missing or older than five days.
     """
-    if align not in get_args(Align):
-        raise ParameterError(f"align={align!r} is unknown: it is one of {', '.join(get_args(Align))}")
+    if not isinstance(market, Market):
+        raise ParameterError(
+            f"premium was given a {type(market).__name__}: give a Market, as from load_market"
+        )
+    if not isinstance(align, str) or align not in get_args(Align):
+        raise ParameterError(f"align={shown(align)} is unknown: it is one of {', '.join(get_args(Align))}")
     hk = other_leg(market, adr)
     ads_prints = prints(market, adr, "open" if align == "us_open" else "close", align)
     hk_prints = prints(market, hk, "open" if align == "hk_open" else "close", align)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, shown
 
 PRICES = ("open", "close", "adj close")
 AMOUNTS = ("volume", "dividends", "stock splits")
@@ -28,6 +30,7 @@ SPELLINGS = {
     "ticker": "symbol",
 }
 LAYOUT = "Date and Close or Adj Close, and may have Open, Volume, Dividends and Stock Splits"
+FIRST_YEAR, LAST_YEAR = 1970, 2100
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T].*)?")
 
 
@@ -79,13 +82,18 @@ def read_prices(source: str | PathLike[str] | pd.DataFrame) -> tuple[list[PriceT
         tables = list(split_long_table(source, name))
     elif isinstance(source, str | PathLike):
         path = Path(source)
-        name = path.resolve().name
-        if path.is_dir():
+        try:
+            name, folder, file = path.resolve().name, path.is_dir(), path.is_file()
+        except (OSError, ValueError):
+            name, folder, file = "", False, False
+        if folder:
             tables = list(read_folder(path, notes))
-        elif path.is_file():
+        elif file:
             tables = list(split_long_table(read_file(path), name))
         else:
-            raise DataError(f"there is no file or folder {str(source)!r} to load prices from: check the path")
+            raise DataError(
+                f"there is no file or folder {shown(str(source))} to load prices from: check the path"
+            )
     else:
         raise ParameterError(
             f"load_market was given {type(source).__name__}: it reads a folder, the path of a CSV or Parquet "
@@ -140,8 +148,21 @@ def read_file(path: Path) -> pd.DataFrame:
         raise DataError(
             f"{path.name} is neither CSV nor Parquet: prices are read from .csv and .parquet files"
         )
+    if kind == ".csv":
+        check_header(path)
     try:
-        frame = pd.read_parquet(path) if kind == ".parquet" else pd.read_csv(path, encoding="utf-8-sig")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = (
+                pd.read_parquet(path)
+                if kind == ".parquet"
+                else pd.read_csv(path, encoding="utf-8-sig", index_col=False)
+            )
+    except pd.errors.ParserWarning:
+        raise DataError(
+            f"{path.name} has rows with more cells than its header: name every column, or remove the extra "
+            "commas"
+        ) from None
     except pd.errors.EmptyDataError:
         raise DataError(f"{path.name} is empty: it needs the columns {LAYOUT}") from None
     except (ValueError, OSError) as error:
@@ -150,6 +171,32 @@ def read_file(path: Path) -> pd.DataFrame:
             f"{path.name} cannot be read as {kind[1:].upper()} ({reason}): write it again"
         ) from None
     return tidy_columns(frame)
+
+
+def check_header(path: Path) -> None:
+    """Refuse what is not separated by commas, and a name that occurs twice, which pandas would rename."""
+    with path.open("rb") as lines:
+        raw = next((line for line in lines if line.strip()), b"")[:5000]
+    text = raw.decode("utf-8-sig", errors="replace").strip()
+    if text.startswith("version https://git-lfs"):
+        raise DataError(
+            f"{path.name} is a git-LFS pointer, not the prices themselves: fetch it with git lfs pull"
+        )
+    if text.startswith("<"):
+        raise DataError(
+            f"{path.name} begins with {shown(text)}: it is a web page, not a CSV; download it again"
+        )
+    header = next(csv.reader([text]), []) if text else []
+    for mark, called in ((";", '";"'), ("\t", "tabs")):
+        if len(header) == 1 and mark in text:
+            raise DataError(
+                f"{path.name} has the header {shown(text)}: is it separated by {called}? "
+                "Separate it by commas"
+            )
+    names = [SPELLINGS.get(name.strip().lower(), name.strip().lower()) for name in header]
+    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    if repeated:
+        raise DataError(f"{path.name} has the columns {shown(repeated)} twice: keep one of each")
 
 
 def tidy_columns(frame: pd.DataFrame) -> pd.DataFrame:
@@ -203,11 +250,18 @@ def parse_dates(column: pd.Series[Any], origin: str) -> pd.DatetimeIndex:
         if dates.hasnans:
             day = text.str.slice(0, 10).where(text.str.fullmatch(DATE).fillna(False))
             dates = pd.DatetimeIndex(pd.to_datetime(day, format="%Y-%m-%d", errors="coerce"))
+    beyond = (dates.year < FIRST_YEAR) | (dates.year > LAST_YEAR)
+    if beyond.any():
+        row = int(np.argmax(beyond))
+        raise DataError(
+            f"{origin} has the date {shown(str(column.iloc[row]))} in data row {row + 1}: its year lies "
+            f"between {FIRST_YEAR} and {LAST_YEAR}; correct the row"
+        )
     dates = pd.DatetimeIndex(dates.as_unit("ns"), name="date")
     if dates.hasnans:
         row = int(np.argmax(dates.isna()))
         raise DataError(
-            f"{origin} has the date {str(column.iloc[row])!r} in data row {row + 1}: dates are "
+            f"{origin} has the date {shown(str(column.iloc[row]))} in data row {row + 1}: dates are "
             "written YYYY-MM-DD"
         )
     if dates.has_duplicates:
@@ -231,7 +285,7 @@ def parse_numbers(
     if lost.any():
         row = int(np.argmax(lost))
         raise DataError(
-            f"{origin} has {name} {str(column.iloc[row])!r} on {dates[row].date()}: it must be "
+            f"{origin} has {name} {shown(str(column.iloc[row]))} on {dates[row].date()}: it must be "
             "a number or blank"
         )
     return numbers

@@ -7,14 +7,14 @@ Sessions come from exchange_calendars, corrected by the sourced rows of `data/se
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, is_number, shown
 from entrepot.markets.tables import dates, read_table
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def session_times(
         ParameterError: unknown venue or phase, `start` after `end`, or dates no calendar covers.
     """
     wanted = check_phases(phases)
-    first, last = (_date(start), _date(end))
+    first, last = (check_date(start), check_date(end))
     if first > last:
         raise ParameterError(f"The start {first.date()} is after the end {last.date()}: swap them.")
     table = _calendar_for(venue, first, last)
@@ -128,7 +128,7 @@ def session_clock(times: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[
         return np.empty(0)
     utc = index.tz_convert("UTC").as_unit("ns")
     margin = pd.Timedelta(days=14)  # longer than any closure of New York since 1914
-    table = _calendar_for("XNYS", _date(utc.min()) - margin, _date(utc.max()) + margin)
+    table = _calendar_for("XNYS", check_date(utc.min()) - margin, check_date(utc.max()) + margin)
     closes = pd.DatetimeIndex(table["close"]).as_unit("ns").asi8
     origin = int(table["session"].searchsorted(CLOCK_ORIGIN))
     # As floats, nanoseconds since the origin are good to 0.1 us; equal times still become equal floats,
@@ -150,9 +150,9 @@ def check_venue(venue: str) -> str:
 
 def check_phases(phases: Sequence[str]) -> tuple[str, ...]:
     """The phases in the order of the day, each at most once."""
-    given = (phases,) if isinstance(phases, str) else tuple(phases)
-    if not given or not set(given) <= set(PHASES):
-        raise ParameterError(f"The phases {given} are not usable: give 'open', 'close' or both.")
+    given = (phases,) if isinstance(phases, str) else tuple(phases) if isinstance(phases, Iterable) else ()
+    if not given or not all(isinstance(phase, str) and phase in PHASES for phase in given):
+        raise ParameterError(f"The phases {shown(phases)} are not usable: give 'open', 'close' or both.")
     return tuple(phase for phase in PHASES if phase in given)
 
 
@@ -176,14 +176,17 @@ def session_overrides() -> pd.DataFrame:
     return table
 
 
-def _date(moment: str | pd.Timestamp) -> pd.Timestamp:
+def check_date(moment: str | pd.Timestamp) -> pd.Timestamp:
+    """A date without time of day or zone, or one sentence why it is none."""
     try:
+        if is_number(moment):
+            raise TypeError
         stamp = pd.Timestamp(moment)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"{moment!r} is not a date; write it as 2018-01-02.") from error
-    if pd.isna(stamp):
-        raise ParameterError(f"{moment!r} is not a date; write it as 2018-01-02.")
-    return stamp.tz_localize(None).normalize()
+        if pd.isna(stamp):
+            raise TypeError
+        return stamp.tz_localize(None).normalize().as_unit("ns")
+    except (TypeError, ValueError, AttributeError):
+        raise ParameterError(f"{shown(moment)} is not a date; write it as 2018-01-02.") from None
 
 
 def _calendar_for(venue: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
@@ -234,6 +237,8 @@ def _library_schedule(venue: str, start: str, end: str) -> pd.DataFrame:
         warnings.filterwarnings("ignore", category=pd.errors.Pandas4Warning)
         try:
             schedule: pd.DataFrame = Calendar(start=start, end=end).schedule
-        except ValueError as error:
-            raise ParameterError(f"No calendar of {venue} covers {start} to {end}: {error}") from error
+        except ValueError:
+            raise ParameterError(
+                f"No calendar of {venue} covers {start} to {end}: choose later years"
+            ) from None
     return schedule

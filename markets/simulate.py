@@ -24,7 +24,8 @@ neither on the end, nor on later events, nor on which other symbols or phases ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -32,12 +33,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.fees import half_tick
 from entrepot.markets.instruments import describe
 from entrepot.markets.listings import load_listings
 from entrepot.markets.market import INSTRUMENT_COLUMNS, Market, empty_table
-from entrepot.markets.sessions import build_grid, check_phases, session_clock
+from entrepot.markets.sessions import build_grid, check_date, check_phases, session_clock
 
 Floats = NDArray[np.float64]
 Dividend = tuple[pd.Timestamp, str, pd.Timestamp, float]  # ex-date, symbol, pay date, amount
@@ -160,7 +161,13 @@ def simulate_market(
         ParameterError: on a bad seed, unknown phases or symbols, dates out of order or outside the calendars.
         DataError: on events that lack a column or cannot be read.
     """
-    grid = build_grid(("XHKG", "XNYS"), start, end)
+    begin, finish = check_date(start), check_date(end)
+    if begin > finish:
+        raise ParameterError(
+            f"the start {begin.date()} is after the end of the market, {finish.date()}: give an earlier "
+            "start or a later end"
+        )
+    grid = build_grid(("XHKG", "XNYS"), begin, finish)
     first, last = grid["session"].min(), grid["session"].max()
     if not first < last:
         raise ParameterError(f"{start} to {end} is one session: give a start before the end")
@@ -190,7 +197,7 @@ def simulate_market(
         "ratios": ratios[ratios["adr"].isin(lines.index) & (ratios["effective_from"] <= last)],
         "dividends": pd.DataFrame(sorted(dividends), columns=["ex_date", "symbol", "pay_date", "amount"]),
         "splits": dated_splits(lines, first, last),
-        "delistings": gone[gone["symbol"].isin(lines.index) & (gone["last_session"] <= last)],
+        "delistings": gone[gone["symbol"].isin(lines.index)],
     }
     for name, table in tables.items():
         kinds = empty_table(name).dtypes.to_dict()
@@ -317,9 +324,12 @@ def printed(
 
 def listed_lines(start: pd.Timestamp, symbols: Sequence[str] | None) -> pd.DataFrame:
     """Return the instruments asked for that had not left by the start, with ``first`` and ``last`` dates."""
-    asked = list(ISSUER_OF) if symbols is None else [symbols] if isinstance(symbols, str) else list(symbols)
-    if not asked or not set(asked) <= set(ISSUER_OF):
-        raise ParameterError(f"symbols={asked} are not all simulated: choose among {', '.join(ISSUER_OF)}")
+    given = [symbols] if isinstance(symbols, str) else symbols
+    asked = list(ISSUER_OF) if given is None else list(given) if isinstance(given, Iterable) else []
+    if not asked or not all(isinstance(symbol, str) and symbol in ISSUER_OF for symbol in asked):
+        raise ParameterError(
+            f"symbols={shown(symbols)} are not all simulated: choose among {', '.join(ISSUER_OF)}"
+        )
     names = [symbol for symbol in ISSUER_OF if symbol in asked]
     lines = pd.DataFrame([describe(name)[0] for name in names], index=pd.Index(names, name="symbol"))
     listings = load_listings().frame
@@ -378,6 +388,9 @@ def check_events(events: pd.DataFrame) -> pd.DataFrame:
     if missing:
         raise DataError(f"events lacks the columns {missing}: give a table such as load_events().frame")
     table = events[EVENT_COLUMNS].reset_index(drop=True)
+    times = [time for time in table["known_at"].dropna() if isinstance(time, datetime)]
+    if any(time.tzinfo is None for time in times):
+        raise DataError("events has times without a time zone in known_at: set it with tz_localize('UTC')")
     table["known_at"] = pd.to_datetime(table["known_at"], utc=True, errors="coerce").dt.as_unit("ns")
     for column in ("direction", "severity"):
         table[column] = pd.to_numeric(table[column], errors="coerce")

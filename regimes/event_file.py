@@ -6,12 +6,14 @@ import csv
 import re
 from datetime import UTC, date, datetime, time
 from functools import cache
+from os import PathLike
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from entrepot.errors import DataError
+from entrepot.errors import DataError, ParameterError, shown
+from entrepot.regimes.arguments import kind, short
 
 CHANNELS = ("tariff", "delisting", "investment_restriction", "export_control", "sanction", "policy_support")
 REQUIRED_COLUMNS = ("event_id", "announced_at", "channel", "direction", "severity", "source_name")
@@ -59,13 +61,15 @@ def read_event_file(path: str | Path) -> pd.DataFrame:
     Raises:
         DataError: naming the row (as a spreadsheet numbers it, the header being row 1) and the event_id.
     """
+    if not isinstance(path, (str, PathLike)):
+        raise ParameterError(f"path is {kind(path)}: give the path of a CSV file of events.")
     path = Path(path)
     header, rows = _read_rows(path)
     checked: list[dict[str, object]] = []
     first_row: dict[str, int] = {}
     for number, row in rows:
         event_id = row["event_id"]
-        where = f"{path.name} row {number}" + (f" ({event_id})" if event_id else "")
+        where = f"{short(path.name)} row {number}" + (f" ({short(event_id)})" if event_id else "")
         if not event_id:
             raise DataError(f"{where}: event_id is blank; give every event a name of its own.")
         if event_id in first_row:
@@ -91,31 +95,34 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
-    except OSError:
-        raise DataError(
-            f"{str(path)!r} cannot be read as an event file; give the path of a CSV file, or nothing for the "
-            "bundled calendar."
-        ) from None
     except (UnicodeDecodeError, csv.Error):
-        raise DataError(f"{path.name} is not a CSV file in UTF-8; save it as CSV UTF-8.") from None
+        raise DataError(f"{short(path.name)} is not a CSV file in UTF-8; save it as CSV UTF-8.") from None
+    except (OSError, ValueError):  # a NUL in the path is a ValueError
+        text = " ".join(str(path).split())
+        raise DataError(
+            f"{text if len(text) <= 60 else '...' + text[-57:]!r} cannot be read as an event file; give the "
+            "path of a CSV file, or nothing for the bundled calendar."
+        ) from None
     header = lines[0] if lines else []
     missing = [name for name in REQUIRED_COLUMNS if name not in header]
     if missing:
         raise DataError(
-            f"{path.name} has no column {', '.join(missing)}; an event file needs "
+            f"{short(path.name)} has no column {', '.join(missing)}; an event file needs "
             f"{', '.join(REQUIRED_COLUMNS)}."
         )
     repeated = sorted({name for name in header if name and header.count(name) > 1})
     if repeated:
-        raise DataError(f"{path.name} has column {', '.join(repeated)} more than once; keep one of each.")
+        raise DataError(
+            f"{short(path.name)} has column {short(', '.join(repeated))} more than once; keep one of each."
+        )
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         if not any(line):
             continue
         if len(line) > len(header) and any(line[len(header) :]):
             raise DataError(
-                f"{path.name} row {number} ({line[0]}): {len(line)} cells under a header of {len(header)}; "
-                "put a text that contains a comma between double quotes."
+                f"{short(path.name)} row {number} ({short(line[0])}): {len(line)} cells under a header "
+                f"of {len(header)}; put a text that contains a comma between double quotes."
             )
         line += [""] * (len(header) - len(line))
         rows.append((number, dict(zip(header, line, strict=False))))
@@ -127,23 +134,30 @@ def _check_row(row: dict[str, str], where: str) -> dict[str, object]:
     if not source:
         raise DataError(f"{where}: source_name is blank; an event needs a source, name who announced it.")
     if row["channel"] not in CHANNELS:
-        raise DataError(f"{where}: unknown channel {row['channel']!r}; use one of {', '.join(CHANNELS)}.")
-    core = row.get("core", "")
+        raise DataError(
+            f"{where}: unknown channel {shown(row['channel'])}; use one of {', '.join(CHANNELS)}."
+        )
+    direction, severity, core = (whole(row.get(name, "")) for name in ("direction", "severity", "core"))
     for column, value, allowed, meaning in (
-        ("direction", row["direction"], _DIRECTION, "1 (escalation) or -1 (relief)"),
-        ("severity", row["severity"], _SEVERITY, "a whole number from 1 to 5"),
+        ("direction", direction, _DIRECTION, "1 (escalation) or -1 (relief)"),
+        ("severity", severity, _SEVERITY, "a whole number from 1 to 5"),
         ("core", core, _CORE, "0 or 1"),
     ):
         if value not in allowed:
-            raise DataError(f"{where}: {column} is {value!r}; it must be {meaning}.")
+            raise DataError(f"{where}: {column} is {shown(value)}; it must be {meaning}.")
     return {
         **dict.fromkeys(COLUMNS, ""),
         **row,
-        "direction": _DIRECTION[row["direction"]],
-        "severity": _SEVERITY[row["severity"]],
+        "direction": _DIRECTION[direction],
+        "severity": _SEVERITY[severity],
         "core": _CORE[core],
         "known_at": _known_at(row, where),
     }
+
+
+def whole(text: str) -> str:
+    """Return a whole number without the ".0" that pandas writes after it."""
+    return re.sub(r"\.0+$", "", text)
 
 
 def _known_at(row: dict[str, str], where: str) -> datetime:
@@ -184,15 +198,16 @@ def _moment(text: str, column: str, where: str) -> date | datetime | None:
         moment = date.fromisoformat(text) if _BARE_DATE.fullmatch(text) else datetime.fromisoformat(text)
     except ValueError:
         moment = None
-    if moment is None or moment.year not in _YEARS:
+    is_date_only = _BARE_DATE.fullmatch(text) or not re.search("[T :]", text)
+    if moment is None or moment.year not in _YEARS or (isinstance(moment, datetime) and is_date_only):
         raise DataError(
-            f"{where}: {column} {text!r} is not a date; write 2025-04-02, or 2025-04-02T16:00-04:00 where "
-            "the time is known."
+            f"{where}: {column} {shown(text)} is not a date; write 2025-04-02, or 2025-04-02T16:00-04:00 "
+            "where the time is known."
         )
     if isinstance(moment, datetime) and moment.tzinfo is None:
         raise DataError(
-            f"{where}: {column} {text!r} has a time without a UTC offset; write 2025-04-02T16:00-04:00, or "
-            "the bare date where the time is not established."
+            f"{where}: {column} {shown(text)} has a time without a UTC offset; write 2025-04-02T16:00-04:00, "
+            "or the bare date where the time is not established."
         )
     return moment
 

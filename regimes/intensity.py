@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError
+from entrepot.errors import ParameterError, is_number, shown
+from entrepot.regimes.arguments import kind, short
 from entrepot.regimes.event_file import CHANNELS
 
 Marks = Literal["capped", "severity", "ones"]
@@ -20,8 +21,10 @@ CONTEXT_ONLY = "context only"  # notes that begin so mark a row which is listed 
 
 def check_marks(marks: str) -> None:
     """Raise ParameterError unless `marks` is one of the policies of `event_marks`."""
-    if marks not in get_args(Marks):
-        raise ParameterError(f"marks={marks!r} is not a policy; use one of {', '.join(get_args(Marks))}.")
+    if not isinstance(marks, str) or marks not in get_args(Marks):
+        raise ParameterError(
+            f"marks={shown(marks)} is not a policy; use one of {', '.join(get_args(Marks))}."
+        )
 
 
 def event_marks(frame: pd.DataFrame, marks: Marks = "capped") -> NDArray[np.float64]:
@@ -88,7 +91,7 @@ def channel_intensity(
     *,
     half_life: float,
     marks: Marks,
-    channels: Sequence[str],
+    channels: str | Sequence[str],
 ) -> pd.DataFrame:
     """Shot noise of each channel's escalation and relief, never netted, on the given steps.
 
@@ -99,16 +102,21 @@ def channel_intensity(
         clock: session clock of the steps, shape (n_steps,).
         half_life: New York sessions in which a mark halves.
         marks: policy of `event_marks`.
-        channels: which channels; unknown ones are refused.
+        channels: which channels, or one; unknown ones and none are refused.
 
     Returns:
         index time, columns (channel, side), all finite and >= 0.
     """
-    if not (np.isfinite(half_life) and half_life > 0):
-        raise ParameterError(f"half_life={half_life} must be a positive number of sessions, such as 20.")
+    if not (is_number(half_life) and 0 < half_life < np.inf):
+        raise ParameterError(
+            f"half_life={kind(half_life)} must be a positive number of sessions, such as 20."
+        )
+    channels = channel_names(channels)
     unknown = [channel for channel in channels if channel not in CHANNELS]
     if unknown:
-        raise ParameterError(f"unknown channel {', '.join(unknown)}; use some of {', '.join(CHANNELS)}.")
+        raise ParameterError(
+            f"unknown channel {short(', '.join(map(str, unknown)))}; use some of {', '.join(CHANNELS)}."
+        )
     weight = event_marks(frame, marks)
     known_at = nanoseconds(frame["known_at"])
     step = nanoseconds(time)
@@ -121,6 +129,16 @@ def channel_intensity(
             )
     names = pd.MultiIndex.from_tuples(list(columns), names=["channel", "side"])
     return pd.DataFrame(np.column_stack(list(columns.values())), index=time, columns=names)
+
+
+def channel_names(channels: str | Sequence[str]) -> tuple[str, ...]:
+    """Return channels as a tuple, one given by itself included; refuse what names none."""
+    if isinstance(channels, str):
+        return (channels,)
+    names = tuple(channels) if isinstance(channels, Iterable) else ()
+    if not names:
+        raise ParameterError(f"channels is {kind(channels)}: give one or more of {', '.join(CHANNELS)}.")
+    return names
 
 
 def nanoseconds(moments: pd.Series | pd.DatetimeIndex) -> NDArray[np.int64]:

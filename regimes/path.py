@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError
+from entrepot.errors import ParameterError, is_whole
+from entrepot.regimes.arguments import kind
 from entrepot.regimes.intensity import Marks
 
 INDEPENDENT_AFTER = 60  # sessions: three half-lives of 20 leave an eighth of what came before
@@ -21,7 +22,7 @@ _MARKS_TEXT: dict[Marks, str] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RegimePath:
     """The regime at each step of a market, made by `RegimeModel.walk_forward`.
 
@@ -75,6 +76,16 @@ class RegimePath:
             marks=marks,
         )
 
+    def __repr__(self) -> str:
+        steps = len(self.time)
+        if not steps:
+            return "RegimePath(0 steps)"
+        counts = np.bincount(self.states, minlength=len(self.names))
+        parts = ", ".join(
+            f"{n} {c / steps:.0%}".replace("%", " %") for n, c in zip(self.names, counts, strict=True)
+        )
+        return f"RegimePath({steps} steps, {self.time[0]:%Y-%m-%d} to {self.time[-1]:%Y-%m-%d}: {parts})"
+
     @cached_property
     def regime(self) -> pd.Series:
         """Name of the regime at each step."""
@@ -119,6 +130,8 @@ class RegimePath:
             step: position on the grid, 0..n_steps-1 (negative counts from the end).
         """
         steps = len(self.time)
+        if not is_whole(step):
+            raise ParameterError(f"step is {kind(step)}: give a whole number from 0 to {steps - 1}.")
         if not -steps <= step < steps:
             raise ParameterError(f"step {step} is outside the path of {steps} steps; use 0 to {steps - 1}.")
         stop = step % steps + 1

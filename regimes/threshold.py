@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError
+from entrepot.errors import ParameterError, is_number
+from entrepot.regimes.arguments import kind
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -38,14 +40,16 @@ class ThresholdDetector:
     dwell: float = 5.0
 
     def __post_init__(self) -> None:
-        for name, value, allowed, meaning in (
-            ("threshold", self.threshold, self.threshold > 0, "positive"),
-            ("exit_ratio", self.exit_ratio, 0 < self.exit_ratio <= 1, "above 0 and at most 1"),
-            ("half_life", self.half_life, self.half_life > 0, "positive"),
-            ("dwell", self.dwell, self.dwell >= 0, "zero or more"),
-        ):
-            if not (np.isfinite(value) and allowed):
-                raise ParameterError(f"{name}={value} must be a finite number, {meaning}.")
+        rules: tuple[tuple[str, Callable[[float], bool], str], ...] = (
+            ("threshold", lambda value: value > 0, "positive"),
+            ("exit_ratio", lambda value: 0 < value <= 1, "above 0 and at most 1"),
+            ("half_life", lambda value: value > 0, "positive"),
+            ("dwell", lambda value: value >= 0, "zero or more"),
+        )
+        for name, allowed, meaning in rules:
+            value = getattr(self, name)
+            if not (is_number(value) and abs(value) < np.inf and allowed(value)):
+                raise ParameterError(f"{name} is {kind(value)}: give a finite number, {meaning}.")
 
     def filter(
         self,

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from entrepot.errors import ParameterError
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_clock
+from entrepot.regimes.arguments import kind
 from entrepot.regimes.events import Events, grid_time
 from entrepot.regimes.intensity import SIDES, Marks, channel_intensity, check_marks, event_marks, nanoseconds
 from entrepot.regimes.path import RegimePath
@@ -37,6 +39,12 @@ class RegimeModel:
 
     def __post_init__(self) -> None:
         check_marks(self.marks)
+        for risk in RISK_CHANNELS:
+            detector = getattr(self, risk)
+            if not isinstance(detector, ThresholdDetector):
+                raise ParameterError(
+                    f"{risk} is {kind(detector)}: give a detector, such as ThresholdDetector(threshold=2.5)."
+                )
 
     def walk_forward(self, market: Market, events: Events) -> RegimePath:
         """Run both detectors over every step of the market; row t uses events known at or before step t only.
@@ -48,6 +56,11 @@ class RegimeModel:
             market: its grid and session count are used, its prices are not.
             events: what happened; those known before the first step count with what is left of them.
         """
+        if not (isinstance(market, Market) and isinstance(events, Events)):
+            raise ParameterError(
+                f"walk_forward was given {kind(market)} and {kind(events)}: give the market first, then "
+                "events such as load_events()."
+            )
         time = grid_time(market.grid)
         clock = np.ascontiguousarray(market.session_count, dtype=np.float64)
         seen = events.known_by(time[-1]).frame

@@ -205,7 +205,7 @@ def by_event(ledger: Ledger, events: pd.DataFrame, sessions: float = 5) -> pd.Da
         ParameterError: where `sessions` is not positive.
         DataError: where `events` lack a column or a time.
     """
-    if not np.isfinite(sessions) or sessions <= 0:
+    if not isinstance(sessions, int | float | np.number) or not np.isfinite(sessions) or sessions <= 0:
         raise ParameterError(f"sessions is {sessions!r}: give a positive number of sessions after each event")
     ordered = check_events(events)
     time = pd.DatetimeIndex(ledger.equity.index).as_unit("ns").asi8
@@ -250,6 +250,11 @@ def by_event(ledger: Ledger, events: pd.DataFrame, sessions: float = 5) -> pd.Da
 def check_events(events: pd.DataFrame) -> pd.DataFrame:
     """Return `events` in order of known_at with their names as the index, or say what is missing."""
     wanted = ["known_at", "title", "channel", "direction", "severity"]
+    if not isinstance(events, pd.DataFrame):
+        raise ParameterError(
+            f"events is of type {type(events).__name__}: give load_events(), or a frame with "
+            f"{', '.join(wanted)}"
+        )
     missing = [name for name in wanted if name not in events.columns]
     if missing:
         raise DataError(
@@ -257,7 +262,16 @@ def check_events(events: pd.DataFrame) -> pd.DataFrame:
             "as load_events().frame has them"
         )
     frame = events.set_index(events["event_id"].astype(str)) if "event_id" in events.columns else events
-    known = pd.to_datetime(frame["known_at"])
+    try:
+        known = pd.to_datetime(frame["known_at"])
+        frame = frame.astype({"direction": float, "severity": float})
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"the events cannot be read ({' '.join(str(error).split())}): give times in UTC in known_at and "
+            "numbers in direction and severity"
+        ) from error
+    if not isinstance(known.dtype, pd.DatetimeTZDtype):
+        raise DataError("known_at has an empty or a zoneless time: give each event a time in UTC")
     if known.isna().any() or known.dt.tz is None:
         raise DataError("known_at has an empty or a zoneless time: give each event a time in UTC")
     frame = frame.assign(known_at=known.dt.tz_convert("UTC").dt.as_unit("ns"))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.reports.findings import Findings
+from entrepot.reports.metrics import ruin_note
 
 # After three half-lives of 20 sessions an eighth is left of what started the episode before.
 INDEPENDENT_AFTER = 60
@@ -22,6 +23,9 @@ def caveats_of(found: Findings, given: Sequence[str] = ()) -> list[str]:
         given: further ones, such as those of the regime path; what they say already is not said again.
     """
     out = list(given)
+    ruin = ruin_note(found.ledger)
+    if ruin:
+        out.insert(0, f"{ruin[0].upper()}{ruin[1:]}: no lender would have let the run go on from there.")
     said = " ".join(given)
     if found.simulated:
         out.append(

@@ -50,7 +50,7 @@ def fill_timing(market: Market, targets: TargetArrays, costs: Costs | None = Non
         lines print: ``own closes`` (both legs at the closes of the decision's date, no costs), ``next step``
         (each leg at its venue's next step, no costs), ``next step, net`` (after all costs), and the number
         of ``round trips``. A pair finances itself, so its profit is an excess return. NaN where it never
-        traded.
+        traded, or where a line never printed.
 
     Raises:
         ParameterError: when the targets link no pair.
@@ -63,7 +63,7 @@ def fill_timing(market: Market, targets: TargetArrays, costs: Costs | None = Non
         tuple(targets.pairs),
         targets.pair_weights / max(float(largest), 1.0),
     )
-    own = profit_by_pair(_at_own_closes(market, plan), plan.pairs)
+    own = _own_close_profit(market, plan)
     free = profit_by_pair(backtest(market, plan, costs=Costs.none()), plan.pairs)
     paid = profit_by_pair(backtest(market, plan, costs=costs), plan.pairs)
     emitted = np.isfinite(plan.pair_weights) & (plan.pair_weights != 0.0)
@@ -80,7 +80,7 @@ def fill_timing(market: Market, targets: TargetArrays, costs: Costs | None = Non
 def profit_by_pair(ledger: Ledger, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Daily profit of each pair's two lines as a fraction of the day's opening equity, sessions by ADR.
 
-    NaN before both lines print and after one has stopped.
+    NaN before both lines print and after one has stopped; NaN throughout where one never prints.
     """
     market = ledger.market
     booked = ledger.contributions.T.groupby(level="instrument").sum().T
@@ -91,6 +91,9 @@ def profit_by_pair(ledger: Ledger, pairs: Sequence[tuple[str, str]]) -> pd.DataF
         earned = booked.reindex(columns=list(pair), fill_value=0.0).sum(axis=1).to_numpy()
         series = np.bincount(day, weights=earned)[: len(opening)] / opening
         printed = [np.flatnonzero(market.price[symbol].notna()) for symbol in pair]
+        if not all(len(steps) for steps in printed):
+            profit[pair[1]] = pd.Series(np.nan, index=opening.index)
+            continue
         first, last = max(steps[0] for steps in printed), min(steps[-1] for steps in printed)
         profit[pair[1]] = series.where(
             (np.arange(len(opening)) > day[first]) & (np.arange(len(opening)) <= day[last])
@@ -105,7 +108,7 @@ def sharpe(excess: pd.DataFrame) -> pd.Series[Any]:
     return ratio
 
 
-def _at_own_closes(market: Market, plan: _Pairs) -> Ledger:
+def _own_close_profit(market: Market, plan: _Pairs) -> pd.DataFrame:
     """Run the pairs on a calendar of dates, both legs filled at the closes of the date of the decision."""
     grid = market.grid
     closes, wanted = {}, {}
@@ -119,11 +122,19 @@ def _at_own_closes(market: Market, plan: _Pairs) -> Ledger:
                 series[series.index >= pd.Timestamp(split.ex_date)] *= float(split.factor)
             closes[symbol] = series
         together = closes[pair[0]].notna() & closes[pair[1]].notna()
+        if not together.any():
+            del closes[pair[0]], closes[pair[1]]
+            continue
         for symbol in pair:
             closes[symbol] = closes[symbol].where(together)
         weight = pd.Series(plan.pair_weights[:, p], index=pd.DatetimeIndex(grid["session"])).dropna()
         weight = weight[~weight.index.duplicated(keep="last")]
         wanted[pair[0]], wanted[pair[1]] = weight, -weight
+    names = [adr for _, adr in plan.pairs]
+    if not closes:
+        return pd.DataFrame(columns=names, dtype=float)
     prices = pd.DataFrame(closes).dropna(how="all")
     daily = replace(Market.from_prices(prices), label=market.label)
-    return backtest(daily, pd.DataFrame(wanted).reindex(prices.index), costs=Costs.none(), fill="same_step")
+    ledger = backtest(daily, pd.DataFrame(wanted).reindex(prices.index), costs=Costs.none(), fill="same_step")
+    kept = [pair for pair in plan.pairs if pair[0] in closes]
+    return profit_by_pair(ledger, kept).reindex(columns=names)

@@ -177,10 +177,12 @@ def leg_exposure(ledger: Ledger) -> pd.DataFrame:
 
     Returns:
         Session dates by leg ("Hong Kong", "New York"); "long" and "short" where all lines trade on one
-        venue. NaN where equity is not positive.
+        venue, no column where nothing was ever held. NaN where equity is not positive.
     """
     chosen = np.asarray(ledger.market.decision_steps, dtype=bool)
     weight = ledger.exposure[chosen].set_axis(ledger.daily.index)
+    if weight.shape[1] == 0:  # nothing was ever held
+        return pd.DataFrame(index=ledger.daily.index)
     weight = weight.where(ledger.daily > 0)
     venues = list(dict.fromkeys(weight.columns.get_level_values(1)))
     if len(venues) < 2:

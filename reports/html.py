@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from entrepot.errors import ParameterError
 from entrepot.reports import sections
 from entrepot.reports.caveats import caveats_of
-from entrepot.reports.files import write_whole
+from entrepot.reports.files import check_target, write_whole
 from entrepot.reports.findings import Findings, gather
 from entrepot.reports.page_text import headline
 from entrepot.reports.style import money
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from entrepot.engine.result import Ledger
 
 TEMPLATES = Path(__file__).parent / "templates"
+SUFFIXES = (".html", ".htm")
 
 
 def report(
@@ -50,7 +51,7 @@ def report(
 
     Args:
         ledger: a finished run.
-        path: file to write; it is replaced whole or not at all.
+        path: file to write, ``.html`` or ``.htm``; it is replaced whole or not at all.
         states: (T,) integers into `names`, the regime decided at each step; None leaves regimes out.
         names: regimes; needed with `states`.
         events: as in `by_event`; None leaves events out.
@@ -68,11 +69,12 @@ def report(
         The path written.
 
     Raises:
-        ParameterError: where the folder does not exist, or `states`, `names` or `rows` do not fit.
+        ParameterError: where the file cannot be written, or `states`, `names`, `rows` or tables do not fit.
     """
     if rows < 1:
         raise ParameterError(f"rows is {rows!r}: give how many fills to show from each end, at least 1")
-    target = Path(path)
+    target = check_target(path, SUFFIXES)
+    check_tables(sensitivity, extra)
     found = gather(
         ledger, states=states, names=names, events=events, premium=premium, title=title, benchmark=benchmark,
         sessions=sessions,
@@ -92,6 +94,19 @@ def report(
     page = render(found, shown, caveats_of(found, caveats))
     write_whole(target, lambda file: file.write(page.encode("utf-8")))
     return target
+
+
+def check_tables(sensitivity: object, extra: object) -> None:
+    """Refuse tables that are not frames."""
+    if sensitivity is not None and not isinstance(sensitivity, pd.DataFrame):
+        raise ParameterError(
+            f"sensitivity is of type {type(sensitivity).__name__}: give a DataFrame, one row per case"
+        )
+    frames = extra.values() if isinstance(extra, Mapping) else None
+    if extra is not None and (frames is None or not all(isinstance(f, pd.DataFrame) for f in frames)):
+        raise ParameterError(
+            f"extra is of type {type(extra).__name__}: give a mapping of titles to DataFrames"
+        )
 
 
 def render(found: Findings, parts: Sequence[sections.Section], caveats: Sequence[str]) -> str:

@@ -58,6 +58,8 @@ def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: in
     and Omega on the return in excess of the policy rate, which is taken as zero where it is not known. A
     number that is not defined is NaN, never infinite, and the row "Undefined" says why.
 
+    * Interest Earned: net interest on cash and rebate on short proceeds, base currency. It is in the total
+      return; the Sharpe ratio counts only what exceeds the policy rate, and can be negative beside a gain.
     * Annualized Return: compounded, ``prod(1 + r) ** (252 / n) - 1``. Calmar: that over the largest drawdown.
     * Sortino: mean excess over the root mean square of its negative part, annualised. Omega: threshold 0.
     * Monthly Sharpe: returns compounded by calendar month, the first and last one as they are, 12 a year.
@@ -103,6 +105,7 @@ def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: in
     }
     put("End Value", end, "the last equity is missing")
     put("Total Return [%]", 100 * (end / ledger.capital - 1), "the last equity is missing")
+    sheet.figures["Interest Earned"] = interest_earned(ledger)
     if benchmark is not None:
         value, reason = benchmark_return(benchmark, daily.index)
         put("Benchmark Return [%]", 100 * value, reason)
@@ -179,7 +182,7 @@ def return_statistics(
     sheet.put("Monthly Sharpe", *monthly_sharpe(returns, excess))
     sheet.put("Lag-adjusted Sharpe", *lag_adjusted_sharpe(over, lags))
     sheet.figures["Sharpe Lags"] = lags
-    falls = bool((over < 0).any())
+    falls = bool((over < -1e-14).any())
     sheet.put(
         "Sortino Ratio",
         float(metric.sortino_ratio(over, annualization=year)) if falls else np.nan,
@@ -258,6 +261,10 @@ def drawdown(daily: pd.Series[Any]) -> tuple[float, Any]:
 
 def benchmark_return(benchmark: pd.Series[Any], sessions: pd.Index[Any]) -> tuple[float, str]:
     """Return of a benchmark's levels over the sessions: the value, and the reason where it is NaN."""
+    if not isinstance(benchmark, pd.Series):
+        raise DataError(
+            f"the benchmark is of type {type(benchmark).__name__}: give a Series of levels by date or time"
+        )
     levels = benchmark.dropna()
     index = levels.index
     if not isinstance(index, pd.DatetimeIndex):
@@ -287,6 +294,25 @@ def turnover(ledger: Ledger) -> tuple[str, float, str]:
     fills = ledger.fills
     traded = float((fills["notional"] * fills["fx"]).sum()) if len(fills) else 0.0
     return name, traded / years / mean, "a fill has no value in base currency"
+
+
+def interest_earned(ledger: Ledger) -> float:
+    """Interest on cash, less what was paid on debts, and rebate on shorts, in base currency."""
+    sums = ledger.contributions.sum()
+    if len(sums) == 0:
+        return 0.0
+    earned = sums.index.get_level_values(0).isin(["interest", "rebate"])
+    return float(sums[earned].sum())
+
+
+def ruin_note(ledger: Ledger) -> str:
+    """Say when equity first was at or below zero; nothing where it never was."""
+    below = ledger.equity <= 0
+    if not below.any():
+        return ""
+    first: Any = below.idxmax()
+    how = "below zero" if float(ledger.equity[first]) < 0 else "to zero"
+    return f"equity fell {how} on {first:%Y-%m-%d}"
 
 
 def cost_groups(ledger: Ledger) -> pd.Series[Any]:

@@ -145,7 +145,8 @@ def draw_drawdown(ax: Axes, found: Findings, theme: Theme) -> None:
         fall = 100 * (level / np.maximum.accumulate(level) - 1)
         ax.fill_between(found.sampled, fall, 0, color=theme.lines[0], alpha=0.25, linewidth=0)
         ax.plot(found.sampled, fall, color=theme.lines[0], linewidth=0.7)
-    ax.set_ylim(top=0)
+    low = ax.get_ylim()[0]
+    ax.set_ylim(low if low < 0 else -1, 0)
     title(ax, "Drawdown, %", theme)
 
 
@@ -289,14 +290,15 @@ def draw_monthly(ax: Axes, found: Findings, theme: Theme) -> None:
     reach = float(np.nanmax(np.abs(months))) if np.isfinite(months).any() else 1.0
     tint = LinearSegmentedColormap.from_list("signed", [theme.shade_loss, theme.paper, theme.shade_gain])
     rows = max(len(table), 5)
-    ax.imshow(
-        months,
-        cmap=tint,
-        vmin=-(reach or 1),
-        vmax=reach or 1,
-        aspect="auto",
-        extent=(-0.5, 11.5, len(table) - 0.5, -0.5),
-    )
+    if len(table):
+        ax.imshow(
+            months,
+            cmap=tint,
+            vmin=-(reach or 1),
+            vmax=reach or 1,
+            aspect="auto",
+            extent=(-0.5, 11.5, len(table) - 0.5, -0.5),
+        )
     for y in range(len(table)):
         for x in range(13):
             if np.isfinite(value[y, x]):

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from entrepot.errors import ParameterError
 from entrepot.reports import page_text, panels
-from entrepot.reports.files import write_whole
+from entrepot.reports.files import check_target, write_whole
 from entrepot.reports.findings import Findings, gather
 from entrepot.reports.style import LIGHT, Theme
 
@@ -59,19 +58,17 @@ def tear_sheet(
         The figure, free of pyplot: nothing to close, no display needed.
 
     Raises:
-        ParameterError: on another kind of file, or where `states` and `names` do not fit.
+        ParameterError: where the file cannot be written or is of another kind, or where `states` and `names`
+            do not fit.
     """
-    if path is not None and Path(path).suffix.lower() not in SUFFIXES:
-        raise ParameterError(
-            f"{Path(path).name} cannot be written: give a name ending in {', '.join(SUFFIXES)}"
-        )
+    target = None if path is None else check_target(path, SUFFIXES)
     found = gather(
         ledger, states=states, names=names, events=events, premium=premium, title=title, benchmark=benchmark,
         sessions=sessions,
     )  # fmt: skip
     figure = draw_page(found)
-    if path is not None:
-        save(figure, Path(path), LIGHT)
+    if target is not None:
+        save(figure, target, LIGHT)
     return figure
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError
+from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
+from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.pair_history import (
     averaged_premium,
@@ -29,7 +30,10 @@ from entrepot.strategies.targets import (
     latest,
     require,
     require_band,
+    require_choice,
+    require_market,
     require_path,
+    require_symbols,
     sessions_of,
 )
 
@@ -63,8 +67,9 @@ class LongHKShortADR(Parametrised):
             the day's same-date premium alone, half of it overnight news; with ``span=1`` its plain z-score is
             the trade that looks splendid when filled at its own closes (see `fill_timing`).
         span: of the exponentially weighted mean, in observations.
-        weight: of equity in each Hong Kong leg, the largest one in ``delisting_hedge``; no more than
-            1 / number of pairs.
+        weight: of equity in each Hong Kong leg, the largest one in ``delisting_hedge``; taken as given,
+            however many pairs there are, since a share of their number would depend on later listings. The
+            default keeps thirteen pairs wholly hedged below a gross weight of 1 a side (13 x 0.075 = 0.975).
         pairs: ADR or Hong Kong symbols to trade; None: every pair of the market.
         reverse: also take the other side (short HK / long ADR when the ADR is cheap), where the Hong Kong
             line may be shorted.
@@ -80,18 +85,16 @@ class LongHKShortADR(Parametrised):
     lookback: int = 60
     signal: str = "averaged"
     span: float = 10.0
-    weight: float = 0.10
+    weight: float = 0.075
     pairs: Sequence[str] | None = None
     reverse: bool = False
     round_trip_bps: float | None = None
     drift_band: float = 0.10
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ParameterError(f"mode is {self.mode!r}: give one of {', '.join(map(repr, MODES))}")
-        if self.signal not in SIGNALS:
-            raise ParameterError(f"signal is {self.signal!r}: give one of {', '.join(map(repr, SIGNALS))}")
-        require("entry", self.entry, 1e-6)
+        require_choice("mode", self.mode, MODES)
+        require_choice("signal", self.signal, SIGNALS)
+        require("entry", self.entry, 0, above=True)
         require("lookback", self.lookback, 3, whole=True)
         require("span", self.span, 1)
         require("weight", self.weight, 0)
@@ -103,10 +106,10 @@ class LongHKShortADR(Parametrised):
             )
         if self.round_trip_bps is not None:
             require("round_trip_bps", self.round_trip_bps, 0)
-        if isinstance(self.pairs, str):
-            object.__setattr__(self, "pairs", (self.pairs,))
-        elif self.pairs is not None:
-            object.__setattr__(self, "pairs", tuple(self.pairs))
+        if not isinstance(self.reverse, (bool, np.bool_)):
+            raise ParameterError(f"reverse is {kind(self.reverse)}: give True or False")
+        if self.pairs is not None:
+            object.__setattr__(self, "pairs", require_symbols("pairs", self.pairs))
 
     def targets(self, market: Market, path: RegimePath | None = None) -> Targets:
         """Return the pairs' targets at every step, each made from what was known at that step.
@@ -118,17 +121,19 @@ class LongHKShortADR(Parametrised):
         Raises:
             ParameterError: when a pair asked for is not in the market, or the path is missing or misfits.
         """
+        require_market(market, "LongHKShortADR")
         chosen = self._chosen(market)
         steps = decisions(market)
-        weight = min(self.weight, 1.0 / len(chosen))
         if self.mode == "convergence":
             state, notes, signals = self._convergence(market, chosen, steps)
         else:
             state, notes, signals = self._hedge(market, chosen, steps, path)
-        emitted = changes(weight * state)
+        emitted = changes(self.weight * state)
         emitted[departed(market)[np.ix_(steps, columns_of(market, chosen.index))]] = np.nan
         pair_weights = np.full((len(market), len(chosen)), np.nan)
         pair_weights[steps] = emitted
+        if self.weight == 0:
+            notes = ("can never trade: weight is 0", *notes)
         return Targets(
             weights=np.full(market.price.shape, np.nan),
             pairs=tuple(zip(chosen["hk"], chosen.index, strict=True)),
@@ -150,7 +155,8 @@ class LongHKShortADR(Parametrised):
         unknown = [name for name in self.pairs if name not in adr_of]
         if unknown or not self.pairs:
             raise ParameterError(
-                f"pairs is {list(self.pairs)}: give ADR or Hong Kong symbols among {', '.join(pairs.index)}"
+                f"pairs is {shown(list(self.pairs))}: give ADR or Hong Kong symbols among "
+                f"{', '.join(pairs.index)}"
             )
         return pairs.loc[list(dict.fromkeys(adr_of[name] for name in self.pairs))]
 
@@ -167,7 +173,7 @@ class LongHKShortADR(Parametrised):
         for p in range(len(pairs)):
             seen = np.isfinite(clean[:, p])
             smooth = pd.Series(clean[seen, p]).ewm(span=self.span).mean()
-            window = smooth.rolling(int(self.lookback))
+            window = smooth.rolling(min(int(self.lookback), len(smooth) + 1))
             signal[seen, p] = smooth
             mean[seen, p] = window.mean()
             deviation[seen, p] = window.std()
@@ -190,7 +196,8 @@ class LongHKShortADR(Parametrised):
         hk_shortable = shortable[pairs["hk"]].to_numpy(bool)
         state = 1.0 * (rich & adr_shortable) - 1.0 * (cheap & hk_shortable & self.reverse)
 
-        notes = [missed("rich", entries(rich), ~adr_shortable, adrs)]
+        notes = [self._never(int(np.isfinite(clean).sum(axis=0).max()))]
+        notes += [missed("rich", entries(rich), ~adr_shortable, adrs)]
         if self.reverse:
             notes.append(missed("cheap", entries(cheap), ~hk_shortable, hks))
         elif entries(cheap).sum():
@@ -203,6 +210,18 @@ class LongHKShortADR(Parametrised):
         session = sessions_of(market, steps)
         signals = {name: pd.DataFrame(v, session, pairs.index, copy=True) for name, v in series.items()}
         return state, tuple(note for note in notes if note), signals
+
+    def _never(self, longest: int) -> str:
+        """Say why no pair can ever be entered, nothing where one can."""
+        if self.lookback > longest:
+            return f"can never trade: lookback is {self.lookback} and no pair has more than {longest} premia"
+        largest = (self.lookback - 1) / self.lookback**0.5
+        if self.entry >= largest:
+            return (
+                f"can never trade: entry is {self.entry:g} and a z-score among {self.lookback} observations "
+                f"stays below {largest:.2f}"
+            )
+        return ""
 
     # -- delisting hedge -----------------------------------------------------------------------------------
 
@@ -219,8 +238,13 @@ class LongHKShortADR(Parametrised):
             quoted &= latest(market.prices[:, columns_of(market, legs)], steps)[1] <= STALE_SESSIONS
         shortable = market.instruments["shortable"][pairs.index].to_numpy(bool)
         notes: tuple[str, ...] = ()
+        if not level.any():
+            notes = ("never trades: the path's delisting escalation never calls for a hedge",)
         if not shortable.all():
-            notes = (f"no hedge in {', '.join(pairs.index[~shortable])}: the ADR may not be shorted",)
+            notes = (
+                *notes,
+                f"no hedge in {', '.join(pairs.index[~shortable])}: the ADR may not be shorted",
+            )
         session = sessions_of(market, steps)
         frame = pd.DataFrame({"escalation": escalation, "relief": relief, "level": level}, index=session)
         return level[:, None] * (quoted & shortable), notes, {"hedge": frame}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from types import NoneType
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.market import Market
+from entrepot.regimes.arguments import kind, short
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.targets import (
     STALE_SESSIONS,
@@ -24,7 +26,9 @@ from entrepot.strategies.targets import (
     latest,
     require,
     require_band,
+    require_market,
     require_path,
+    require_symbols,
     sessions_of,
 )
 
@@ -97,15 +101,28 @@ class SectorRotation(Parametrised):
         require_band(self.drift_band)
         if isinstance(self.universe, str) and self.universe not in UNIVERSES:
             raise ParameterError(
-                f"universe is {self.universe!r}: give 'auto', 'etf', 'hk' or a sequence of symbols"
+                f"universe is {shown(self.universe)}: give 'auto', 'etf', 'hk' or a sequence of symbols"
             )
+        for name in ("lookback", "top", "rebalance", "skip"):  # 60.0 is whole, but counts no rows
+            object.__setattr__(self, name, int(getattr(self, name)))
         if not isinstance(self.universe, str):
-            object.__setattr__(self, "universe", tuple(self.universe))
+            object.__setattr__(self, "universe", require_symbols("universe", self.universe))
+        if not isinstance(self.tilts, (Mapping, NoneType)):
+            raise ParameterError(
+                f"tilts is {kind(self.tilts)}: give numbers by regime and sector, such as load_tilts()"
+            )
         for regime, by_sector in (self.tilts or {}).items():
             if regime not in RegimePath.names:
-                raise ParameterError(f"tilts names the regime {regime!r}: give {', '.join(RegimePath.names)}")
+                raise ParameterError(
+                    f"tilts names the regime {shown(regime)}: give {', '.join(RegimePath.names)}"
+                )
+            if not isinstance(by_sector, Mapping):
+                raise ParameterError(
+                    f"the tilts of {regime} are {kind(by_sector)}: give numbers by sector, such as "
+                    "{'it': -1}"
+                )
             for sector, tilt in by_sector.items():
-                require(f"the tilt of {sector} in {regime}", tilt, -100, 100)
+                require(f"the tilt of {short(sector)} in {regime}", tilt, -100, 100)
 
     def targets(self, market: Market, path: RegimePath | None = None) -> Targets:
         """Return the targets of every step, each made from what was known at that step.
@@ -117,6 +134,7 @@ class SectorRotation(Parametrised):
         Raises:
             ParameterError: when the universe is not in the market or the path has other steps.
         """
+        require_market(market, "SectorRotation")
         sectors, notes = self._sectors(market)
         columns = columns_of(market, sectors.index)
         names = list(dict.fromkeys(sectors))
@@ -144,9 +162,34 @@ class SectorRotation(Parametrised):
         return Targets(
             weights=weights,
             drift_band=self.drift_band,
-            notes=notes,
+            notes=(*self._remarks(names, len(steps), wanted), *notes),
             signals={"score": pd.DataFrame(scores, index=session, columns=names)},
         )
+
+    def _remarks(self, names: list[str], count: int, wanted: NDArray[np.float64]) -> tuple[str, ...]:
+        """Say what of the parameters has no effect in this market, and why nothing is ever held."""
+        remarks = []
+        if self.gross == 0:
+            remarks.append("can never trade: gross is 0")
+        elif self.lookback >= count:
+            remarks.append(
+                f"can never trade: lookback is {self.lookback} and the market has {count} New York sessions"
+            )
+        elif not wanted.any():
+            remarks.append(
+                f"never trades: no line of the universe has traded through {self.lookback} sessions on end"
+            )
+        if self.top > len(names):
+            remarks.append(
+                f"top is {self.top} and the universe has {len(names)} sectors: at most "
+                f"{len(names) / self.top:.0%} of gross is held"
+            )
+        tilted = {sector: None for by_sector in (self.tilts or {}).values() for sector in by_sector}
+        if unknown := [str(sector) for sector in tilted if sector not in names]:
+            remarks.append(
+                f"tilts without effect, since the universe has no such sector: {short(', '.join(unknown))}"
+            )
+        return tuple(remarks)
 
     def _allocate(
         self, score: NDArray[np.float64], ranked: NDArray[np.bool_], member: NDArray[np.float64]
@@ -163,8 +206,8 @@ class SectorRotation(Parametrised):
         self, count: int, tilt: NDArray[np.float64], regime: NDArray[np.int64]
     ) -> NDArray[np.intp]:
         """Decisions at which sectors are ranked: every ``rebalance``-th, and where the tilts change."""
-        number = np.arange(count) - self.lookback
-        due = number % self.rebalance == 0
+        number = np.arange(count) - min(self.lookback, count)
+        due = number % min(self.rebalance, count + 1) == 0
         other = (tilt[regime[1:]] != tilt[regime[:-1]]).any(axis=1)
         due[1:] |= other
         return np.flatnonzero(due & (number >= 0))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from types import NoneType
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError
+from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
+from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.targets import (
     Parametrised,
@@ -22,6 +23,8 @@ from entrepot.strategies.targets import (
     departed,
     require,
     require_band,
+    require_choice,
+    require_market,
     require_path,
 )
 
@@ -29,7 +32,7 @@ Part = Strategy | pd.DataFrame | None
 WEIGHTINGS = ("hard", "probability")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RegimeSwitch(Parametrised):
     """Follow, at each decision, the part that belongs to the regime.
 
@@ -68,18 +71,21 @@ class RegimeSwitch(Parametrised):
     def __post_init__(self) -> None:
         if not isinstance(self.path, RegimePath):
             raise ParameterError(
-                f"path is a {type(self.path).__name__}: give what model.walk_forward(market, events) returns"
+                f"path is {kind(self.path)}: give what model.walk_forward(market, events) returns"
             )
-        if self.weighting not in WEIGHTINGS:
-            raise ParameterError(f"weighting is {self.weighting!r}: give 'hard' or 'probability'")
+        require_choice("weighting", self.weighting, WEIGHTINGS)
         require("deadband", self.deadband, 0, 1)
         if self.drift_band is not None:
             require_band(self.drift_band)
         for name, part in zip(self.path.names, self.parts, strict=True):
             if isinstance(part, type) or not isinstance(part, (pd.DataFrame, Strategy, NoneType)):
                 raise ParameterError(
-                    f"{name} is a {type(part).__name__}: give a strategy, a weights frame, or None for cash"
+                    f"{name} is {kind(part)}: give a strategy, a weights frame, or None for cash"
                 )
+
+    def __repr__(self) -> str:
+        parts = [f"{name}={brief(part)}" for name, part in zip(self.path.names, self.parts, strict=True)]
+        return f"RegimeSwitch({', '.join(parts)}, weighting={self.weighting!r})"
 
     @property
     def parts(self) -> tuple[Part, Part, Part, Part]:
@@ -96,6 +102,7 @@ class RegimeSwitch(Parametrised):
         Raises:
             ParameterError: when the switch's path was made for other steps.
         """
+        require_market(market, "RegimeSwitch")
         own = require_path(market, self.path, "RegimeSwitch")
         made = self._targets_of_parts(market, own)
         present = [targets for targets in made if targets is not None]
@@ -187,11 +194,29 @@ class RegimeSwitch(Parametrised):
     def _notes(self, made: list[Targets | None]) -> tuple[str, ...]:
         """The parts' notes, each after the name of its regimes."""
         notes: list[str] = []
+        if all(targets is None for targets in made):
+            notes.append("can never trade: every part is None, which is cash")
         for targets in dict.fromkeys(made):
             if targets is not None:
                 names = [name for name, other in zip(self.path.names, made, strict=True) if other is targets]
                 notes += [f"{' and '.join(names)}: {note}" for note in targets.notes]
         return tuple(notes)
+
+
+def brief(part: object) -> str:
+    """Return a part in a few words: a strategy's name, its mode and what differs from the defaults."""
+    if part is None:
+        return "None"
+    if isinstance(part, pd.DataFrame):
+        return f"DataFrame({len(part)} rows, {part.shape[1]} columns)"
+    if isinstance(part, RegimeSwitch) or not isinstance(part, Parametrised):
+        return f"{type(part).__name__}(...)"
+    own = fields(part)  # type: ignore[arg-type]
+    told = [
+        f.name for f in own if f.name == "mode" or f.default is MISSING or getattr(part, f.name) != f.default
+    ]
+    words = [f"{name}={shown(getattr(part, name))}" for name in told]
+    return f"{type(part).__name__}({', '.join(words + ['...'] * (len(told) < len(own)))})"
 
 
 def same(one: Part, other: Part) -> bool:

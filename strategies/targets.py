@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError, TargetError
+from entrepot.errors import ParameterError, TargetError, is_number
 from entrepot.markets.frames import weights_on_grid
 from entrepot.markets.market import Market
+from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
 
 STALE_SESSIONS = 5  # an observation older than this many New York sessions is no longer an observation
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Targets:
     """Wanted weights of equity, by the step at which they are decided.
 
@@ -60,10 +61,18 @@ class Targets:
             raise TargetError("a weight is infinite: give a finite weight, 0 to get out, NaN to leave alone")
         if len(set(self.pairs)) != len(self.pairs):
             raise TargetError("a pair occurs twice among the linked pairs: add its weights into one column")
-        if not self.drift_band > 0:
-            raise TargetError(f"drift_band is {self.drift_band}: give a positive fraction, or inf for never")
+        if not (is_number(self.drift_band) and self.drift_band > 0):
+            raise TargetError(
+                f"drift_band is {kind(self.drift_band)}: give a positive fraction, or inf for never"
+            )
         object.__setattr__(self, "weights", single)
         object.__setattr__(self, "pair_weights", paired)
+
+    def __repr__(self) -> str:
+        steps, lines = len(self.weights), int(np.isfinite(self.weights).any(axis=0).sum())
+        pairs = int(np.isfinite(self.pair_weights).any(axis=0).sum())
+        said = [f"{n} {what}{'s' * (n != 1)}" for n, what in ((pairs, "pair"), (lines, "line")) if n]
+        return f"Targets({steps} steps: {', '.join(said) or 'nothing wanted'})"
 
     @classmethod
     def from_frame(cls, market: Market, frame: pd.DataFrame) -> Targets:
@@ -128,26 +137,59 @@ class Parametrised:
         return replace(self, **changes)  # type: ignore[type-var]
 
 
-def require(name: str, value: object, low: float, high: float = np.inf, *, whole: bool = False) -> None:
-    """Refuse a parameter that is not a finite number (a whole one) in ``low <= value <= high``."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    size = float(value) if number else np.nan  # type: ignore[arg-type]
-    if not (np.isfinite(size) and low <= size <= high) or (whole and size != int(size)):
-        kind = "a whole number" if whole else "a number"
-        bounds = f"of at least {low:g}" if high == np.inf else f"from {low:g} to {high:g}"
-        raise ParameterError(f"{name} is {value!r}: give {kind} {bounds}")
+def require(
+    name: str, value: object, low: float, high: float = np.inf, *, whole: bool = False, above: bool = False
+) -> None:
+    """Refuse a parameter that is not a finite number (a whole one) in ``low <= value <= high``.
+
+    ``above``: the number must lie above ``low``, which is 0.
+    """
+    fits = is_number(value) and abs(value) < np.inf and (low < value if above else low <= value <= high)
+    if not fits or (whole and value != int(value)):  # type: ignore[call-overload]
+        what = "a whole number" if whole else "a positive number" if above else "a number"
+        bounds = "" if above else f" of at least {low:g}" if high == np.inf else f" from {low:g} to {high:g}"
+        raise ParameterError(f"{name} is {kind(value)}: give {what}{bounds}")
+
+
+def require_choice(name: str, value: object, allowed: Iterable[str]) -> None:
+    """Refuse what is not one of a few words."""
+    allowed = tuple(allowed)
+    if not isinstance(value, str) or value not in allowed:
+        raise ParameterError(f"{name} is {kind(value)}: give {' or '.join(map(repr, allowed))}")
+
+
+def require_symbols(name: str, value: object) -> tuple[str, ...]:
+    """Return symbols in a tuple, one given by itself included; refuse what does not hold symbols in order."""
+    if isinstance(value, str):
+        return (value,)
+    symbols = tuple(value) if isinstance(value, Iterable) and not isinstance(value, (Set, Mapping)) else (0,)
+    if not all(isinstance(symbol, str) for symbol in symbols):
+        raise ParameterError(f"{name} is {kind(value)}: give a list of symbols, such as ['BABA', 'JD']")
+    return symbols
+
+
+def require_market(market: object, who: str) -> None:
+    """Refuse what is not a market."""
+    if not isinstance(market, Market):
+        raise ParameterError(
+            f"{who}.targets was given {kind(market)}: give a market, such as simulate_market() or "
+            "load_market(folder)"
+        )
 
 
 def require_band(value: object) -> None:
     """Refuse a drift band that is neither a positive number nor inf."""
-    if value != np.inf:
-        require("drift_band", value, 1e-6)
+    if not (is_number(value) and value == np.inf):
+        require("drift_band", value, 0, above=True)
 
 
 def require_path(market: Market, path: RegimePath | None, who: str) -> RegimePath:
     """Return the path if it is there and was made for this market's steps."""
-    if path is None:
-        raise ParameterError(f"{who} needs a regime path: pass path=model.walk_forward(market, events)")
+    if not isinstance(path, RegimePath):
+        given = "" if path is None else f" and was given {kind(path)}"
+        raise ParameterError(
+            f"{who} needs a regime path{given}: pass path=model.walk_forward(market, events)"
+        )
     if len(path.time) != len(market):
         raise ParameterError(
             f"the regime path has {len(path.time)} steps and the market {len(market)}: make the path from "

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import entrepot as ep
-from entrepot.cli import main
+from entrepot.cli import _show_notes, main
 from entrepot.job import default_plan, pair_fill_timing, run_main_job
 
 START, END = "2019-06-03", "2022-12-30"
@@ -167,6 +167,11 @@ def test_the_command_runs_as_a_newcomer_would(tmp_path: Path) -> None:
         ["--start", "2025-01-01", "--end", "2020-01-01"],
         ["--start", "yesterday"],
         ["--out", "a_file"],
+        ["--out", "a_file/x"],
+        ["--out", ""],
+        ["--out", "/proc/xx"],
+        ["--out", "x" * 300],
+        ["--start", "yesterday", "--out", "new/deep"],
     ],
 )
 def test_bad_input_ends_with_one_sentence_and_nothing_written(
@@ -180,3 +185,60 @@ def test_bad_input_ends_with_one_sentence_and_nothing_written(
     assert spoken.err.startswith("entrepot: ")
     assert spoken.err.count("\n") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["a_file"]
+
+
+@pytest.fixture
+def no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object, **named: object) -> None:
+        raise AssertionError("the run began")
+
+    monkeypatch.setattr("entrepot.job.load_events", refuse)
+
+
+@pytest.mark.usefixtures("no_run")
+@pytest.mark.parametrize("out", ["", "a_file", "a_file/x", "/proc/xx", "x" * 300, "full"])
+def test_a_folder_that_cannot_be_used_is_refused_before_the_run(
+    out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").write_text("in the way")
+    (tmp_path / "full" / "report.html").mkdir(parents=True)
+    assert main(["demo", "--out", out]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert [p.name for p in (tmp_path / "full").iterdir()] == ["report.html"]
+
+
+def test_an_interrupt_prints_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("entrepot.job.load_events", interrupt)
+    assert main(["demo", "--out", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err == "entrepot: interrupted\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_short_run_before_most_listings_is_shown_for_people(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--end", "2018-06-01", "--out", str(tmp_path)]) == 0
+    spoken = capsys.readouterr().out
+    rows = {line[:24].strip(): line[24:].strip() for line in spoken.splitlines()}
+    assert rows["Start Value"] == "10,000,000"
+    assert rows["Period"] == "150 days"
+    assert "Undefined" not in rows
+    assert "NaN" not in spoken
+    assert spoken.index("Sharpe Ratio") < spoken.index("notes on the market")
+
+
+def test_many_notes_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    _show_notes("market", ["a note"] * 80)
+    assert capsys.readouterr().out == "80 notes on the market, all of them in the report\n\n"
+
+
+def test_the_help_says_that_files_are_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["demo", "--help"])
+    assert "replaced" in capsys.readouterr().out

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+import pandas as pd
 from tqdm import tqdm
 
 import entrepot as ep
-from entrepot.job import TIMING_TITLE, Outcome, run_main_job
+from entrepot.job import REPORT, TEAR_SHEET, TIMING_TITLE, Outcome, run_main_job
+from entrepot.reports.style import source_name
 
 STAGES = 8
+NOTES = 8  # more of a kind are counted, not listed
+MONEY = {"Start Value", "End Value", "Interest Earned", "Expectancy", "P&L", "Costs", "Total Costs"}
+COUNTS = {"Sessions", "Episodes", "Orders Dropped"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code, 2 with one sentence on the error stream for unusable input."""
+    """Run a command; return its exit code: 2 with one sentence for unusable input, 130 when interrupted."""
     parser = argparse.ArgumentParser(prog="entrepot", description=ep.__doc__)
     parser.add_argument("--version", action="version", version=f"entrepot {ep.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -23,7 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument(
         "--prices", metavar="DIR", help="folder of daily price files; a simulated market without it"
     )
-    demo.add_argument("--out", metavar="DIR", default="out", help="folder for the report (default: out)")
+    demo.add_argument(
+        "--out",
+        metavar="DIR",
+        default="out",
+        help=f"folder for {REPORT} and {TEAR_SHEET}; files of these names in it are replaced (default: out)",
+    )
     demo.add_argument(
         "--start", metavar="DATE", default="2018-01-02", help="first session (default: 2018-01-02)"
     )
@@ -34,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ep.EntrepotError as error:
         print(f"entrepot: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("entrepot: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -44,7 +59,10 @@ def _demo(given: argparse.Namespace) -> None:
         end = {} if given.end is None else {"end": given.end}
         return ep.simulate_market(start=given.start, events=events.frame, **end)
 
-    with tqdm(total=STAGES, bar_format="{desc:<48}{bar:20} {elapsed}", file=sys.stderr, disable=None) as bar:
+    # A terminal may report no width at all, which tqdm would take for no room.
+    width, height = shutil.get_terminal_size()
+    form = "{desc:<48}{bar:20} {elapsed}"
+    with tqdm(total=STAGES, bar_format=form, file=sys.stderr, disable=None, ncols=width, nrows=height) as bar:
 
         def stage(name: str) -> None:
             bar.set_description_str(name, refresh=False)
@@ -57,24 +75,62 @@ def _demo(given: argparse.Namespace) -> None:
 def _show(outcome: Outcome) -> None:
     result = outcome.result
     print(result.label)
-    for note in result.market.notes:
-        print(f"  {note}")
-    for note in result.plan_notes:
-        print(f"  {note}")
     print()
-    print(result.summary().to_string())
+    summary = result.summary()
+    print(_written(summary.drop("Undefined").to_frame()).to_string(header=False))
+    reasons: dict[str, list[str]] = {}
+    for name, reason in summary.attrs["reasons"].items():
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        print(f"n/a, {reason}: {', '.join(names)}")
     print()
-    print("Profit and loss by regime, base currency")
-    print(result.by_regime().to_string(float_format="{:,.2f}".format))
+    print(f"Profit and loss by regime, {result.base_currency}")
+    print(_written(result.by_regime().T).rename_axis(None, axis=1).to_string())
     print()
-    print("Costs, base currency")
-    print(result.costs().to_string(float_format="{:,.0f}".format))
+    print(f"Costs, {result.base_currency}")
+    costs = result.costs()
+    amounts = {source_name(str(kind)): f"{amount:,.0f}" for kind, amount in costs.items()}
+    amounts["Total"] = f"{costs.sum():,.0f}"
+    print(pd.Series(amounts).to_string())
     print()
     print("Borrow")
-    print(outcome.sensitivity.to_string(float_format="{:,.2f}".format))
+    print(_written(outcome.sensitivity.T).to_string())
     print()
     print(TIMING_TITLE)
-    print(outcome.timing.to_string(float_format="{:,.2f}".format))
+    print(outcome.timing.to_string(float_format="{:,.2f}".format, na_rep="n/a"))
     print()
+    _show_notes("market", result.market.notes)
+    _show_notes("plan", result.plan_notes)
     print(f"report      {outcome.report}")
     print(f"tear sheet  {outcome.tear_sheet}")
+
+
+def _show_notes(about: str, notes: Sequence[str]) -> None:
+    """List notes, or count them where they are many: the report has them all."""
+    if not notes:
+        return
+    few = len(notes) <= NOTES
+    print(f"{len(notes)} {'note' if len(notes) == 1 else 'notes'} on the {about}", end="")
+    print(":" if few else ", all of them in the report")
+    for note in notes if few else ():
+        print(f"  {note}")
+    print()
+
+
+def _written(table: pd.DataFrame) -> pd.DataFrame:
+    """Write every figure of a table whose rows are metrics as a reader wants it."""
+    rows = {name: [_figure(str(name), value) for value in row] for name, row in table.T.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(table.columns))
+
+
+def _figure(name: str, value: Any) -> str:
+    """Write one figure: money and counts without decimals, ratios and percentages with two."""
+    if pd.isna(value):
+        return "n/a"
+    if isinstance(value, pd.Timedelta):
+        return f"{value.days:,} days"
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    whole = name in MONEY or name in COUNTS or name.endswith(" Paid") or isinstance(value, int)
+    text = f"{value:,.0f}" if whole else f"{value:,.2f}"
+    return text if any(digit in text for digit in "123456789") else text.lstrip("-")

@@ -6,19 +6,19 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
 from entrepot.engine.costs import Costs
-from entrepot.errors import ParameterError
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath, load_events
+from entrepot.reports.files import all_or_none
 from entrepot.reports.fill_timing import fill_timing
 from entrepot.result import Result, backtest
 from entrepot.strategies import LongHKShortADR, RegimeSwitch, SectorRotation
 
-T = TypeVar("T")
+REPORT, TEAR_SHEET = "report.html", "tear_sheet.png"
 
 # The regimes in which an ADR short may be impossible to open: delisting and decoupling.
 STRESSED = frozenset({RegimePath.names.index("delisting"), RegimePath.names.index("decoupling")})
@@ -65,17 +65,24 @@ def run_main_job(
 
     Args:
         make_market: makes the market, given the event calendar (a simulated one is moved by it).
-        out: folder for ``report.html`` and ``tear_sheet.png``, made if need be, after the run has succeeded.
+        out: folder for ``report.html`` and ``tear_sheet.png``, made if need be; they
+            replace files of those names, both or neither, once the run has succeeded.
         costs: of the backtest; `Costs()` where not given.
         stage: called with the name of each stage as it begins.
 
     Raises:
-        EntrepotError: in one sentence, before anything is written.
+        EntrepotError: in one sentence, nothing written; on an unusable folder before the run.
     """
     costs = costs or Costs()
-    folder = Path(out)
-    if folder.exists() and not folder.is_dir():
-        raise ParameterError(f"{folder} is a file: name a folder for the report with --out")
+    with all_or_none(out, [REPORT, TEAR_SHEET]) as drafts:
+        outcome = _run(make_market, drafts, costs, stage)
+    return replace(outcome, report=Path(out) / REPORT, tear_sheet=Path(out) / TEAR_SHEET)
+
+
+def _run(
+    make_market: Callable[[Events], Market], folder: Path, costs: Costs, stage: Callable[[str], object]
+) -> Outcome:
+    """Run the main job and write its files into a folder that is there."""
     stage("reading events and prices")
     events = load_events()
     market = make_market(events)
@@ -98,13 +105,12 @@ def run_main_job(
     sensitivity = pd.DataFrame({name: _headline(case) for name, case in cases.items()}).T
     stage("comparing the moments of fills")
     timing = pair_fill_timing(market, costs)
-    folder.mkdir(parents=True, exist_ok=True)
     stage("drawing the tear sheet")
-    sheet = folder / "tear_sheet.png"
+    sheet = folder / TEAR_SHEET
     result.tear_sheet(sheet, events=events, title=TITLE)
     stage("writing the report")
     page = result.report(
-        folder / "report.html",
+        folder / REPORT,
         events=events,
         title=TITLE,
         sensitivity=sensitivity,

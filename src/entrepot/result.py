@@ -20,6 +20,7 @@ from entrepot.markets.market import Market
 from entrepot.markets.premium import premium
 from entrepot.regimes.events import Events
 from entrepot.regimes.path import RegimePath
+from entrepot.reports.metrics import ruin_note
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +36,10 @@ class Result(Ledger):
     """
 
     path: RegimePath | None = None
+
+    def __repr__(self) -> str:
+        ruin = ruin_note(self)
+        return f"{super().__repr__()[:-1]}, {ruin})" if ruin else super().__repr__()
 
     def summary(self, benchmark: pd.Series[Any] | None = None) -> pd.Series[Any]:
         """Return the run's metrics under the field's names; see `entrepot.reports.summary`."""
@@ -55,18 +60,23 @@ class Result(Ledger):
             path: of this run's market; the run's own where not given.
 
         Raises:
-            ParameterError: when there is no path at all.
+            ParameterError: when there is no path at all, or it is not one of this run's market.
         """
-        path = path or self.path
+        path = self.path if path is None else path
         if path is None:
             raise ParameterError(
                 "this run has no regime path: give one, made by RegimeModel().walk_forward(...)"
             )
+        if not isinstance(path, RegimePath):
+            raise ParameterError(
+                f"path is of type {type(path).__name__}: give a regime path, made by "
+                "RegimeModel().walk_forward(...)"
+            )
         return reports.by_regime(self, path.states, path.names)
 
-    def by_event(self, events: Events, sessions: float = 5) -> pd.DataFrame:
+    def by_event(self, events: Events | pd.DataFrame, sessions: float = 5) -> pd.DataFrame:
         """Return profit and loss in the windows after events; see `entrepot.reports.by_event`."""
-        return reports.by_event(self, events.frame, sessions)
+        return reports.by_event(self, _frame_of(events), sessions)
 
     @cached_property
     def premium(self) -> pd.DataFrame:
@@ -78,7 +88,7 @@ class Result(Ledger):
         self,
         path: str | os.PathLike[str] | None = None,
         *,
-        events: Events | None = None,
+        events: Events | pd.DataFrame | None = None,
         title: str | None = None,
     ) -> Figure:
         """Draw the run on one page and write it where a path (png, pdf or svg) is given."""
@@ -88,7 +98,7 @@ class Result(Ledger):
         self,
         path: str | os.PathLike[str],
         *,
-        events: Events | None = None,
+        events: Events | pd.DataFrame | None = None,
         title: str | None = None,
         sensitivity: pd.DataFrame | None = None,
         extra: Mapping[str, pd.DataFrame] | None = None,
@@ -106,16 +116,18 @@ class Result(Ledger):
             **self._context(events),
         )
 
-    def _context(self, events: Events | None) -> dict[str, Any]:
-        shown = None
-        if events is not None:
-            shown = events.frame
+    def _context(self, events: Events | pd.DataFrame | None) -> dict[str, Any]:
         return {
             "states": None if self.path is None else self.path.states,
             "names": None if self.path is None else self.path.names,
-            "events": shown,
+            "events": None if events is None else _frame_of(events),
             "premium": None if self.premium.empty else self.premium,
         }
+
+
+def _frame_of(events: Events | pd.DataFrame) -> pd.DataFrame:
+    """Return the frame of a calendar; what is no frame is refused by the reports."""
+    return events.frame if isinstance(events, Events) else events
 
 
 def backtest(
@@ -159,4 +171,8 @@ def backtest(
         fill=fill,
         check=check,
     )
-    return Result(**{item.name: getattr(ledger, item.name) for item in fields(Ledger)}, path=path)
+    recorded = {item.name: getattr(ledger, item.name) for item in fields(Ledger)}
+    ruin = ruin_note(ledger)
+    if ruin:
+        recorded["plan_notes"] = (*ledger.plan_notes, ruin)
+    return Result(**recorded, path=path)

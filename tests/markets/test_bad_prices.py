@@ -149,7 +149,7 @@ FOLDERS: dict[str, tuple[Callable[[], Files], str]] = {
         r"BABA has total-return prices and its pair 9988.HK has not",
     ),
     "a leg in another currency": (
-        lambda: on("9988.HK", lambda f: f.assign(Close=f["Close"] / 7.8)),
+        lambda: on("9988.HK", lambda f: f.assign(Close=f["Close"] / 7.8, Open=f["Open"] / 7.8)),
         r"BABA stands at 7.8\d? times its parity with 9988.HK under every reading",
     ),
     "part raw, part adjusted": (
@@ -314,3 +314,48 @@ def test_cutting_before_the_start_is_refused() -> None:
     ) as error:
         load_market(long(files), start="2022-03-01", ends="cut")
     sentence(error)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("Date,Close,Close\n2022-01-04,1,2\n", r"the columns \['close'\] twice"),
+        ("Date;Close\n2022-01-04;1\n", r"separated by \";\""),
+        ("Date\tClose\n2022-01-04\t1\n", "separated by tabs"),
+        ("<html><body>\n", "web page"),
+        ("version https://git-lfs.github.com/spec/v1\n", "git-LFS pointer"),
+        ("Date,Close\n2022-01-04,1,5\n2022-01-05,1,5\n", "more cells than its header"),
+        ("Date,Close\n0001-01-01,1\n", "its year lies between"),
+        ("Date,Close\n2022-01-04,1\n2022-01-05,10\n", "5-fold in a day"),
+        ("Date,Open,Close\n2022-01-04,9,1\n", "3-fold apart"),
+    ],
+)
+def test_a_csv_that_is_not_what_it_seems_is_refused(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "BABA.csv").write_text(content)
+    with pytest.raises(DataError, match=words) as error:
+        load_market(tmp_path)
+    sentence(error)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"adjusted": 5},
+        {"hk_shorts": 5},
+        {"hk_shorts": None},
+        {"hk_shorts": ["BABA"]},
+        {"phases": None},
+        {"phases": 5},
+        {"start": 5},
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_refused(arguments: dict[str, object]) -> None:
+    with pytest.raises(ParameterError) as error:
+        load_market(long(pair()), **arguments)  # type: ignore[arg-type]
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "a\0b"])
+def test_a_path_that_cannot_be_is_refused(path: str) -> None:
+    with pytest.raises(DataError, match="there is no file or folder"):
+        load_market(path)

@@ -325,8 +325,23 @@ def test_prices_from_after_a_line_left_are_left_out() -> None:
     assert market.price["CHL"].last_valid_index() < pd.Timestamp("2021-01-09", tz="UTC")
 
 
-def test_a_market_that_ends_before_the_delisting_does_not_know_of_it() -> None:
-    assert load_market(long(chl("2021-01-08")), end="2020-12-31").delistings.empty
+def test_the_delisting_does_not_depend_on_the_end() -> None:
+    early, late = (load_market(long(chl("2021-01-08")), end=end).delistings for end in ("2020-12-31", None))
+    pd.testing.assert_frame_equal(early, late)
+
+
+def test_an_over_the_counter_line_is_not_shorted_and_a_missing_leg_is_said() -> None:
+    line = closes("XNYS", "2022-01-04", "2022-03-31")
+    market = load_market(long({"TCEHY": line, "BABA": line}))
+    assert market.instruments["shortable"].to_dict() == {"BABA": True, "TCEHY": False}
+    assert said(market, "BABA has no pair here: 9988.HK is missing.")
+
+
+def test_a_hong_kong_file_between_the_ticks_is_not_raw() -> None:
+    files = pair()
+    assert load_market(long(files)).instruments.loc["9988.HK", "adjustment"] == "split"
+    files["9988.HK"]["Close"] = files["9988.HK"]["Close"].round(0)
+    assert load_market(long(files)).instruments.loc["9988.HK", "adjustment"] == "raw"
 
 
 def test_a_line_alone_is_loaded_without_its_pair() -> None:
@@ -385,7 +400,9 @@ def test_the_real_folder_loads(real_prices: Path) -> None:
     assert market.delistings["symbol"].tolist() == ["CEO", "CHL", "CHU", "LFC", "PTR"]
     funds = market.instruments.query("kind == 'etf'")
     assert set(funds["adjustment"]) == {"total_return"}
-    assert set(market.instruments["adjustment"]) == {"raw", "total_return"}
+    split = market.instruments.query("adjustment == 'split'")
+    assert split.index.tolist() == ["0700.HK", "1211.HK", "1398.HK"]
+    assert not set(split.index) & set(market.pairs["hk"])
     assert market.fx_age_days.max().max() <= 5.0
 
 
@@ -419,4 +436,4 @@ def test_an_open_that_is_the_close_in_disguise_is_no_open(tmp_path: Path) -> Non
     assert np.isnan(prices[table["Date"][disguised], "open"])
     assert prices[table["Date"][disguised], "close"] == table["Close"][disguised]
     assert prices[table["Date"][quiet], "open"] == table["Close"][quiet]
-    assert said(market, "9988.HK.csv", "1 opens were left out")
+    assert said(market, "9988.HK.csv", "1 open was left out")

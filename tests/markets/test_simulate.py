@@ -86,7 +86,7 @@ def test_china_mobile_leaves_new_york() -> None:
             "ordinary_per_ads": 5.0,
         }
     ]
-    assert simulate_market(end="2020-12-31").delistings.empty
+    assert simulate_market(end="2020-12-31").delistings.equals(market.delistings)
     later = simulate_market(start="2022-01-03", end="2022-12-30")
     assert "CHL" not in later.symbols
     assert later.instruments.at["0941.HK", "pair"] == ""

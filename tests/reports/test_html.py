@@ -234,7 +234,7 @@ def test_nothing_half_written(tmp_path, monkeypatch):
         target.write(b"half")
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ParameterError, match="disk full"):
         files.write_whole(path, broken)
     assert path.read_text() == "before"
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]

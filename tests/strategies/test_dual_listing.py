@@ -13,6 +13,7 @@ import pytest
 from entrepot.errors import ParameterError
 from entrepot.markets.market import Market
 from entrepot.markets.premium import premium
+from entrepot.markets.simulate import simulate_market
 from entrepot.strategies import LongHKShortADR
 from entrepot.strategies.pair_history import averaged_premium, between_ex_dates, round_trip_cost
 from entrepot.strategies.targets import decisions
@@ -115,11 +116,56 @@ def test_numbers_come_only_with_a_change_of_state(make_pairs):
         assert (np.diff(said) != 0).all()
 
 
-def test_the_weight_is_bounded_by_the_number_of_pairs(make_pairs):
+def test_the_weight_is_taken_as_given_whatever_the_number_of_pairs(make_pairs):
     market = make_pairs()
-    assert np.nanmax(QUICK.with_(weight=0.1).targets(market).pair_weights) == 0.1
-    assert np.nanmax(QUICK.with_(weight=5).targets(market).pair_weights) == 1 / 3
-    assert np.nanmax(QUICK.with_(weight=5, pairs=["ADA"]).targets(market).pair_weights) == 1.0
+    assert LongHKShortADR().weight == 0.075
+    assert 13 * LongHKShortADR().weight < 1
+    for changes in ({}, {"pairs": ["ADA"]}):
+        assert np.nanmax(QUICK.with_(weight=0.5, **changes).targets(market).pair_weights) == 0.5
+
+
+def without(market, symbols):
+    """The market without some lines."""
+    keep = [symbol for symbol in market.symbols if symbol not in symbols]
+    adrs = [symbol for symbol in market.ratios["adr"] if symbol in keep]
+    return Market(
+        market.grid,
+        market.price[keep],
+        market.instruments.loc[keep],
+        fixings=market.fixings,
+        ratios=market.ratios[market.ratios["adr"].isin(adrs)],
+    )
+
+
+@pytest.mark.parametrize("mode", ["convergence", "delisting_hedge"])
+def test_pairs_that_list_later_change_no_earlier_target(make_pairs, make_path, mode):
+    market = make_pairs(count=300, pairs=5)
+    price = market.price.copy()
+    price.loc[price.index < price.index[400], ["101.HK", "ADB", "103.HK", "ADD", "104.HK", "ADE"]] = np.nan
+    market = Market(market.grid, price, market.instruments, fixings=market.fixings, ratios=market.ratios)
+    cut = market.until(399)
+    short = without(cut, ["101.HK", "ADB", "103.HK", "ADD", "104.HK", "ADE"])
+    plan = QUICK.with_(mode=mode, weight=0.4)
+    whole = plan.targets(market, make_path(market, 2, 3.0))
+    fewer = plan.targets(short, make_path(short, 2, 3.0))
+    assert len(whole.pairs) == 5
+    assert [adr for _, adr in fewer.pairs] == ["ADA", "ADC"]
+    assert np.nanmax(fewer.pair_weights) == 0.4
+    for p, pair in enumerate(fewer.pairs):
+        earlier = whole.pair_weights[:400, whole.pairs.index(pair)]
+        assert fewer.pair_weights[:, p].tobytes() == earlier.tobytes()
+
+
+def test_an_earlier_end_gives_the_same_earlier_targets():
+    short, whole = (
+        LongHKShortADR().targets(simulate_market(start="2018-01-02", end=end, seed=3))
+        for end in ("2019-12-31", "2021-12-31")
+    )
+    steps = len(short.weights)
+    assert np.isfinite(short.pair_weights).sum() > 10
+    for p, pair in enumerate(short.pairs):
+        earlier = np.ascontiguousarray(whole.pair_weights[:steps, whole.pairs.index(pair)])
+        assert np.ascontiguousarray(short.pair_weights[:, p]).tobytes() == earlier.tobytes()
 
 
 def test_pairs_are_chosen_by_either_symbol(make_pairs):
@@ -223,7 +269,7 @@ def rich_until_the_end(make_market, line, hk_gap=(), count=80, **changes):
     return make_market({"1.HK": hk, "A": adr}, rows, **changes)
 
 
-STEADY = QUICK.with_(round_trip_bps=100)
+STEADY = QUICK.with_(round_trip_bps=100, weight=0.1)
 
 
 def said(targets, market):
@@ -365,6 +411,14 @@ def test_what_is_remembered_of_a_market_goes_with_it(make_pairs):
     "changes",
     [
         {"mode": "carry"},
+        {"mode": ["convergence"]},
+        {"signal": {}},
+        {"pairs": 5},
+        {"pairs": [5]},
+        {"reverse": "yes"},
+        {"reverse": None},
+        {"weight": None},
+        {"drift_band": pd.DataFrame()},
         {"entry": 0},
         {"entry": math.nan},
         {"entry": "1"},
@@ -384,6 +438,36 @@ def test_bad_parameters_are_refused_in_one_sentence(changes):
     with pytest.raises(ParameterError, match=next(iter(changes))) as refusal:
         LongHKShortADR(**changes)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_negative_entry_is_told_to_be_positive():
+    with pytest.raises(ParameterError, match=r"entry is -1: give a positive number$"):
+        LongHKShortADR(entry=-1)
+    assert LongHKShortADR(entry=np.float32(2), lookback=np.int64(60)).entry == 2
+
+
+def test_wrong_objects_are_refused_in_one_sentence(make_pairs):
+    market = make_pairs(count=5)
+    with pytest.raises(ParameterError, match="was given None: give a market"):
+        LongHKShortADR().targets(None)
+    with pytest.raises(ParameterError, match="needs a regime path and was given 'x': pass"):
+        LongHKShortADR(mode="delisting_hedge").targets(market, "x")
+
+
+def test_a_plan_that_can_never_trade_says_so(make_pairs, make_path):
+    market = make_pairs(count=100)
+    for changes, words in (
+        ({"lookback": 500}, "lookback is 500 and no pair has more than 89 premia"),
+        ({"lookback": 10**18}, "can never trade: lookback"),
+        ({"lookback": 4, "entry": 1.5}, "z-score among 4 observations stays below 1.50"),
+        ({"weight": 0}, "weight is 0"),
+    ):
+        targets = QUICK.with_(**changes).targets(market)
+        assert not np.nan_to_num(targets.pair_weights).any()
+        assert any(words in note for note in targets.notes), targets.notes
+    hedge = LongHKShortADR(mode="delisting_hedge").targets(market, make_path(market))
+    assert "never trades: the path's delisting escalation" in hedge.notes[0]
+    assert not any("never" in note for note in QUICK.targets(market).notes)
 
 
 def test_pairs_outside_the_market_are_refused(make_pairs):

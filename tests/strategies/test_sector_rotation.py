@@ -228,6 +228,10 @@ def test_the_bundled_tilts_give_a_reason_and_a_source():
         ({"gross": np.inf}, "gross"),
         ({"skip": 120}, "skip"),
         ({"universe": "us"}, "universe"),
+        ({"universe": 5}, "universe is 5"),
+        ({"universe": None}, "universe is None"),
+        ({"tilts": "x"}, "tilts is 'x'"),
+        ({"tilts": {"tariff": 5}}, "the tilts of tariff are 5"),
         ({"tilts": {"panic": {}}}, "panic"),
         ({"tilts": {"tariff": {"it": np.nan}}}, "it"),
     ],
@@ -243,6 +247,29 @@ def test_universes_that_cannot_be_held_are_refused(baskets, universe):
     with pytest.raises(ParameterError) as refusal:
         QUICK.with_(universe=universe).targets(baskets)
     assert "\n" not in str(refusal.value)
+
+
+def test_what_has_no_effect_and_what_can_never_trade_is_noted(etfs):
+    count = len(decisions(etfs))
+    for changes, words in (
+        ({"lookback": count}, f"can never trade: lookback is {count} and the market has {count}"),
+        ({"lookback": 10**18, "skip": 0}, "can never trade: lookback"),
+        ({"top": 50}, "top is 50 and the universe has"),
+        ({"gross": 0}, "gross is 0"),
+        ({"tilts": {"tariff": {"nonsense": 1}}}, "no such sector: nonsense"),
+    ):
+        targets = QUICK.with_(**changes).targets(etfs)
+        assert any(words in note for note in targets.notes), targets.notes
+    assert QUICK.targets(etfs).notes == ()
+    plain, numpy_made = QUICK.targets(etfs), QUICK.with_(lookback=float(QUICK.lookback)).targets(etfs)
+    assert plain.weights.tobytes() == numpy_made.weights.tobytes()
+
+
+def test_wrong_objects_are_refused_in_one_sentence(etfs):
+    with pytest.raises(ParameterError, match="was given None: give a market"):
+        QUICK.targets(None)
+    with pytest.raises(ParameterError, match="was given 'x'"):
+        QUICK.targets(etfs, "x")
 
 
 def test_a_path_of_other_steps_is_refused(etfs, make_path):

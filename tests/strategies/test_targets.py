@@ -37,6 +37,23 @@ def test_what_cannot_be_targets_is_refused(arguments, words):
     assert "\n" not in str(refusal.value)
 
 
+def test_reprs_are_short(make_pairs, make_path):
+    market = make_pairs(count=90)
+    path = make_path(market)
+    targets = LongHKShortADR(lookback=20, entry=0.5, round_trip_bps=0).targets(market)
+    assert repr(targets) == f"Targets({len(market)} steps: 3 pairs)"
+    assert repr(Targets(np.full((4, 2), NAN))) == "Targets(4 steps: nothing wanted)"
+    assert repr(Targets(np.eye(2))) == "Targets(2 steps: 2 lines)"
+    switch = RegimeSwitch(path, calm=LongHKShortADR(), tariff=SectorRotation(top=2), delisting=pd.DataFrame())
+    assert repr(switch) == (
+        "RegimeSwitch(calm=LongHKShortADR(mode='convergence', ...), tariff=SectorRotation(top=2, ...), "
+        "delisting=DataFrame(0 rows, 0 columns), decoupling=None, weighting='hard')"
+    )
+    with pytest.raises(ParameterError, match="was given None: give a market"):
+        switch.targets(None)
+    assert RegimeSwitch(path).targets(market).notes == ("can never trade: every part is None, which is cash",)
+
+
 def test_standing_carries_the_last_number_and_starts_at_zero():
     targets = Targets(
         np.array([[NAN, 1], [0.5, NAN], [NAN, 0], [NAN, NAN]]),
