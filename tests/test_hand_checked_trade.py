@@ -58,7 +58,7 @@ def new_york_fees(shares: float, notional: float, *, sells: bool) -> dict[str, f
 @pytest.fixture(scope="module")
 def result(real_prices: Path) -> ep.Result:
     market = ep.load_market(real_prices, start="2019-06-03", ends="cut")
-    return ep.backtest(market, ep.LongHKShortADR(pairs=["BABA"]), check=True)
+    return ep.backtest(market, ep.LongHKShortADR(pairs=["BABA"], weight=0.10), check=True)
 
 
 def test_entry_fills_fees_borrow_and_exit(result: ep.Result, real_prices: Path) -> None:

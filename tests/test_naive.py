@@ -380,13 +380,13 @@ def test_a_delisted_adr_becomes_shares_in_hong_kong() -> None:
     wanted = want(market, {(1, "A"): 0.75, (5, "A"): 1.0, (7, "A"): 1.0})
     run = backtest(market, wanted, costs, capital=1_000)
     # 150 ADSs; at step 6, the first after the last session, they are 600 shares. Fee: 200 * 0.05 = 10;
-    # value 600 * 10 / 8 - 150 * 5.2 = -30. The pending order is dropped, the later one ignored.
+    # value 600 * 10 / 8 - 150 * 5.2 = -30. The pending order is dropped, and so is the later target.
     assert [float(q) for q in run.positions["1.HK"]][5:] == [0, 600, 600]
     assert [float(q) for q in run.positions["A"]][5:] == [150, 0, 0]
     assert at(run, "conversion", "A", 6) == number("-30")
     assert at(run, "conversion_fee", "A", 6) == number("-10")
     assert float(run.equity[6]) == number("990")  # 1000 + 150 * 0.2 - 40
-    assert one_line_of(run, "dropped") == [(6, "A", 5, "delisted")]
+    assert one_line_of(run, "dropped") == [(6, "A", 5, "delisted"), (7, "A", 7, "delisted")]
 
 
 def test_a_delisted_pair_is_closed() -> None:
