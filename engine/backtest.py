@@ -90,27 +90,14 @@ def backtest(
     fill: Fill = "next_step",
     check: bool = False,
 ) -> Ledger:
-    """Run one plan through the clock and record everything.
-
-    Args:
-        market: T steps.
-        plan: anything with ``targets(market, path)``, or a DataFrame of weights of equity whose columns are
-            symbols and whose index is dates (decided at the last step of each date) or UTC times of steps.
-            NaN leaves a line alone, 0 gets out of it.
-        capital: equity before the first step, in ``base_currency``.
-        base_currency: of equity.
-        costs: what trading and holding cost; `Costs()` where not given.
-        path: regime path handed to the plan; its states go to the ledger.
-        fill: ``"next_step"`` fills at the first tradable step after the decision; ``"same_step"`` at the very
-            price the decision was made on, for comparing with engines that do so.
-        check: verify at every step that equity moved by exactly what was booked.
+    """Run one plan through the clock and record everything; the arguments are those of `entrepot.backtest`.
 
     Raises:
         TargetError: on weights that are infinite, for unknown symbols, on dates without a session, short in
             a line that may not be sold short, or for an index.
         DataError: where an exchange rate is missing or stale, where a held line leaves the market with
             nothing to convert into, or where ``check`` finds money made of nothing.
-        ParameterError: on a capital, currency or fill that cannot be used.
+        ParameterError: on a capital, currency, fill or cost that cannot be used.
     """
     # numba is a third of the time it takes to import entrepot: not before the first run.
     from entrepot.engine import _kernels as kernels

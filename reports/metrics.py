@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from entrepot.errors import DataError, ParameterError
-from entrepot.reports.ratios import empyrical
 from entrepot.reports.sources import source_group
 from entrepot.reports.trades import round_trips
 
@@ -154,7 +153,9 @@ def return_statistics(
         ruined: equity was at or below zero at some step, after which returns mean nothing.
         lags: autocorrelations in the lag-adjusted Sharpe.
     """
-    metric: Any = empyrical()
+    import empyrical
+
+    metric: Any = empyrical
     sheet = Statistics()
     names = ["Annualized Return [%]", "Annualized Volatility [%]", "Sharpe Ratio", "Monthly Sharpe"]
     names += ["Lag-adjusted Sharpe", "Sortino Ratio", "Calmar Ratio", "Omega Ratio"]

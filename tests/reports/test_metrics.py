@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import subprocess
-import sys
 import weakref
 
 import doubles
@@ -58,24 +56,6 @@ def test_agrees_with_empyrical(rate):
     assert table["Calmar Ratio"] == pytest.approx(empyrical.calmar_ratio(r))
     assert table["Omega Ratio"] == pytest.approx(empyrical.omega_ratio(r, risk_free=rate))
     assert table["Max Drawdown [%]"] == pytest.approx(100 * empyrical.max_drawdown(r))
-
-
-def test_empyrical_does_not_bring_what_it_does_not_use():
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import doubles;"
-        "from entrepot.reports import summary;"
-        "summary(doubles.from_equity([100, 101, 99, 103]));"
-        "assert 'empyrical' in sys.modules;"
-        "assert not {'scipy.stats', 'scipy.optimize'} & set(sys.modules);"
-        "import empyrical, numpy, scipy;"
-        "r = numpy.random.default_rng(1).normal(0, 0.01, 300);"
-        "assert empyrical.stats.stats.skew(r) == scipy.stats.skew(r);"
-        "assert 0 <= empyrical.stability_of_timeseries(r) <= 1;"
-        "assert type(scipy.optimize) is type(numpy);"
-        "assert [f.__name__ for f in empyrical.stats.SIMPLE_STAT_FUNCS].count('kurtosis') == 1"
-    )
-    folder = str(doubles.__file__).rsplit("doubles", 1)[0]
-    subprocess.run([sys.executable, "-c", code, folder], check=True)
 
 
 def test_what_is_remembered_cannot_be_spoilt(ledger):
