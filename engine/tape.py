@@ -73,9 +73,8 @@ def build_tape(
     rebate = np.array([costs.rebate_spread_pa / day_count[c] if c in known else 0.0 for c in currencies])
     debit = np.array([costs.debit_spread_pa / day_count[c] for c in currencies])
     borrow_rate = borrow_pa / np.array([day_count[c] for c in instruments["currency"]])
-    parity = np.stack(
-        [_ratios(market, lines), _units(market, lines, lot), _lead_ok(market, lines, costs.max_leg_gap_hours)]
-    )
+    ratio = _ratios(market, lines)
+    parity = np.stack([ratio, _units(lines, lot, ratio), _lead_ok(market, lines, costs.max_leg_gap_hours)])
     tradable, halted = market.tradable[:, lines.columns], market.halted[:, lines.columns]
     carry = np.array([debit, rebate])
     tape = kernels.Tape(
@@ -427,9 +426,8 @@ def _ratios(market: Market, lines: Lines) -> NDArray[np.float64]:
     return ratio
 
 
-def _units(market: Market, lines: Lines, lot: NDArray[np.float64]) -> NDArray[np.float64]:
+def _units(lines: Lines, lot: NDArray[np.float64], ratio: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fewest ordinary shares that are whole lots on both lines, (T, P); 0 where lots are off."""
-    ratio = _ratios(market, lines)
     unit = np.zeros(ratio.shape)
     for p, (hk, adr) in enumerate(lines.legs):
         if lot[hk] <= 0.0 or lot[adr] <= 0.0:

@@ -234,14 +234,7 @@ def borrow_table() -> pd.DataFrame:
         `calm_low`, `calm_high`, `stress`, `stress_low`, `stress_high`. There is no estimate for Hong Kong
         under stress: NaN.
     """
-    schedule = _schedule().set_index("schedule_id")
-    table = pd.DataFrame(index=pd.Index(["mega", "mid", "small", "hk"], name="size"))
-    for state in ("calm", "stress"):
-        names = [f"borrow_adr_borrow_{state}_{size}" for size in ("megacap", "midcap", "small")]
-        rows = schedule.reindex([*names, f"borrow_hk_{state}"])
-        for column, source in (("", "rate"), ("_low", "min_amt"), ("_high", "max_amt")):
-            table[state + column] = rows[source].to_numpy()
-    return table
+    return _borrow_table().copy()
 
 
 def _days(sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -267,6 +260,18 @@ def _row_of(days: pd.DatetimeIndex, rows: pd.DataFrame, what: str) -> NDArray[np
             "start later, or give this cost yourself."
         )
     return at
+
+
+@lru_cache(maxsize=1)
+def _borrow_table() -> pd.DataFrame:
+    schedule = _schedule().set_index("schedule_id")
+    table = pd.DataFrame(index=pd.Index(["mega", "mid", "small", "hk"], name="size"))
+    for state in ("calm", "stress"):
+        names = [f"borrow_adr_borrow_{state}_{size}" for size in ("megacap", "midcap", "small")]
+        rows = schedule.reindex([*names, f"borrow_hk_{state}"])
+        for column, source in (("", "rate"), ("_low", "min_amt"), ("_high", "max_amt")):
+            table[state + column] = rows[source].to_numpy()
+    return table
 
 
 @lru_cache(maxsize=1)
