@@ -99,7 +99,7 @@ def backtest(
             nothing to convert into, or where ``check`` finds money made of nothing.
         ParameterError: on a capital, currency, fill or cost that cannot be used.
     """
-    # numba is a third of the time it takes to import entrepot: not before the first run.
+    # numba takes a third of a second to import: not before the first run.
     from entrepot.engine import _kernels as kernels
     from entrepot.engine.tape import build_tape, empty_record, initial_state
 

@@ -195,15 +195,14 @@ DEARER = {
 @pytest.mark.parametrize("name", DEARER)
 @pytest.mark.parametrize("seed", range(4))
 def test_the_same_trades_at_a_higher_cost_never_end_higher(name: str, seed: int) -> None:
-    """Everything is decided at the first close, when costs have not yet touched equity."""
+    """Everything is decided at one step, before any fill: costs have not yet touched equity."""
     on = worlds.Switches(shorts=True, delisting=True, dividends=True)
     world = worlds.random_world(seed, steps=80, pairs=2, switches=on)
     weights = np.full_like(world.targets.weights, np.nan)
     pair_weights = np.full_like(world.targets.pair_weights, np.nan)
-    first = int(world.market.prices.shape[0] * 0 + 3)
-    weights[first], pair_weights[first] = 0.2, 0.3
-    weights[first, [s in dict(world.targets.pairs) or s in dict(world.targets.pairs).values() for s in
-                    world.market.symbols]] = np.nan  # fmt: skip
+    legs = {symbol for pair in world.targets.pairs for symbol in pair}
+    alone = [column for column, symbol in enumerate(world.market.symbols) if symbol not in legs]
+    weights[3, alone], pair_weights[3] = 0.2, 0.3
     targets = replace(world.targets, weights=weights, pair_weights=pair_weights)
     plan = SimpleNamespace(targets=lambda market, path=None: targets)
     base = Costs(exact_fees=False, lots=False, cash_rate_pa={"USD": 0.0, "HKD": 0.0}, rebate_spread_pa=0.0)
