@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from entrepot.engine.backtest import Fill, Plan, backtest, backtest_batch, check_identity
-from entrepot.engine.costs import Costs
+from entrepot.engine.backtest import Fill, Plan, backtest, backtest_batch
+from entrepot.engine.costs import Costs, Fee, Margin
 from entrepot.engine.result import Ledger
+from entrepot.engine.run_state import RunState
 
-__all__ = ["Costs", "Fill", "Ledger", "Plan", "backtest", "backtest_batch", "check_identity"]
+__all__ = [
+    "Costs",
+    "Fee",
+    "Fill",
+    "Ledger",
+    "Margin",
+    "Plan",
+    "RunState",
+    "backtest",
+    "backtest_batch",
+]

@@ -22,11 +22,25 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 # Stages of a linked order.
-IDLE, LEAD, HEDGE, UNWIND, EVEN, GONE_PAIR = range(6)
+IDLE, LEAD, HEDGE, UNWIND, CONVERTING, EVEN, GONE_PAIR, PARKED_PAIR = range(8)
+# Who may lead a linked order that is forced: nobody forces it, either leg, or (from ONE_LEG on) leg 0 or 1.
+UNFORCED, ANY_LEG, ONE_LEG = range(3)
 # Why a fill happened.
-TARGET, LEADING, HEDGING, UNWINDING, FORCED = 0, 1, 2, 3, 4
+TARGET, LEADING, HEDGING, UNWINDING, FORCED = range(5)
 # Why an order was dropped.
-EXPIRED, NO_BORROW, UNPRICED, DELISTED, UNWOUND = 0, 1, 2, 3, 4
+EXPIRED, NO_BORROW, UNPRICED, DELISTED, UNWOUND, DISPLACED, MARGIN_CALL = range(7)
+# Why shares changed into others, or into cash, without a trade.
+CHOSEN, LEFT, CASHED_OUT, BOUGHT_IN, CLOSED_LATER = range(5)
+# What becomes of a position in a line that leaves.
+CONVERT_IT, CASH_IT, PARK_IT, BUY_IT_IN = range(4)
+# How a pair is closed.
+BY_TRADE, BY_CONVERSION, BY_WHAT_IS_CHEAPER = range(3)
+# Whether a short may be opened or increased.
+AVAILABLE, WAIT, NO_NEW, RECALL = range(4)
+# Where a line stands: traded, gone, or gone but held at parity.
+LISTED, GONE_LINE, PARKED = range(3)
+# What ends a run: a line that leaves with nothing to convert into, prices that end for good.
+NO_HEIR, STOPPED = range(2)
 # The expiry of an order that must be filled, whenever that is.
 FOREVER = np.iinfo(np.int64).max - 1
 # Kinds of corporate action, in the order in which they take effect within a step.
@@ -48,22 +62,24 @@ SPLIT, DIVIDEND, PAYMENT, CONVERSION = 0, 1, 2, 3
 ) = range(12)
 
 # Rows of the tape's arrays.
-PRICE_AT, HALF_SPREAD, BUY_FEES, SELL_FEES = range(4)
+PRICE_AT, HALF_SPREAD, BUY_FEES, SELL_FEES, BORROW_RATE, MOST = range(6)
 CLOSED, OPEN, HALTED = range(3)
-LOT, BORROW_RATE, CUSTODY = range(3)
-CURRENCY, VENUE, SHORTABLE, EXACT, LINKED = range(5)
+LOT, CUSTODY, TO_CONVERT = range(3)
+CURRENCY, VENUE, SHORTABLE, EXACT, PAIR, STOPS = range(6)
 FX_RATE, INTEREST_RATE = range(2)
 DEBIT, REBATE_SPREAD = range(2)
-SETTLES, DECIDES, NO_SHORTS = range(3)
-TO_LIVE, TO_HEDGE = range(2)
+SETTLES, DECIDES = range(2)
+TO_LIVE, TO_HEDGE, TO_DELIVER = range(3)
+INITIAL_LONG, INITIAL_SHORT, MAINTENANCE_LONG, MAINTENANCE_SHORT = range(4)
+LONGS, SHORTS = range(2)
 KIND, LINE, INTO, VALUE, SHORT_VALUE = range(5)
 RATIO, UNIT, LEAD_OK = range(3)
 # Rows of the state's arrays.
 HELD, GOAL, STANDING = range(3)
 WANTED, KEPT, QUEUED = range(3)
-UNTIL, DECIDED, STAGE, LEADER, HEDGE_UNTIL, QUEUED_UNTIL, QUEUED_DECIDED = range(7)
+UNTIL, DECIDED, STAGE, LEADER, HEDGE_UNTIL, QUEUED_UNTIL, QUEUED_DECIDED, FORCE, PARTIAL = range(9)
 CASH, UNSETTLED, RECEIVABLE, SHORTED, ACCRUED = range(5)
-LAST, GONE = range(2)
+LAST, GONE, PRINTED, HEIR, PER_SHARE = range(5)
 
 # An order within a billionth of the next whole lot, or a fee within a billionth of a rounding unit, is
 # that lot or unit: binary fractions must not cost a lot or a dollar.
@@ -95,28 +111,38 @@ class Tape(NamedTuple):
     with its length (67 arrays took five times as long as these).
     """
 
-    quote: (
-        Floats  # (4, T, K): PRICE_AT (NaN where not printed); HALF_SPREAD, BUY_FEES, SELL_FEES as fractions
-    )
+    # (6, T, K): PRICE_AT (NaN where not printed); HALF_SPREAD, BUY_FEES, SELL_FEES as fractions;
+    # BORROW_RATE (per day, over (t, t+1]); MOST (shares filled in one step)
+    quote: Floats
     door: NDArray[np.int8]  # (T, K): OPEN, HALTED or CLOSED
-    trait: Floats  # (3, K): LOT (0 = fractional), BORROW_RATE (per day), CUSTODY (per share and day)
-    flags: Ints  # (5, K): CURRENCY (0 is the base), VENUE, SHORTABLE, EXACT (fees by order), LINKED (a leg)
+    loan: NDArray[np.int8]  # (T, K): AVAILABLE, WAIT, NO_NEW or RECALL
+    # (3, K): LOT (0 = fractional), CUSTODY (per share and day), TO_CONVERT (fee per share)
+    trait: Floats
+    # (6, K): CURRENCY (0 is the base), VENUE, SHORTABLE, EXACT (fees by order), PAIR (-1 = none), STOPS
+    # (step at which prices are known to have ended for good)
+    flags: Ints
     rates: Floats  # (2, T, C): FX_RATE (base per unit, last known), INTEREST_RATE (per day over (t-1, t])
     carry: Floats  # (2, C): DEBIT and REBATE_SPREAD, per day
-    clock: (
-        Ints  # (3, T): SETTLES (step at which a trade of t settles), DECIDES (drift is looked at), NO_SHORTS
-    )
+    clock: Ints  # (2, T): SETTLES (step at which a trade of t settles), DECIDES (drift is looked at)
     elapsed: Floats  # (T,) days since the step before
-    ends: Ints  # (2, T, V): last step of the venue's third (TO_LIVE) and second (TO_HEDGE) session after t
+    # (3, T, V): last step of the venue's third (TO_LIVE) and second (TO_HEDGE) session after t, first step
+    # of the session in which a conversion asked for at t is delivered (TO_DELIVER)
+    ends: Ints
     schedule: Floats  # (rows, kinds, 2 sides, 6): rate, per share, minimum, maximum, unit, rounds up
     fee_row: Ints  # (T, K) row of the schedule in force
     action_first: Ints  # (T + 1,) range of corporate actions of each step
     actions: Floats  # (A, 5): KIND, LINE, INTO, VALUE, SHORT_VALUE
     legs: Ints  # (P, 2) lines of the Hong Kong leg and the ADR leg
     parity: Floats  # (3, T, P): RATIO (ordinary per ADS), UNIT (whole lots on both lines, 0 = any), LEAD_OK
-    accrues: bool  # whether anything is earned or paid for holding
-    convert: bool  # exchange long-side flows and fees into the base currency at each fill
+    leaving: Ints  # (2,) what becomes of LONGS and SHORTS in a line that leaves
+    margin: Floats  # (4,) fractions of value; empty where no margin is asked for
     fx_spread: float
+    waiting_days: float  # calendar days a conversion takes, for estimates
+    accrues: bool  # whether anything is earned or paid for holding, or depends on what has settled
+    convert: bool  # exchange long-side flows and fees into the base currency at each fill
+    sweeps: bool  # exchange free balances once a day
+    recalls: bool  # whether any short is ever recalled
+    simple: bool  # no margin, recall or departure: orders are never forced
 
 
 class State(NamedTuple):
@@ -125,11 +151,14 @@ class State(NamedTuple):
     book: Floats  # (3, K, L): HELD shares, GOAL of a pending order, STANDING weight; NaN = none
     order: Ints  # (2, K, L): UNTIL (last step of the order), DECIDED
     pair: Floats  # (3, P, L): WANTED Hong Kong shares, KEPT weight, QUEUED until a hedge is done; NaN = none
-    link: Ints  # (7, P, L): UNTIL, DECIDED, STAGE, LEADER (0 = Hong Kong), HEDGE_UNTIL, QUEUED_UNTIL, ...
+    link: Ints  # (9, P, L): UNTIL, DECIDED, STAGE, LEADER (0 = Hong Kong), HEDGE_UNTIL, QUEUED_UNTIL, ...
     money: Floats  # (5, C, L): CASH, UNSETTLED, RECEIVABLE; SHORTED and ACCRUED are scratch
     due: Floats  # (R, C, L) unsettled flows by settlement step, a ring
     slots: Floats  # (D, L) dividends waiting for their pay date
-    marks: Floats  # (2, K): LAST traded price, GONE (1 = left the market)
+    # (5, K): LAST traded price, GONE (LISTED, GONE_LINE or PARKED), PRINTED (step of it); HEIR and PER_SHARE:
+    # the Hong Kong line a parked one is valued by and how many shares of it
+    marks: Floats
+    called: Ints  # (L,) 1 while a margin call is not met
     now: Floats  # (L,) equity
     scratch: Floats  # (2, L)
     wanted: Floats  # (K, L) scratch
@@ -145,7 +174,8 @@ class Record(NamedTuple):
     sources: Floats  # (S, T, K + C) contributions in base currency by line, then by currency's cash
     fills: Floats  # (max, 9 + kinds)
     dropped: Ints  # (max, 4)
-    counts: Ints  # (2,) fills, dropped orders
+    moved: Floats  # (max, 7) shares changed into others or into cash
+    counts: Ints  # (3,) fills, dropped orders, moves
 
 
 @jit
@@ -160,6 +190,18 @@ def fee(fees: Floats, row: int, kind: int, side: int, notional: float, shares: f
         else:
             amount = np.floor(amount / unit + 0.5 + SLACK) * unit
     return float(amount)
+
+
+@jit
+def order_fees(tape: Tape, k: int, t: int, side: int, notional: float, shares: float) -> float:
+    """All fees of one order at the schedule of step t."""
+    flags, schedule = tape.flags, tape.schedule
+    if flags[EXACT, k] == 0:
+        return float(notional * tape.quote[BUY_FEES + side, t, k])
+    fees = 0.0
+    for kind in range(schedule.shape[1]):
+        fees += fee(schedule, tape.fee_row[t, k], kind, side, notional, shares)
+    return fees
 
 
 @jit
@@ -191,12 +233,7 @@ def execute(
     fill_price = price * (1.0 + half) if side == 0 else price * (1.0 - half)
     shares = abs(trade)
     notional = shares * fill_price
-    if flags[EXACT, k] == 1:
-        fees = 0.0
-        for kind in range(schedule.shape[1]):
-            fees += fee(schedule, fee_row[t, k], kind, side, notional, shares)
-    else:
-        fees = notional * quote[BUY_FEES + side, t, k]
+    fees = order_fees(tape, k, t, side, notional, shares)
 
     before = book[HELD, k, lane]
     after = before + trade
@@ -235,7 +272,7 @@ def execute(
 def accrue(tape: Tape, state: State, record: Record, t: int) -> None:
     """Stage 1: borrow, rebate, ADS fees and interest over (t-1, t], on the state left by t-1."""
     elapsed, flags, trait, rates = tape.elapsed, tape.flags, tape.trait, tape.rates
-    carry = tape.carry
+    quote, carry = tape.quote, tape.carry
     book, money, marks = state.book, state.money, state.marks
     recording, sources = record.on, record.sources
     lines, lanes = book.shape[1], book.shape[2]
@@ -245,7 +282,7 @@ def accrue(tape: Tape, state: State, record: Record, t: int) -> None:
     for k in range(lines):
         c = flags[CURRENCY, k]
         last = marks[LAST, k]
-        borrow_rate = trait[BORROW_RATE, k] * days
+        borrow_rate = quote[BORROW_RATE, t - 1, k] * days
         rebate_rate = (rates[INTEREST_RATE, t, c] - carry[REBATE_SPREAD, c]) * days
         custody_fee = trait[CUSTODY, k] * days
         if np.isnan(last):
@@ -288,68 +325,177 @@ def settle(state: State, t: int) -> None:
 
 
 @jit
-def convert(tape: Tape, state: State, record: Record, t: int, a: int) -> int:
-    """Exchange a line that leaves the market for its Hong Kong line; return the line at fault or -1."""
-    actions, flags, rates, legs = tape.actions, tape.flags, tape.rates, tape.legs
-    book, marks, money, order = state.book, state.marks, state.money, state.order
+def move(
+    record: Record, t: int, line: int, shares: float, into: int, made: float, paid: float, why: int
+) -> None:
+    """Note shares that became other shares, or cash, without a trade."""
+    recording, counts, moved = record.on, record.counts, record.moved
+    if recording:
+        n = counts[2]
+        moved[n, 0], moved[n, 1], moved[n, 2], moved[n, 3] = t, line, shares, into
+        moved[n, 4], moved[n, 5], moved[n, 6] = made, paid, why
+        counts[2] = n + 1
+
+
+@jit
+def depositary_fee(tape: Tape, k: int, shares: float) -> float:
+    """What the depositary takes for making or cancelling receipts, by the hundred begun."""
+    return float(np.ceil(abs(shares) / 100.0 - SLACK) * 100.0 * tape.trait[TO_CONVERT, k])
+
+
+@jit
+def close_in_cash(tape: Tape, state: State, record: Record, t: int, k: int, lane: int, why: int) -> None:
+    """Turn a position into cash at its last price, less a fee, or half a spread where it is bought in."""
+    quote, flags, rates = tape.quote, tape.flags, tape.rates
+    book, marks, money = state.book, state.marks, state.money
     recording, sources = record.on, record.sources
+    held = book[HELD, k, lane]
+    last = marks[LAST, k]
+    c = flags[CURRENCY, k]
+    paid, spread = 0.0, 0.0
+    if why == BOUGHT_IN:
+        spread = abs(held) * last * quote[HALF_SPREAD, int(marks[PRINTED, k]), k]
+    else:
+        paid = depositary_fee(tape, k, held)
+    money[CASH, c, lane] += held * last - paid - spread
+    book[HELD, k, lane] = 0.0
+    if recording:
+        # A line that leaves is closed before it would be marked at this step's rate; one closed later, after.
+        if why != CLOSED_LATER and t > 0:
+            sources[FX, t, k] += held * last * (rates[FX_RATE, t, c] - rates[FX_RATE, t - 1, c])
+        sources[CONVERT_FEE, t, k] -= paid * rates[FX_RATE, t, c]
+        sources[SLIPPAGE, t, k] -= spread * rates[FX_RATE, t, c]
+        move(record, t, k, held, -1, 0.0, paid, why)
+
+
+@jit
+def leave(tape: Tape, state: State, record: Record, t: int, a: int) -> int:
+    """Take a line off the market, and what is held of it as was asked for; return the line at fault."""
+    actions, flags, leaving = tape.actions, tape.flags, tape.leaving
+    book, marks, order, link = state.book, state.marks, state.order, state.link
     k = int(actions[a, LINE])
     into = int(actions[a, INTO])
-    before = max(t - 1, 0)
-    c = flags[CURRENCY, k]
+    p = flags[PAIR, k]
+    known = into >= 0 and marks[GONE, max(into, 0)] == LISTED and not np.isnan(marks[LAST, max(into, 0)])
     for lane in range(book.shape[2]):
-        held = book[HELD, k, lane]
-        if held != 0.0:
-            if into < 0 or np.isnan(marks[LAST, into]):
-                return k
-            shares = held * actions[a, VALUE]
-            paid = np.ceil(abs(held) / 100.0 - SLACK) * 100.0 * actions[a, SHORT_VALUE]
-            after = book[HELD, into, lane] + shares
-            book[HELD, into, lane] = 0.0 if nothing(after, shares) else after
-            if book[HELD, into, lane] < 0.0 and flags[LINKED, into] == 0 and flags[SHORTABLE, into] == 0:
-                # A short that lands in a line nobody lends is bought in.
-                book[GOAL, into, lane] = 0.0
-                order[DECIDED, into, lane] = t
-                order[UNTIL, into, lane] = FOREVER
-            book[HELD, k, lane] = 0.0
-            money[CASH, c, lane] -= paid
-            if recording:
-                change = shares * marks[LAST, into] * rates[FX_RATE, before, flags[CURRENCY, into]]
-                change -= held * marks[LAST, k] * rates[FX_RATE, before, c]
-                sources[CONVERT, t, k] += change
-                sources[CONVERT_FEE, t, k] -= paid * rates[FX_RATE, t, c]
         if not np.isnan(book[GOAL, k, lane]):
-            if flags[LINKED, k] == 0:
+            if p < 0:
                 drop(record, t, k, order[DECIDED, k, lane], DELISTED)
             book[GOAL, k, lane] = np.nan
         book[STANDING, k, lane] = np.nan
-    marks[GONE, k] = 1.0
-    for p in range(legs.shape[0]):
-        if legs[p, 0] == k or legs[p, 1] == k:
-            dissolve(tape, state, record, t, p, k)
+        held = book[HELD, k, lane]
+        policy = leaving[LONGS] if held > 0.0 else leaving[SHORTS]
+        if held != 0.0 and policy == PARK_IT and p >= 0:
+            # A pair stays in place only where both its legs are and nothing of it is under way.
+            stage = link[STAGE, p, lane]
+            still = stage == IDLE or (stage == LEAD and link[FORCE, p, lane] == UNFORCED)
+            other = book[HELD, tape.legs[p, 0] + tape.legs[p, 1] - k, lane]
+            if not still or nothing(other, 0.0):
+                policy = CASH_IT
+        if held != 0.0 and policy in (CONVERT_IT, PARK_IT) and not known:
+            return k
+        if held == 0.0:
+            policy = CASH_IT
+        elif policy == CONVERT_IT:
+            convert(tape, state, record, t, k, into, actions[a, VALUE], lane)
+        elif policy == BUY_IT_IN:
+            close_in_cash(tape, state, record, t, k, lane, BOUGHT_IN)
+        elif policy == CASH_IT:
+            close_in_cash(tape, state, record, t, k, lane, CASHED_OUT)
+        if p >= 0:
+            dissolve(tape, state, record, t, p, k, lane, policy == PARK_IT)
+    parks = leaving[LONGS] == PARK_IT or leaving[SHORTS] == PARK_IT
+    marks[GONE, k] = PARKED if parks and known else GONE_LINE
+    if parks and known:
+        marks[HEIR, k], marks[PER_SHARE, k] = into, actions[a, VALUE]
     return -1
 
 
 @jit
-def dissolve(tape: Tape, state: State, record: Record, t: int, p: int, k: int) -> None:
-    """End a pair one of whose legs has left: drop what it had to do and get out of what is left of it."""
+def convert(
+    tape: Tape, state: State, record: Record, t: int, k: int, into: int, ratio: float, lane: int
+) -> None:
+    """Exchange what is held of a line that leaves for shares of its Hong Kong line."""
+    flags, rates = tape.flags, tape.rates
+    book, marks, money, order = state.book, state.marks, state.money, state.order
+    recording, sources = record.on, record.sources
+    before = max(t - 1, 0)
+    c = flags[CURRENCY, k]
+    held = book[HELD, k, lane]
+    shares = held * ratio
+    paid = depositary_fee(tape, k, held)
+    after = book[HELD, into, lane] + shares
+    book[HELD, into, lane] = 0.0 if nothing(after, shares) else after
+    if book[HELD, into, lane] < 0.0 and flags[PAIR, into] < 0 and flags[SHORTABLE, into] == 0:
+        # A short that lands in a line nobody lends is bought in.
+        book[GOAL, into, lane] = 0.0
+        order[DECIDED, into, lane] = t
+        order[UNTIL, into, lane] = FOREVER
+    book[HELD, k, lane] = 0.0
+    money[CASH, c, lane] -= paid
+    if recording:
+        change = shares * marks[LAST, into] * rates[FX_RATE, before, flags[CURRENCY, into]]
+        change -= held * marks[LAST, k] * rates[FX_RATE, before, c]
+        sources[CONVERT, t, k] += change
+        sources[CONVERT_FEE, t, k] -= paid * rates[FX_RATE, t, c]
+        move(record, t, k, held, into, shares, paid, LEFT)
+
+
+@jit
+def deliver(tape: Tape, state: State, record: Record, t: int, p: int, lane: int) -> bool:
+    """Complete a conversion that was asked for: the long leg becomes the other line and covers the short."""
+    legs, parity, flags, rates = tape.legs, tape.parity, tape.flags, tape.rates
+    book, marks, money = state.book, state.marks, state.money
+    recording, sources = record.on, record.sources
+    hk, adr = legs[p, 0], legs[p, 1]
+    ratio = parity[RATIO, t, p]
+    if np.isnan(ratio):
+        return False
+    from_hk = book[HELD, hk, lane] > 0.0
+    source, into = (hk, adr) if from_hk else (adr, hk)
+    given, covered = book[HELD, source, lane], book[HELD, into, lane]
+    if given == 0.0 or covered == 0.0:
+        return True
+    made = given / ratio if from_hk else given * ratio
+    paid = depositary_fee(tape, adr, made if from_hk else given)
+    after = covered + made
+    book[HELD, source, lane] = 0.0
+    book[HELD, into, lane] = 0.0 if nothing(after, covered) else after
+    c = flags[CURRENCY, adr]
+    money[CASH, c, lane] -= paid
+    if recording:
+        change = (
+            (book[HELD, into, lane] - covered) * marks[LAST, into] * rates[FX_RATE, t, flags[CURRENCY, into]]
+        )
+        change -= given * marks[LAST, source] * rates[FX_RATE, t, flags[CURRENCY, source]]
+        sources[CONVERT, t, adr] += change
+        sources[CONVERT_FEE, t, adr] -= paid * rates[FX_RATE, t, c]
+        move(record, t, source, given, into, made, paid, CHOSEN)
+    return True
+
+
+@jit
+def dissolve(
+    tape: Tape, state: State, record: Record, t: int, p: int, k: int, lane: int, stays: bool
+) -> None:
+    """End a pair one of whose legs has left: drop what it had to do and leave the other, or park both."""
     legs = tape.legs
     book, link, pair, marks = state.book, state.link, state.pair, state.marks
     order = state.order
     adr = legs[p, 1]
     left = legs[p, 0] + legs[p, 1] - k
-    for lane in range(book.shape[2]):
-        stage = link[STAGE, p, lane]
-        if stage in (LEAD, HEDGE):
-            drop(record, t, adr, link[DECIDED, p, lane], DELISTED)
-        if not np.isnan(pair[QUEUED, p, lane]):
-            drop(record, t, adr, link[QUEUED_DECIDED, p, lane], DELISTED)
-        link[STAGE, p, lane] = GONE_PAIR
-        pair[:, p, lane].fill(np.nan)
-        if not nothing(book[HELD, left, lane], 0.0) and marks[GONE, left] == 0.0:
-            book[GOAL, left, lane] = 0.0
-            order[DECIDED, left, lane] = t
-            order[UNTIL, left, lane] = FOREVER
+    stage = link[STAGE, p, lane]
+    if stage in (LEAD, HEDGE):
+        drop(record, t, adr, link[DECIDED, p, lane], DELISTED)
+    if not np.isnan(pair[QUEUED, p, lane]):
+        drop(record, t, adr, link[QUEUED_DECIDED, p, lane], DELISTED)
+    link[STAGE, p, lane] = PARKED_PAIR if stays else GONE_PAIR
+    link[FORCE, p, lane], link[PARTIAL, p, lane] = UNFORCED, 0
+    pair[:, p, lane].fill(np.nan)
+    if not stays and not nothing(book[HELD, left, lane], 0.0) and marks[GONE, left] == LISTED:
+        book[GOAL, left, lane] = 0.0
+        order[DECIDED, left, lane] = t
+        order[UNTIL, left, lane] = FOREVER
 
 
 @jit
@@ -376,6 +522,9 @@ def act(tape: Tape, state: State, record: Record, t: int) -> int:
                     for lane in range(lanes):
                         pair[WANTED, p, lane] *= value
                         pair[QUEUED, p, lane] *= value
+            for other in range(flags.shape[1]):
+                if marks[GONE, other] == PARKED and marks[HEIR, other] == k:
+                    marks[PER_SHARE, other] *= value
         elif kind == DIVIDEND:
             slot = int(actions[a, INTO])
             for lane in range(lanes):
@@ -391,10 +540,11 @@ def act(tape: Tape, state: State, record: Record, t: int) -> int:
         elif kind == PAYMENT:
             for lane in range(lanes):
                 amount = slots[int(actions[a, INTO]), lane]
+                slots[int(actions[a, INTO]), lane] = 0.0
                 money[RECEIVABLE, c, lane] -= amount
                 money[CASH, c, lane] += amount
         else:
-            fault = convert(tape, state, record, t, a)
+            fault = leave(tape, state, record, t, a)
             if fault >= 0:
                 return fault
     return -1
@@ -402,22 +552,33 @@ def act(tape: Tape, state: State, record: Record, t: int) -> int:
 
 @jit
 def mark(tape: Tape, state: State, record: Record, t: int) -> None:
-    """Stage 3: every line at its last traded price, this step's included."""
-    quote, flags, rates = tape.quote, tape.flags, tape.rates
+    """Stage 3: every line at its last traded price, this step's included; parked ones at parity."""
+    quote, flags, rates, leaving = tape.quote, tape.flags, tape.rates, tape.leaving
     marks, book = state.marks, state.book
     recording, sources = record.on, record.sources
     lines = quote.shape[2]
-    for k in range(lines):
-        before = marks[LAST, k]
-        price = quote[PRICE_AT, t, k]
-        if price == price:
-            marks[LAST, k] = price
-        if recording and t > 0 and book[HELD, k, 0] != 0.0:
+    parks = leaving[LONGS] == PARK_IT or leaving[SHORTS] == PARK_IT
+    # Parked lines second: they are valued by what their Hong Kong lines are marked at.
+    for turn in range(2 if parks else 1):
+        for k in range(lines):
+            if (marks[GONE, k] == PARKED) != (turn == 1):
+                continue
+            before = marks[LAST, k]
+            after = before
             c = flags[CURRENCY, k]
-            held = book[HELD, k, 0]
-            after = marks[LAST, k]
-            sources[PRICE, t, k] += held * (after - before) * rates[FX_RATE, t - 1, c]
-            sources[FX, t, k] += held * after * (rates[FX_RATE, t, c] - rates[FX_RATE, t - 1, c])
+            price = quote[PRICE_AT, t, k]
+            if turn == 1:
+                heir = int(marks[HEIR, k])
+                after = marks[PER_SHARE, k] * marks[LAST, heir]
+                after *= rates[FX_RATE, t, flags[CURRENCY, heir]] / rates[FX_RATE, t, c]
+            elif price == price:
+                after = price
+                marks[PRINTED, k] = t
+            marks[LAST, k] = after
+            if recording and t > 0 and book[HELD, k, 0] != 0.0:
+                held = book[HELD, k, 0]
+                sources[PRICE, t, k] += held * (after - before) * rates[FX_RATE, t - 1, c]
+                sources[FX, t, k] += held * after * (rates[FX_RATE, t, c] - rates[FX_RATE, t - 1, c])
 
 
 @jit
@@ -427,10 +588,15 @@ def nothing(quantity: float, held: float) -> bool:
 
 
 @jit
-def may_sell(tape: Tape, k: int, t: int) -> bool:
+def may_short(tape: Tape, k: int, t: int) -> bool:
     """Whether a short of line k may be opened or increased at step t."""
-    flags, clock = tape.flags, tape.clock
-    return bool(flags[SHORTABLE, k] == 1 and clock[NO_SHORTS, t] == 0)
+    return bool(tape.flags[SHORTABLE, k] == 1 and tape.loan[t, k] == AVAILABLE)
+
+
+@jit
+def must_wait(tape: Tape, k: int, t: int) -> bool:
+    """Whether only the price of step t forbids a short of line k."""
+    return bool(tape.flags[SHORTABLE, k] == 1 and tape.loan[t, k] == WAIT)
 
 
 @jit
@@ -440,29 +606,54 @@ def needs_borrow(before: float, after: float) -> bool:
 
 
 @jit
+def exceeds(trade: float, most: float) -> bool:
+    """Whether a trade is more than what is filled in one step, not by rounding alone."""
+    return bool(abs(trade) > most + SLACK * max(1.0, most))
+
+
+@jit
+def in_units(trade: float, unit: float) -> float:
+    """Truncate a trade toward zero to whole units; as it is where there are none."""
+    if unit > 0.0:
+        trade = np.copysign(np.floor(abs(trade) / unit + SLACK) * unit, trade)
+    return float(trade)
+
+
+@jit
 def fill_single(tape: Tape, state: State, record: Record, t: int, k: int, lane: int, why: int) -> None:
     """Fill the pending order of one line that trades at step t, as far as it may be."""
-    trait = tape.trait
+    lot, most = tape.trait[LOT, k], tape.quote[MOST, t, k]
     book, order = state.book, state.order
     goal = book[GOAL, k, lane]
     held = book[HELD, k, lane]
     trade = goal - held
-    lot = trait[LOT, k]
-    if lot > 0.0 and goal != 0.0:
-        trade = np.copysign(np.floor(abs(trade) / lot + SLACK) * lot, trade)
-    if needs_borrow(held, held + trade) and not may_sell(tape, k, t):
-        drop(record, t, k, order[DECIDED, k, lane], NO_BORROW)
-        trade = -max(held, 0.0)
+    if goal != 0.0:
+        trade = in_units(trade, lot)
+    remains = exceeds(trade, most)
+    if remains:
+        trade = in_units(np.copysign(most, trade), lot)
+    if needs_borrow(held, held + trade) and not may_short(tape, k, t):
+        remains = must_wait(tape, k, t)
+        if not remains:
+            drop(record, t, k, order[DECIDED, k, lane], NO_BORROW)
+        trade = -min(max(held, 0.0), abs(trade))
     if not nothing(trade, held):
         execute(tape, state, record, t, k, lane, trade, why, order[DECIDED, k, lane])
-    book[GOAL, k, lane] = np.nan
+    if not remains:
+        book[GOAL, k, lane] = np.nan
 
 
 @jit
 def resume(state: State, p: int, lane: int) -> None:
-    """End an order of a pair and take up the target that waited for it."""
+    """End an order of a pair and take up the target that waited for it, or what a cap left of the order."""
     link, pair = state.link, state.pair
+    replaced = link[FORCE, p, lane] == UNFORCED and not np.isnan(pair[QUEUED, p, lane])
+    if link[PARTIAL, p, lane] == 1 and not replaced:
+        link[STAGE, p, lane] = LEAD
+        link[PARTIAL, p, lane] = 0
+        return
     link[STAGE, p, lane] = IDLE
+    link[FORCE, p, lane], link[PARTIAL, p, lane] = UNFORCED, 0
     pair[WANTED, p, lane] = np.nan
     if not np.isnan(pair[QUEUED, p, lane]):
         link[STAGE, p, lane] = LEAD
@@ -476,47 +667,59 @@ def resume(state: State, p: int, lane: int) -> None:
 def lead_pair(tape: Tape, state: State, record: Record, t: int, p: int, lane: int) -> None:
     """Fill the leg of a pending linked order that trades at step t, if the other can follow in time."""
     parity, legs, door, ends = tape.parity, tape.legs, tape.door, tape.ends
-    flags = tape.flags
+    flags, quote = tape.flags, tape.quote
     pair, book, link = state.pair, state.book, state.link
     ratio = parity[RATIO, t, p]
     unit = parity[UNIT, t, p]
     goal = pair[WANTED, p, lane]
-    if parity[LEAD_OK, t, p] == 0.0 or np.isnan(ratio):
+    force = link[FORCE, p, lane]
+    if np.isnan(ratio) or (force == UNFORCED and parity[LEAD_OK, t, p] == 0.0):
         return
     for leg in range(2):
         k = legs[p, leg]
         other = legs[p, 1 - leg]
-        if door[t, k] != OPEN or door[t, other] == HALTED:
+        if door[t, k] != OPEN or (force == UNFORCED and door[t, other] == HALTED):
+            continue
+        if force >= ONE_LEG and leg != force - ONE_LEG and not nothing(book[HELD, other, lane], 0.0):
             continue
         # Ordinary shares per share of this leg and of the other, with the sign of the leg.
         own = 1.0 if leg == 0 else -ratio
         opposite = -ratio if leg == 0 else 1.0
         held = book[HELD, k, lane]
         trade = goal / own - held
-        if unit > 0.0 and goal != 0.0:
-            ordinary = np.floor(abs(trade * own) / unit + SLACK) * unit
-            trade = np.copysign(ordinary / abs(own), trade)
-        if nothing(trade, held):
+        if goal != 0.0:
+            trade = in_units(trade * abs(own), unit) / abs(own)
+        most = quote[MOST, t, k]
+        partial = exceeds(trade, most)
+        if partial:
+            trade = in_units(np.copysign(most, trade) * abs(own), unit) / abs(own)
+            if nothing(trade, held):
+                continue
+        elif nothing(trade, held):
             # Nothing to lead with; an exit is then left to the leg that still holds something.
             if goal != 0.0 or nothing(book[HELD, other, lane], 0.0):
                 link[STAGE, p, lane] = EVEN
                 return
             continue
         follows = -(held + trade) * own / opposite
-        if needs_borrow(held, held + trade) and not may_sell(tape, k, t):
+        if needs_borrow(held, held + trade) and not may_short(tape, k, t):
             continue
-        if needs_borrow(book[HELD, other, lane], -follows) and not may_sell(tape, other, t):
+        if needs_borrow(book[HELD, other, lane], -follows) and not may_short(tape, other, t):
             continue
-        execute(tape, state, record, t, k, lane, trade, LEADING, link[DECIDED, p, lane])
+        why = LEADING if force == UNFORCED else FORCED
+        execute(tape, state, record, t, k, lane, trade, why, link[DECIDED, p, lane])
         link[STAGE, p, lane] = HEDGE
         link[LEADER, p, lane] = leg
-        link[HEDGE_UNTIL, p, lane] = ends[TO_HEDGE, t, flags[VENUE, other]]
+        link[PARTIAL, p, lane] = 1 if partial else 0
+        link[HEDGE_UNTIL, p, lane] = FOREVER
+        if force == UNFORCED:
+            link[HEDGE_UNTIL, p, lane] = ends[TO_HEDGE, t, flags[VENUE, other]]
         return
 
 
 @jit
 def follow_pair(tape: Tape, state: State, record: Record, t: int, p: int, lane: int, why: int) -> bool:
-    """Bring one leg of a pair to the other's ordinary shares, if it can trade at step t."""
+    """Bring one leg of a pair to the other's ordinary shares, if it can trade at step t; tell if so."""
     legs, door, parity = tape.legs, tape.door, tape.parity
     link, book = state.link, state.book
     leg = 1 - link[LEADER, p, lane] if why == HEDGING else link[LEADER, p, lane]
@@ -527,15 +730,20 @@ def follow_pair(tape: Tape, state: State, record: Record, t: int, p: int, lane: 
     held = book[HELD, k, lane]
     opposite = book[HELD, legs[p, 1 - leg], lane]
     trade = (-opposite / ratio if leg == 1 else -opposite * ratio) - held
-    if needs_borrow(held, held + trade) and not may_sell(tape, k, t):
-        if why == HEDGING:
+    most = tape.quote[MOST, t, k]
+    partial = exceeds(trade, most)
+    if partial:
+        trade = in_units(np.copysign(most, trade), tape.trait[LOT, k])
+    if needs_borrow(held, held + trade) and not may_short(tape, k, t):
+        if why == HEDGING or must_wait(tape, k, t):
             return False
         # An unwind cannot wait for a borrow: it stops at zero.
         drop(record, t, legs[p, 1], link[DECIDED, p, lane], NO_BORROW)
-        trade = -max(held, 0.0)
+        trade = -min(max(held, 0.0), abs(trade))
+        partial = False
     if not nothing(trade, held):
         execute(tape, state, record, t, k, lane, trade, why, link[DECIDED, p, lane])
-    return True
+    return not partial
 
 
 @jit
@@ -551,7 +759,7 @@ def fill_plain(tape: Tape, state: State, t: int) -> None:
     waits = tape.accrues and clock[SETTLES, t] > t
     slot = clock[SETTLES, t] % due.shape[0] if waits else 0
     for k in range(lines):
-        if not plain(tape, k, t) or tape.door[t, k] != OPEN:
+        if not plain(tape, state, k, t) or tape.door[t, k] != OPEN:
             continue
         price, half = quote[PRICE_AT, t, k], quote[HALF_SPREAD, t, k]
         ask, bid = price * (1.0 + half), price * (1.0 - half)
@@ -592,11 +800,43 @@ def fill_plain(tape: Tape, state: State, t: int) -> None:
 
 
 @jit
-def plain(tape: Tape, k: int, t: int) -> bool:
-    """Whether a single line has neither lots nor order-by-order fees nor, at step t, a ban on shorts."""
+def plain(tape: Tape, state: State, k: int, t: int) -> bool:
+    """Whether a single line has no lots, fees by order or cap nor, at step t, a ban on shorts."""
     flags = tape.flags
-    simple = flags[LINKED, k] == 0 and flags[EXACT, k] == 0 and tape.trait[LOT, k] == 0.0
-    return bool(simple and may_sell(tape, k, t))
+    simple = flags[PAIR, k] < 0 and flags[EXACT, k] == 0 and tape.trait[LOT, k] == 0.0
+    uncapped = tape.quote[MOST, t, k] == np.inf
+    return bool(simple and uncapped and may_short(tape, k, t))
+
+
+@jit
+def fill_what_is_forced(tape: Tape, state: State, record: Record, t: int) -> None:
+    """Do what cannot wait: close parked lines, get out of what pairs left behind, deliver, unwind, lead."""
+    legs, door = tape.legs, tape.door
+    book, link, order, marks = state.book, state.link, state.order, state.marks
+    lines, lanes = book.shape[1], book.shape[2]
+    for k in range(lines):
+        if marks[GONE, k] == PARKED:
+            for lane in range(lanes):
+                if not np.isnan(book[GOAL, k, lane]) and order[DECIDED, k, lane] < t:
+                    close_in_cash(tape, state, record, t, k, lane, CLOSED_LATER)
+                    book[GOAL, k, lane] = np.nan
+    for p in range(legs.shape[0]):
+        for lane in range(lanes):
+            stage = link[STAGE, p, lane]
+            if stage == GONE_PAIR:
+                for leg in range(2):
+                    k = legs[p, leg]
+                    pending = not np.isnan(book[GOAL, k, lane]) and order[DECIDED, k, lane] < t
+                    if pending and door[t, k] == OPEN and marks[GONE, k] == LISTED:
+                        fill_single(tape, state, record, t, k, lane, FORCED)
+            elif stage == CONVERTING:
+                if t >= link[UNTIL, p, lane] and deliver(tape, state, record, t, p, lane):
+                    link[STAGE, p, lane] = EVEN
+            elif stage == UNWIND:
+                if follow_pair(tape, state, record, t, p, lane, UNWINDING):
+                    link[STAGE, p, lane] = EVEN
+            elif stage == LEAD and link[FORCE, p, lane] != UNFORCED:
+                lead_pair(tape, state, record, t, p, lane)
 
 
 @jit
@@ -605,31 +845,22 @@ def fill(tape: Tape, state: State, record: Record, t: int) -> None:
     legs, door, flags = tape.legs, tape.door, tape.flags
     book, link, order = state.book, state.link, state.order
     lines, lanes = book.shape[1], book.shape[2]
-    pairs = legs.shape[0]
-    for p in range(pairs):
-        for lane in range(lanes):
-            if link[STAGE, p, lane] == GONE_PAIR:
-                for leg in range(2):
-                    k = legs[p, leg]
-                    pending = not np.isnan(book[GOAL, k, lane])
-                    if pending and door[t, k] == OPEN and order[DECIDED, k, lane] < t:
-                        fill_single(tape, state, record, t, k, lane, FORCED)
-            elif link[STAGE, p, lane] == UNWIND and follow_pair(tape, state, record, t, p, lane, UNWINDING):
-                link[STAGE, p, lane] = EVEN
+    if not tape.simple or legs.shape[0] > 0:
+        fill_what_is_forced(tape, state, record, t)
     if not record.on:
         fill_plain(tape, state, t)
     for k in range(lines):
-        if flags[LINKED, k] == 0 and door[t, k] == OPEN and (record.on or not plain(tape, k, t)):
+        if flags[PAIR, k] < 0 and door[t, k] == OPEN and (record.on or not plain(tape, state, k, t)):
             for lane in range(lanes):
                 forced = order[UNTIL, k, lane] == FOREVER
                 if not np.isnan(book[GOAL, k, lane]) and not (forced and order[DECIDED, k, lane] == t):
                     fill_single(tape, state, record, t, k, lane, FORCED if forced else TARGET)
-    for p in range(pairs):
+    for p in range(legs.shape[0]):
         for lane in range(lanes):
             if link[STAGE, p, lane] == HEDGE:
                 if follow_pair(tape, state, record, t, p, lane, HEDGING):
                     link[STAGE, p, lane] = EVEN
-            elif link[STAGE, p, lane] == LEAD:
+            elif link[STAGE, p, lane] == LEAD and link[FORCE, p, lane] == UNFORCED:
                 lead_pair(tape, state, record, t, p, lane)
             # What waited for a hedge or an unwind may lead from the next step on.
             if link[STAGE, p, lane] == EVEN:
@@ -646,7 +877,7 @@ def expire(tape: Tape, state: State, record: Record, t: int, same_step: bool) ->
     book, order, link, pair = state.book, state.order, state.link, state.pair
     lines, lanes = book.shape[1], book.shape[2]
     for k in range(lines):
-        if flags[LINKED, k] == 1:
+        if flags[PAIR, k] >= 0:
             continue
         goal = book[GOAL, k]
         pending = 0
@@ -667,12 +898,46 @@ def expire(tape: Tape, state: State, record: Record, t: int, same_step: bool) ->
                 drop(record, t, adr, link[DECIDED, p, lane], UNWOUND)
                 link[STAGE, p, lane] = UNWIND
                 link[DECIDED, p, lane] = t
+                link[PARTIAL, p, lane] = 0
             elif stage == LEAD and t >= link[UNTIL, p, lane]:
                 drop(record, t, adr, link[DECIDED, p, lane], EXPIRED)
                 link[STAGE, p, lane] = IDLE
             if not np.isnan(pair[QUEUED, p, lane]) and t >= link[QUEUED_UNTIL, p, lane]:
                 drop(record, t, adr, link[QUEUED_DECIDED, p, lane], EXPIRED)
                 pair[QUEUED, p, lane] = np.nan
+
+
+@jit
+def stopped(tape: Tape, state: State, t: int) -> int:
+    """Return a line that is held though its prices are known, at step t, to have ended for good; or -1."""
+    flags, book, marks = tape.flags, state.book, state.marks
+    for k in range(flags.shape[1]):
+        if flags[STOPS, k] == t and marks[GONE, k] == LISTED:
+            for lane in range(book.shape[2]):
+                if not nothing(book[HELD, k, lane], 0.0):
+                    return k
+    return -1
+
+
+@jit
+def sweep(tape: Tape, state: State, record: Record, t: int) -> None:
+    """Exchange what is settled and no collateral of every other currency into the base currency."""
+    flags, rates, fx_spread = tape.flags, tape.rates, tape.fx_spread
+    book, marks, money = state.book, state.marks, state.money
+    recording, sources = record.on, record.sources
+    lines = book.shape[1]
+    for c in range(1, money.shape[1]):
+        rate = rates[FX_RATE, t, c]
+        for lane in range(book.shape[2]):
+            free = money[CASH, c, lane] - money[UNSETTLED, c, lane]
+            for k in range(lines):
+                if flags[CURRENCY, k] == c and book[HELD, k, lane] < 0.0:
+                    free += book[HELD, k, lane] * marks[LAST, k]
+            spread = fx_spread * abs(free) * rate
+            money[CASH, c, lane] -= free
+            money[CASH, 0, lane] += free * rate - spread
+            if recording:
+                sources[FX_SPREAD, t, lines + c] -= spread
 
 
 @jit
@@ -697,6 +962,148 @@ def value(tape: Tape, state: State, t: int, equity: Floats) -> None:
 
 
 @jit
+def end_what_is_ruined(state: State, equity: Floats) -> None:
+    """Close every lane whose equity is gone, at its marks; what it then owes stands as a receivable."""
+    book, pair, link, money = state.book, state.pair, state.link, state.money
+    for lane in range(equity.shape[0]):
+        if equity[lane] > 0.0 or money[RECEIVABLE, 0, lane] == equity[lane]:
+            continue
+        for k in range(book.shape[1]):
+            book[HELD, k, lane] = 0.0
+            book[GOAL, k, lane] = np.nan
+            book[STANDING, k, lane] = np.nan
+        for p in range(pair.shape[1]):
+            pair[:, p, lane].fill(np.nan)
+            link[FORCE, p, lane], link[PARTIAL, p, lane] = UNFORCED, 0
+            if link[STAGE, p, lane] not in (GONE_PAIR, PARKED_PAIR):
+                link[STAGE, p, lane] = IDLE
+        money[:, :, lane].fill(0.0)
+        state.due[:, :, lane].fill(0.0)
+        state.slots[:, lane].fill(0.0)
+        state.called[lane] = 0
+        money[RECEIVABLE, 0, lane] = equity[lane]
+
+
+# -- stage 6: what must be done whether the plan wants it or not ---------------------------------------------
+
+
+@jit
+def reduces(goal: float, held: float) -> bool:
+    """Whether going to a goal makes a position smaller."""
+    return bool(goal == 0.0 or (goal * held > 0.0 and abs(goal) < abs(held) * (1.0 - SLACK)))
+
+
+@jit
+def within(goal: float, limit: float) -> bool:
+    """Whether a goal is no larger than a limit on the same side."""
+    return bool(goal == 0.0 or (goal * limit > 0.0 and abs(goal) <= abs(limit)))
+
+
+@jit
+def force_single(state: State, t: int, k: int, lane: int, goal: float) -> None:
+    """Let one line go to a goal at its next step, whenever that is and whatever else is wanted."""
+    book, order = state.book, state.order
+    book[GOAL, k, lane] = goal
+    order[DECIDED, k, lane] = t
+    order[UNTIL, k, lane] = FOREVER
+
+
+@jit
+def force_pair(state: State, t: int, p: int, lane: int, goal: float, force: int) -> None:
+    """Let a pair go to a goal in Hong Kong shares, whenever that is and whatever else is wanted."""
+    link, pair = state.link, state.pair
+    link[STAGE, p, lane] = LEAD
+    link[FORCE, p, lane], link[PARTIAL, p, lane] = force, 0
+    link[DECIDED, p, lane], link[UNTIL, p, lane] = t, FOREVER
+    pair[WANTED, p, lane] = goal
+
+
+@jit
+def call_margin(tape: Tape, state: State, record: Record, t: int, lane: int, equity: float) -> None:
+    """Scale every position of a lane down to its initial requirement if it fails the one to keep it."""
+    flags, rates, legs, margin = tape.flags, tape.rates, tape.legs, tape.margin
+    book, order, marks, link, pair = state.book, state.order, state.marks, state.link, state.pair
+    long, short = 0.0, 0.0
+    for k in range(book.shape[1]):
+        if not np.isnan(marks[LAST, k]):
+            worth = book[HELD, k, lane] * marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
+            long += max(worth, 0.0)
+            short += max(-worth, 0.0)
+    kept = margin[MAINTENANCE_LONG] * long + margin[MAINTENANCE_SHORT] * short
+    called = kept > equity * (1.0 + SLACK)
+    state.called[lane] = 1 if called else 0
+    if not called:
+        return
+    scale = min(1.0, equity / (margin[INITIAL_LONG] * long + margin[INITIAL_SHORT] * short))
+    for k in range(book.shape[1]):
+        if flags[PAIR, k] >= 0 or marks[GONE, k] != LISTED:
+            continue
+        goal, held = book[GOAL, k, lane], book[HELD, k, lane]
+        pending = not np.isnan(goal)
+        if pending and (order[UNTIL, k, lane] == FOREVER or within(goal, held * scale)):
+            continue
+        if pending:
+            drop(record, t, k, order[DECIDED, k, lane], MARGIN_CALL)
+            book[GOAL, k, lane] = np.nan
+        if not nothing(held, 0.0):
+            force_single(state, t, k, lane, held * scale)
+    for p in range(legs.shape[0]):
+        stage = link[STAGE, p, lane]
+        if stage in (GONE_PAIR, PARKED_PAIR):
+            continue
+        adr = legs[p, 1]
+        if not np.isnan(pair[QUEUED, p, lane]):
+            drop(record, t, adr, link[QUEUED_DECIDED, p, lane], MARGIN_CALL)
+            pair[QUEUED, p, lane] = np.nan
+        if link[FORCE, p, lane] != UNFORCED or stage not in (IDLE, LEAD):
+            continue
+        held = book[HELD, legs[p, 0], lane]
+        if stage == LEAD:
+            if within(pair[WANTED, p, lane], held * scale):
+                continue
+            drop(record, t, adr, link[DECIDED, p, lane], MARGIN_CALL)
+            link[STAGE, p, lane] = IDLE
+            pair[WANTED, p, lane] = np.nan
+        if not nothing(held, 0.0):
+            force_pair(state, t, p, lane, held * scale, ANY_LEG)
+
+
+@jit
+def recall(tape: Tape, state: State, record: Record, t: int) -> None:
+    """Have every short bought in that its lender wants back."""
+    flags, legs = tape.flags, tape.legs
+    book, order, marks, link, pair = state.book, state.order, state.marks, state.link, state.pair
+    for k in range(book.shape[1]):
+        if tape.loan[t, k] != RECALL or marks[GONE, k] != LISTED:
+            continue
+        p = flags[PAIR, k]
+        for lane in range(book.shape[2]):
+            if not book[HELD, k, lane] < 0.0 or nothing(book[HELD, k, lane], 0.0):
+                continue
+            if p < 0:
+                pending = not np.isnan(book[GOAL, k, lane])
+                if pending and order[UNTIL, k, lane] == FOREVER:
+                    book[GOAL, k, lane] = 0.0
+                    continue
+                if pending:
+                    drop(record, t, k, order[DECIDED, k, lane], DISPLACED)
+                force_single(state, t, k, lane, 0.0)
+                continue
+            stage, adr = link[STAGE, p, lane], legs[p, 1]
+            if stage in (GONE_PAIR, PARKED_PAIR) or link[FORCE, p, lane] >= ONE_LEG:
+                continue
+            if stage != IDLE:
+                drop(record, t, adr, link[DECIDED, p, lane], DISPLACED)
+            if not np.isnan(pair[QUEUED, p, lane]):
+                drop(record, t, adr, link[QUEUED_DECIDED, p, lane], DISPLACED)
+                pair[QUEUED, p, lane] = np.nan
+            force_pair(state, t, p, lane, 0.0, ONE_LEG + (1 if k == adr else 0))
+
+
+# -- stage 7 -------------------------------------------------------------------------------------------------
+
+
+@jit
 def decide_single(
     tape: Tape,
     state: State,
@@ -711,15 +1118,19 @@ def decide_single(
     """Turn the target of one line into a pending quantity, or look at its drift."""
     rates, flags, ends = tape.rates, tape.flags, tape.ends
     marks, book, order = state.marks, state.book, state.order
-    if marks[GONE, k] == 1.0:
-        if weight == weight and weight != 0.0:
-            drop(record, t, k, t, DELISTED)
-        return
     held = book[HELD, k, lane]
+    given = weight == weight
+    if marks[GONE, k] != LISTED:
+        if given and weight != 0.0:
+            drop(record, t, k, t, DELISTED)
+        elif given and marks[GONE, k] == PARKED and held != 0.0:
+            force_single(state, t, k, lane, 0.0)
+        return
     worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
-    if np.isnan(weight):
+    pending = not np.isnan(book[GOAL, k, lane])
+    if not given:
         weight = book[STANDING, k, lane]
-        if np.isnan(weight) or not np.isnan(book[GOAL, k, lane]):
+        if np.isnan(weight) or pending:
             return
         if not abs(held * worth / equity - weight) > band * abs(weight):
             return
@@ -731,9 +1142,46 @@ def decide_single(
         drop(record, t, k, t, UNPRICED)
         book[STANDING, k, lane] = np.nan
         return
-    book[GOAL, k, lane] = weight * equity / worth
+    goal = weight * equity / worth
+    if state.called[lane] == 1 and not reduces(goal, book[GOAL, k, lane] if pending else held):
+        if given:
+            drop(record, t, k, t, MARGIN_CALL)
+        return
+    if pending and order[UNTIL, k, lane] == FOREVER:
+        if weight == 0.0:
+            book[GOAL, k, lane] = 0.0
+        else:
+            drop(record, t, k, t, DISPLACED)
+        return
+    book[GOAL, k, lane] = goal
     order[DECIDED, k, lane] = t
     order[UNTIL, k, lane] = ends[TO_LIVE, t, flags[VENUE, k]]
+
+
+@jit
+def conversion_is_cheaper(tape: Tape, state: State, t: int, p: int, lane: int) -> bool:
+    """Whether closing a pair by conversion is worth more than by two trades, at the marks of step t."""
+    legs, flags, rates, quote = tape.legs, tape.flags, tape.rates, tape.quote
+    book, marks = state.book, state.marks
+    basis, trade, wait = 0.0, 0.0, 0.0
+    for leg in range(2):
+        k = legs[p, leg]
+        held, last = book[HELD, k, lane], marks[LAST, k]
+        rate = rates[FX_RATE, t, flags[CURRENCY, k]]
+        printed = int(marks[PRINTED, k])
+        half = quote[HALF_SPREAD, printed, k]
+        side = 1 if held > 0.0 else 0
+        worth = abs(held) * last
+        notional = worth * (1.0 - half) if side == 1 else worth * (1.0 + half)
+        basis += held * last * rate
+        trade += (worth * half + order_fees(tape, k, printed, side, notional, abs(held))) * rate
+        if side == 1 and (tape.convert or tape.sweeps) and flags[CURRENCY, k] > 0:
+            trade += tape.fx_spread * notional * rate
+        if side == 0:
+            wait += worth * rate * quote[BORROW_RATE, t, k] * tape.waiting_days
+    adr = legs[p, 1]
+    paid = depositary_fee(tape, adr, book[HELD, adr, lane]) * rates[FX_RATE, t, flags[CURRENCY, adr]]
+    return bool(-paid - wait > basis - trade)
 
 
 @jit
@@ -747,23 +1195,29 @@ def decide_pair(
     weight: float,
     band: float,
     equity: float,
+    exit_by: int,
 ) -> None:
     """Turn the target of a linked pair into a pending quantity of Hong Kong shares, or look at its drift."""
     legs, rates, flags, ends = tape.legs, tape.rates, tape.flags, tape.ends
     link, book, marks, pair = state.link, state.book, state.marks, state.pair
     stage = link[STAGE, p, lane]
     hk, adr = legs[p, 0], legs[p, 1]
-    if stage == GONE_PAIR:
-        if weight == weight and weight != 0.0:
-            drop(record, t, adr, t, DELISTED)
-        return
     held = book[HELD, hk, lane]
+    given = weight == weight
+    if stage in (GONE_PAIR, PARKED_PAIR):
+        if given and weight != 0.0:
+            drop(record, t, adr, t, DELISTED)
+        elif given and stage == PARKED_PAIR:
+            link[STAGE, p, lane] = GONE_PAIR
+            force_single(state, t, hk, lane, 0.0)
+            force_single(state, t, adr, lane, 0.0)
+        return
     worth = marks[LAST, hk] * rates[FX_RATE, t, flags[CURRENCY, hk]]
-    if np.isnan(weight):
+    if not given:
         weight = pair[KEPT, p, lane]
         if stage != IDLE or np.isnan(weight) or not abs(held * worth / equity - weight) > band * abs(weight):
             return
-    outstanding = stage in (HEDGE, UNWIND)
+    outstanding = stage in (HEDGE, UNWIND, CONVERTING) or link[FORCE, p, lane] != UNFORCED
     pair[KEPT, p, lane] = weight
     if weight == 0.0 and not outstanding and nothing(held, 0.0) and nothing(book[HELD, adr, lane], 0.0):
         link[STAGE, p, lane] = IDLE
@@ -775,16 +1229,118 @@ def decide_pair(
         drop(record, t, adr, t, UNPRICED)
         pair[KEPT, p, lane] = np.nan
         return
+    waiting = stage == LEAD and not outstanding
+    if state.called[lane] == 1 and not reduces(goal, pair[WANTED, p, lane] if waiting else held):
+        if given:
+            drop(record, t, adr, t, MARGIN_CALL)
+        return
     until = max(ends[TO_LIVE, t, flags[VENUE, hk]], ends[TO_LIVE, t, flags[VENUE, adr]])
     if outstanding:
         pair[QUEUED, p, lane] = goal
         link[QUEUED_UNTIL, p, lane] = until
         link[QUEUED_DECIDED, p, lane] = t
         return
+    link[PARTIAL, p, lane] = 0
+    link[DECIDED, p, lane] = t
+    if weight == 0.0 and exit_by != BY_TRADE:
+        other = book[HELD, adr, lane]
+        whole = not nothing(held, 0.0) and not nothing(other, 0.0) and held * other < 0.0
+        if whole and (exit_by == BY_CONVERSION or conversion_is_cheaper(tape, state, t, p, lane)):
+            link[STAGE, p, lane] = CONVERTING
+            link[UNTIL, p, lane] = ends[TO_DELIVER, t, flags[VENUE, adr if held > 0.0 else hk]]
+            pair[WANTED, p, lane] = np.nan
+            return
     link[STAGE, p, lane] = LEAD
     pair[WANTED, p, lane] = goal
     link[UNTIL, p, lane] = until
-    link[DECIDED, p, lane] = t
+
+
+@jit
+def wanted_of_pair(tape: Tape, state: State, t: int, p: int, lane: int) -> tuple[float, bool]:
+    """The Hong Kong shares a pair is on its way to, and whether they were decided at step t."""
+    link, pair, book = state.link, state.pair, state.book
+    stage = link[STAGE, p, lane]
+    unforced = link[FORCE, p, lane] == UNFORCED
+    if not np.isnan(pair[QUEUED, p, lane]):
+        return pair[QUEUED, p, lane], link[QUEUED_DECIDED, p, lane] == t
+    if stage == LEAD and unforced:
+        return pair[WANTED, p, lane], link[DECIDED, p, lane] == t
+    if stage == HEDGE and unforced and link[LEADER, p, lane] == 1:
+        return -book[HELD, tape.legs[p, 1], lane] * tape.parity[RATIO, t, p], False
+    return book[HELD, tape.legs[p, 0], lane], False
+
+
+@jit
+def need_of_pair(tape: Tape, state: State, t: int, p: int, shares: float) -> float:
+    """What a pair of so many Hong Kong shares needs of equity to be opened."""
+    flags, rates, margin, marks = tape.flags, tape.rates, tape.margin, state.marks
+    hk, adr = tape.legs[p, 0], tape.legs[p, 1]
+    here = marks[LAST, hk] * rates[FX_RATE, t, flags[CURRENCY, hk]]
+    there = marks[LAST, adr] * rates[FX_RATE, t, flags[CURRENCY, adr]] / tape.parity[RATIO, t, p]
+    if np.isnan(there):
+        there = here
+    if shares > 0.0:
+        return float(shares * (here * margin[INITIAL_LONG] + there * margin[INITIAL_SHORT]))
+    return float(-shares * (here * margin[INITIAL_SHORT] + there * margin[INITIAL_LONG]))
+
+
+@jit
+def shared_part(held: float, wanted: float) -> float:
+    """What of a wanted position is held already."""
+    return np.copysign(min(abs(held), abs(wanted)), wanted) if held * wanted > 0.0 else 0.0
+
+
+@jit
+def limit(tape: Tape, state: State, record: Record, t: int, lane: int, equity: float) -> None:
+    """Cut what was decided at step t back to what the initial margin allows."""
+    flags, rates, legs, margin = tape.flags, tape.rates, tape.legs, tape.margin
+    book, order, marks, link, pair = state.book, state.order, state.marks, state.link, state.pair
+    kept, asked, fresh_orders = 0.0, 0.0, 0
+    # Twice over everything: first the sums, then, where they are too large, the cuts.
+    share = 1.0
+    for turn in range(2):
+        for k in range(book.shape[1]):
+            worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
+            p = flags[PAIR, k]
+            if np.isnan(worth) or (p >= 0 and link[STAGE, p, lane] not in (GONE_PAIR, PARKED_PAIR)):
+                continue
+            held, want = book[HELD, k, lane], book[GOAL, k, lane]
+            fixed = np.isnan(want) or order[UNTIL, k, lane] == FOREVER or marks[GONE, k] != LISTED
+            want = held if fixed else want
+            fresh = not fixed and order[DECIDED, k, lane] == t
+            keep = shared_part(held, want) if fresh else want
+            if turn == 0:
+                need = worth * (margin[INITIAL_LONG] if want > 0.0 else margin[INITIAL_SHORT])
+                kept += abs(keep) * need
+                asked += abs(want) * need
+                fresh_orders += fresh
+            elif fresh and abs(want) > abs(keep):
+                book[GOAL, k, lane] = keep + share * (want - keep)
+                book[STANDING, k, lane] = book[GOAL, k, lane] * worth / equity
+                drop(record, t, k, t, MARGIN_CALL)
+        for p in range(legs.shape[0]):
+            hk = legs[p, 0]
+            worth = marks[LAST, hk] * rates[FX_RATE, t, flags[CURRENCY, hk]]
+            if np.isnan(worth) or link[STAGE, p, lane] in (GONE_PAIR, PARKED_PAIR):
+                continue
+            want, fresh = wanted_of_pair(tape, state, t, p, lane)
+            keep = shared_part(book[HELD, hk, lane], want) if fresh else want
+            if turn == 0:
+                kept += need_of_pair(tape, state, t, p, keep)
+                asked += need_of_pair(tape, state, t, p, want)
+                fresh_orders += fresh
+            elif fresh and abs(want) > abs(keep):
+                goal = keep + share * (want - keep)
+                if np.isnan(pair[QUEUED, p, lane]):
+                    pair[WANTED, p, lane] = goal
+                else:
+                    pair[QUEUED, p, lane] = goal
+                pair[KEPT, p, lane] = goal * worth / equity
+                drop(record, t, legs[p, 1], t, MARGIN_CALL)
+        if fresh_orders == 0 or not (asked > equity * (1.0 + SLACK) and asked > kept * (1.0 + SLACK)):
+            return
+        share = (equity - kept) / (asked - kept)
+        share = share if share > SLACK else 0.0
 
 
 @jit
@@ -821,6 +1377,7 @@ def decide(
     t: int,
     weights: Floats,
     pair_weights: Floats,
+    exits: NDArray[np.int8],
     band: float,
     same_step: bool,
     equity: Floats,
@@ -829,7 +1386,7 @@ def decide(
     clock, door = tape.clock, tape.door
     lanes = equity.shape[0]
     drifts = clock[DECIDES, t] == 1 and band < np.inf
-    simple = not record.on and band == np.inf
+    simple = tape.simple and not record.on and band == np.inf
     if simple:
         decide_plain(tape, state, t, weights, equity)
     for k in range(0 if simple else weights.shape[2]):
@@ -842,7 +1399,13 @@ def decide(
         for lane in range(lanes):
             weight = pair_weights[lane, t, p]
             if (drifts or weight == weight) and equity[lane] > 0.0:
-                decide_pair(tape, state, record, t, p, lane, weight, band, equity[lane])
+                decide_pair(
+                    tape, state, record, t, p, lane, weight, band, equity[lane], int(exits[lane, t, p])
+                )
+    if tape.margin.shape[0] > 0 and not same_step:
+        for lane in range(lanes):
+            if equity[lane] > 0.0:
+                limit(tape, state, record, t, lane, equity[lane])
 
 
 @kernel
@@ -852,11 +1415,13 @@ def run(
     record: Record,
     weights: Floats,
     pair_weights: Floats,
+    exits: NDArray[np.int8],
     band: float,
     same_step: bool,
+    first: int,
     equity: Floats,
-) -> tuple[int, int]:
-    """Run the clock over all steps.
+) -> tuple[int, int, int]:
+    """Run the clock from a step to the last.
 
     Args:
         tape: the market and its costs.
@@ -864,18 +1429,22 @@ def run(
         record: where lane 0 leaves its fills, positions and contributions.
         weights: (L, T, K) wanted weights of equity, NaN = leave alone.
         pair_weights: (L, T, P) wanted weights of the Hong Kong legs of linked pairs.
+        exits: (L, T, P) how a pair that is told to get out is closed.
         band: relative drift beyond which a standing target is decided again at a decision step.
         same_step: decide on the mark of a step and fill at it, instead of filling at the next step.
+        first: the first step to run, 0 unless a run is taken up again.
         equity: (T, L) out, in base currency, after the fills of each step.
 
     Returns:
-        Step and line of a conversion with nothing to convert into, or (-1, -1).
+        Step, line and kind of what cannot be run, or (-1, -1, -1).
     """
     steps = tape.quote.shape[1]
     currencies, lanes = state.money.shape[1], state.money.shape[2]
     lines = tape.quote.shape[2]
+    margined = tape.margin.shape[0] > 0 and not same_step
     now = state.now
-    for t in range(steps):
+    for t in range(first, steps):
+        daily = tape.clock[DECIDES, t] == 1
         if t > 0:
             if record.on:
                 for c in range(currencies):
@@ -888,23 +1457,34 @@ def run(
                 settle(state, t)
         fault = act(tape, state, record, t)
         if fault >= 0:
-            return t, fault
+            return t, fault, NO_HEIR
         mark(tape, state, record, t)
         if same_step:
             value(tape, state, t, now)
-            decide(tape, state, record, t, weights, pair_weights, band, same_step, now)
+            decide(tape, state, record, t, weights, pair_weights, exits, band, same_step, now)
         fill(tape, state, record, t)
         expire(tape, state, record, t, same_step)
+        fault = stopped(tape, state, t)
+        if fault >= 0:
+            return t, fault, STOPPED
+        if tape.sweeps and daily:
+            sweep(tape, state, record, t)
         value(tape, state, t, now)
         for lane in range(lanes):
             equity[t, lane] = now[lane]
-        # 6. Margin comes here: after the New York close, before the strategy decides.
+        end_what_is_ruined(state, now)
+        if margined and daily:
+            for lane in range(lanes):
+                if now[lane] > 0.0:
+                    call_margin(tape, state, record, t, lane, now[lane])
+        if tape.recalls:
+            recall(tape, state, record, t)
         if not same_step:
-            decide(tape, state, record, t, weights, pair_weights, band, same_step, now)
+            decide(tape, state, record, t, weights, pair_weights, exits, band, same_step, now)
         if record.on:
             for k in range(lines):
                 record.positions[t, k] = state.book[HELD, k, 0]
             for c in range(currencies):
                 record.cash[t, c] = state.money[CASH, c, 0]
                 record.receivable[t, c] = state.money[RECEIVABLE, c, 0]
-    return -1, -1
+    return -1, -1, -1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from entrepot.engine.costs import Costs
 from entrepot.engine.lines import Lines
 from entrepot.engine.result import Ledger
+from entrepot.engine.run_state import RunState, take_up, unpaid_slots
 from entrepot.errors import DataError, ParameterError, TargetError, is_number, shown
 from entrepot.markets.frames import weights_on_grid
 from entrepot.markets.market import Market
@@ -49,7 +51,10 @@ class TargetArrays(Protocol):
 
 
 class StatePath(Protocol):
-    """What the engine needs of a regime path: an integer state for every step."""
+    """What the engine needs of a regime path: an integer state for every step.
+
+    It may say in ``stressed`` in which of them borrow is at its stressed level.
+    """
 
     @property
     def states(self) -> NDArray[np.int8]:
@@ -64,19 +69,16 @@ class Plan(Protocol):
         """Return the targets of every step, each made from what was known at it."""
 
 
+@dataclass(frozen=True, eq=False)
 class _Orders:
     """Targets as arrays over the market's symbols."""
 
-    def __init__(
-        self,
-        weights: NDArray[np.float64],
-        pairs: Sequence[tuple[str, str]],
-        pair_weights: NDArray[np.float64],
-        drift_band: float,
-        notes: Sequence[str],
-    ) -> None:
-        self.weights, self.pairs, self.pair_weights = weights, tuple(pairs), pair_weights
-        self.drift_band, self.notes = drift_band, tuple(notes)
+    weights: NDArray[np.float64]
+    pairs: Sequence[tuple[str, str]]
+    pair_weights: NDArray[np.float64]
+    exits: NDArray[np.int8]
+    drift_band: float
+    notes: Sequence[str]
 
 
 def backtest(
@@ -89,6 +91,7 @@ def backtest(
     path: StatePath | None = None,
     fill: Fill = "next_step",
     check: bool = False,
+    resume: RunState | None = None,
 ) -> Ledger:
     """Run one plan through the clock and record everything; the arguments are those of `entrepot.backtest`.
 
@@ -103,30 +106,59 @@ def backtest(
     from entrepot.engine import _kernels as kernels
     from entrepot.engine.tape import build_tape, empty_record, initial_state
 
+    if resume is not None:
+        if not isinstance(resume, RunState):
+            raise ParameterError(f"resume is {shown(resume)}: give the state of a result, result.state")
+        capital, base_currency = resume.capital, resume.currencies[0]
+        costs = resume.costs if costs is None else costs
     costs = Costs() if costs is None else costs
     _check_run(market, capital, base_currency, fill, costs)
+    if resume is not None:
+        resume.check(market)
     orders = _orders(market, plan, path)
     _check_orders(market, orders, fill)
+    if resume is not None:
+        orders = _with_pairs_of(resume, market, orders)
     states = None if path is None else _states(market, path)
-    wanted = np.flatnonzero(np.isfinite(orders.weights).any(axis=0))
-    lines = Lines.of(market, [market.symbols[i] for i in wanted], orders.pairs)
-    tape, currencies = build_tape(market, lines, costs, base_currency, states)
+    wanted = np.array(np.isfinite(orders.weights).any(axis=0))
+    if resume is not None:
+        wanted[resume.lines.columns_in(market, linked=False)] = True
+    lines = Lines.of(market, [market.symbols[i] for i in np.flatnonzero(wanted)], orders.pairs)
+    stressed: Set[int] = getattr(path, "stressed", frozenset())
+    tape, currencies = build_tape(market, lines, costs, base_currency, states, stressed)
     weights = np.where(lines.linked, np.nan, orders.weights[:, lines.columns])
     record = empty_record(tape, on=True)
+    book = initial_state(tape, capital, 1)
     equity = np.empty((len(market), 1))
+    if resume is not None:
+        take_up(resume, tape, lines, currencies, book, record, equity)
     fault = kernels.run(
         tape,
-        initial_state(tape, capital, 1),
+        book,
         record,
         np.ascontiguousarray(weights[None]),
         np.array(orders.pair_weights, dtype=np.float64, order="C")[None],
+        np.array(orders.exits, dtype=np.int8, order="C")[None],
         float(orders.drift_band),
         fill == "same_step",
+        0 if resume is None else resume.step + 1,
         equity,
     )
     _check_fault(market, lines, fault)
     _check_finite(market, equity)
     growth = np.cumprod(1.0 + tape.rates[kernels.INTEREST_RATE, :, 0] * tape.elapsed)
+    state = RunState(
+        times=market.times,
+        lines=lines,
+        currencies=currencies,
+        capital=float(capital),
+        costs=costs,
+        horizon=len(market.schedule),
+        book=book,
+        unpaid=unpaid_slots(tape),
+        record=record,
+        equity=equity[:, 0],
+    )
     ledger = Ledger(
         market,
         costs,
@@ -137,10 +169,13 @@ def backtest(
         record,
         equity[:, 0],
         np.asarray(growth, dtype=np.float64),
+        state,
         tuple(orders.notes),
     )
     if check:
-        check_identity(ledger)
+        from entrepot.engine.check import check_identity
+
+        check_identity(ledger, tape, resume)
     return ledger
 
 
@@ -153,6 +188,7 @@ def backtest_batch(
     fill: Fill = "next_step",
     capital: float = 1_000_000.0,
     base_currency: str | None = None,
+    exact_fees: bool = False,
     threads: int | None = None,
 ) -> NDArray[np.float64]:
     """Run many weight arrays over one market and return their equity.
@@ -162,10 +198,11 @@ def backtest_batch(
         weights: shape (configurations, T, N), wanted weights of equity over the market's symbols; NaN leaves
             a line alone. Read, never copied.
         fee_bps: one proportional fee and no other cost, interest or lot; instead of ``costs``.
-        costs: what trading and holding cost, without minimum fees and rounding.
+        costs: what trading and holding cost.
         fill: as in `backtest`.
         capital: equity of every configuration before the first step.
         base_currency: of equity; the currency of the first symbol where not given.
+        exact_fees: apply minimum fees and rounding order by order, as `backtest` does; slower.
         threads: number of threads, the machine's where not given. It changes no number.
 
     Returns:
@@ -205,16 +242,20 @@ def backtest_batch(
     configurations = len(weights)
     _check_batch(market, weights)
     lines = Lines.of(market, market.symbols, ())
-    tape, _ = build_tape(market, lines, costs.with_(exact_fees=False), str(base_currency), None)
+    if not isinstance(exact_fees, bool):
+        raise ParameterError(f"exact_fees is {shown(exact_fees)}: give True or False")
+    exact = exact_fees and costs.exact_fees
+    tape, _ = build_tape(market, lines, costs.with_(exact_fees=exact), str(base_currency), None)
     no_pairs = np.empty((configurations, len(market), 0))
+    no_exits = np.empty((configurations, len(market), 0), dtype=np.int8)
     equity = np.empty((len(market), configurations))
     lanes = 16
     silent = empty_record(tape, on=False)
     stop = threading.Event()
 
-    def block(first: int) -> tuple[int, int]:
+    def block(first: int) -> tuple[int, int, int]:
         if stop.is_set():
-            return -1, -1
+            return -1, -1, -1
         last = min(first + lanes, configurations)
         out = np.empty((len(market), last - first))
         part = weights[first:last]
@@ -222,14 +263,16 @@ def backtest_batch(
             raise TargetError(
                 "weights hold an infinite number: give finite weights, or NaN to leave a line alone"
             )
-        fault = kernels.run(
+        fault: tuple[int, int, int] = kernels.run(
             tape,
             initial_state(tape, capital, last - first),
             silent,
             part,
             no_pairs[first:last],
+            no_exits[first:last],
             np.inf,
             fill == "same_step",
+            0,
             out,
         )
         equity[:, first:last] = out
@@ -244,24 +287,6 @@ def backtest_batch(
         finally:
             stop.set()
     return equity
-
-
-def check_identity(ledger: Ledger) -> None:
-    """Verify that equity moved at every step by what was booked, to rounding.
-
-    Raises:
-        DataError: naming the first step where it did not.
-    """
-    booked = ledger.record.sources.sum(axis=(0, 2))
-    moved = np.diff(ledger.equity_by_step, prepend=ledger.capital)
-    gross = np.abs(ledger.record.sources).sum(axis=(0, 2)) + np.abs(ledger.equity_by_step)
-    wrong = np.abs(moved - booked) > 1e-9 * np.maximum(gross, ledger.capital)
-    if wrong.any():
-        step = int(np.argmax(wrong))
-        raise DataError(
-            f"the ledger does not add up at step {step}: equity moved by {moved[step]!r} and "
-            f"{booked[step]!r} was booked; this is a defect of entrepot, please report it"
-        )
 
 
 # -- what comes in -------------------------------------------------------------------------------------------
@@ -287,10 +312,10 @@ def _check_run(market: object, capital: object, base_currency: object, fill: obj
         raise ParameterError(f"costs is {shown(costs)}: give a Costs object, such as Costs(fee_bps=5)")
 
 
-def _orders(market: Market, plan: pd.DataFrame | Plan, path: StatePath | None) -> TargetArrays:
+def _orders(market: Market, plan: pd.DataFrame | Plan, path: StatePath | None) -> _Orders:
     if isinstance(plan, pd.DataFrame):
-        weights = weights_on_grid(market, plan)
-        return _Orders(weights, (), np.empty((len(market), 0)), np.inf, ())
+        none = np.empty((len(market), 0))
+        return _Orders(weights_on_grid(market, plan), (), none, none.astype(np.int8), np.inf, ())
     if isinstance(plan, type) or not isinstance(plan, Plan):
         raise TargetError(
             f"the plan is {shown(plan)}: give a DataFrame of weights or a strategy with targets(market, path)"
@@ -298,7 +323,23 @@ def _orders(market: Market, plan: pd.DataFrame | Plan, path: StatePath | None) -
     orders = plan.targets(market, path)
     if not all(hasattr(orders, name) for name in ("weights", "pairs", "pair_weights", "drift_band", "notes")):
         raise TargetError(f"the plan's targets() returned {shown(orders)}: it must return entrepot.Targets")
-    return orders
+    exits = getattr(orders, "exits", None)
+    if exits is None or exits.size == 0:
+        exits = np.zeros(orders.pair_weights.shape, dtype=np.int8)
+    pairs, notes = tuple(orders.pairs), tuple(orders.notes)
+    return _Orders(orders.weights, pairs, orders.pair_weights, exits, orders.drift_band, notes)
+
+
+def _with_pairs_of(resume: RunState, market: Market, orders: _Orders) -> _Orders:
+    """Add the pairs of a run that is taken up and that the plan no longer names."""
+    missing = tuple(pair for pair in resume.lines.pairs if pair not in orders.pairs)
+    nothing = np.full((len(market), len(missing)), np.nan)
+    return replace(
+        orders,
+        pairs=(*orders.pairs, *missing),
+        pair_weights=np.hstack([orders.pair_weights, nothing]),
+        exits=np.hstack([orders.exits, np.zeros(nothing.shape, dtype=np.int8)]),
+    )
 
 
 def _check_batch(market: Market, weights: NDArray[np.float64]) -> None:
@@ -314,8 +355,13 @@ def _check_batch(market: Market, weights: NDArray[np.float64]) -> None:
             )
 
 
-def _check_orders(market: Market, orders: TargetArrays, fill: str) -> None:
+def _check_orders(market: Market, orders: _Orders, fill: str) -> None:
     steps, symbols = len(market), len(market.symbols)
+    if orders.exits.shape != orders.pair_weights.shape:
+        raise TargetError(
+            f"exits has the shape {orders.exits.shape} and pair_weights {orders.pair_weights.shape}: "
+            "give one exit for each step and pair"
+        )
     if orders.weights.shape != (steps, symbols) or orders.pair_weights.shape != (steps, len(orders.pairs)):
         raise TargetError(
             f"targets have the shapes {orders.weights.shape} and {orders.pair_weights.shape}: this market "
@@ -374,10 +420,23 @@ def _check_finite(market: Market, equity: NDArray[np.float64]) -> None:
         )
 
 
-def _check_fault(market: Market, lines: Lines, fault: tuple[int, int]) -> None:
-    step, line = fault
-    if step >= 0:
+def _check_fault(market: Market, lines: Lines, fault: tuple[int, int, int]) -> None:
+    from entrepot.engine import _kernels as kernels
+
+    step, line, kind = fault
+    if step < 0:
+        return
+    symbol = lines.symbols[line]
+    if kind == kernels.NO_HEIR:
         raise DataError(
-            f"{lines.symbols[line]} leaves the market before {market.grid['time'][step]:%Y-%m-%d %H:%M} UTC "
+            f"{symbol} leaves the market before {market.grid['time'][step]:%Y-%m-%d %H:%M} UTC "
             "while held, with no priced Hong Kong line to convert into: load that line too, or get out before"
         )
+    session = market.grid["session"][np.flatnonzero(np.isfinite(market.prices[:, market.column(symbol)]))[-1]]
+    leaves = market.delistings.loc[market.delistings["symbol"] == symbol, "last_session"]
+    told = f" and its last session is {leaves.iloc[0]:%Y-%m-%d}" if len(leaves) else ""
+    advice = 'fill them with load_market(..., departures="parity")' if len(leaves) else "give later prices"
+    raise DataError(
+        f"{symbol} has no price after {session:%Y-%m-%d}{told}, and is still held, but nothing is "
+        f"marked for ever at its last price: {advice}, list its halt, or get out before"
+    )

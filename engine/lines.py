@@ -72,9 +72,18 @@ class Lines:
             tuple(symbols), columns, np.array(legs, dtype=np.int64).reshape(len(pairs), 2), tuple(pairs)
         )
 
+    def columns_in(self, market: Market, *, linked: bool) -> list[int]:
+        """The positions among a market's symbols of the legs of pairs, or of the other lines."""
+        return [market.column(s) for s, leg in zip(self.symbols, self.linked, strict=True) if leg == linked]
+
+    @property
+    def pair(self) -> NDArray[np.int64]:
+        """The pair each line is a leg of, shape (K,); -1 for a single one."""
+        pair = np.full(len(self.symbols), -1, dtype=np.int64)
+        pair[self.legs] = np.arange(len(self.legs))[:, None]
+        return pair
+
     @property
     def linked(self) -> NDArray[np.bool_]:
         """Whether each line is a leg of a pair, shape (K,)."""
-        linked = np.zeros(len(self.symbols), dtype=bool)
-        linked[self.legs.ravel()] = True
-        return linked
+        return self.pair >= 0

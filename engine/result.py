@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from entrepot.engine.costs import Costs
 from entrepot.engine.lines import FEE_KINDS, NOT_COSTS, SOURCES, Lines
+from entrepot.engine.run_state import RunState
 from entrepot.markets.market import Market
 
 if TYPE_CHECKING:
     from entrepot.engine import _kernels as kernels
 
 REASONS = ("target", "lead", "hedge", "unwind", "forced")
-DROPPED = ("expired", "no_borrow", "unpriced", "delisted", "unwound")
+DROPPED = ("expired", "no_borrow", "unpriced", "delisted", "unwound", "forced", "margin")
+MOVED = ("chosen", "delisted", "cashed_out", "bought_in", "closed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,7 @@ class Ledger:
         record: the kernel's arrays.
         equity_by_step: (T,) equity after the fills of each step.
         risk_free_growth: (T,) growth of one unit of base currency at its policy rate since the first step.
+        state: how the run stood after its last step, for another to go on from.
         plan_notes: what the plan had to say, a sentence each.
     """
 
@@ -47,6 +50,7 @@ class Ledger:
     record: kernels.Record
     equity_by_step: NDArray[np.float64]
     risk_free_growth: NDArray[np.float64]
+    state: RunState
     plan_notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -93,7 +97,8 @@ class Ledger:
 
         ``quantity`` is signed shares; ``price`` the step's price and ``fill_price`` what was traded at;
         ``notional``, ``slippage``, each kind of fee and their sum ``fees`` are in local currency and
-        positive; ``fx`` is base units per unit of it; ``decided_step`` is the step of the decision.
+        positive; ``fx`` is base units per unit of it; ``decided_step`` is the step of the decision;
+        ``estimated`` marks a price that nobody printed (see `load_market`).
         """
         rows = self.record.fills[: self.record.counts[0]]
         step, line = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
@@ -123,6 +128,7 @@ class Ledger:
         frame["reason"] = np.array(REASONS, dtype=object)[rows[:, 6].astype(np.int64)]
         frame["decided_step"] = rows[:, 7].astype(np.int64)
         frame["pair"] = self._pair_of_line[line]
+        frame["estimated"] = self.market.estimated[step, self.lines.columns[line]]
         return frame.astype(dict.fromkeys(["venue", "phase", "symbol", "currency", "reason", "pair"], "str"))
 
     @cached_property
@@ -133,8 +139,41 @@ class Ledger:
         return pair
 
     @cached_property
+    def ruined_at(self) -> pd.Timestamp | None:
+        """UTC time of the step at which equity was gone and the run ended; None where it never was."""
+        gone = self.equity_by_step <= 0
+        return self.market.price.index[int(np.argmax(gone))] if gone.any() else None
+
+    @cached_property
+    def conversions(self) -> pd.DataFrame:
+        """Shares that became other shares, or cash, without a trade.
+
+        ``quantity`` shares of ``symbol``, signed, became ``into_quantity`` shares of ``into`` ("" and 0
+        where they became cash); ``fee`` is the depositary's, in the currency of the ADR. ``reason`` is
+        "chosen" where a plan asked for it, "delisted", "cashed_out" or "bought_in" where the line left,
+        "closed" where one that had left and was kept at parity was closed later.
+        """
+        rows = self.record.moved[: self.record.counts[2]]
+        step, line = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
+        names = np.append(np.array(self.lines.symbols, dtype=object), "")
+        frame = pd.DataFrame(
+            {
+                "step": step,
+                "time": self.market.grid["time"].iloc[step].array,
+                "symbol": names[line],
+                "quantity": rows[:, 2],
+                "into": names[rows[:, 3].astype(np.int64)],
+                "into_quantity": rows[:, 4],
+                "fee": rows[:, 5],
+                "reason": np.array(MOVED, dtype=object)[rows[:, 6].astype(np.int64)],
+                "pair": self._pair_of_line[line],
+            }
+        )
+        return frame.astype(dict.fromkeys(["symbol", "into", "reason", "pair"], "str"))
+
+    @cached_property
     def dropped(self) -> pd.DataFrame:
-        """Orders that were not filled, with the step and the reason they were given up."""
+        """Orders given up or, for "margin", cut back, with the step and the reason."""
         rows = self.record.dropped[: self.record.counts[1]]
         frame = pd.DataFrame(
             {

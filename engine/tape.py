@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import astuple
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Any
@@ -12,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.engine import _kernels as kernels
-from entrepot.engine.costs import Costs
+from entrepot.engine.costs import AVAILABILITY, Costs, Fee, is_dated
 from entrepot.engine.lines import FEE_KINDS, SOURCES, Lines
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, is_number
 from entrepot.markets import fees as schedules
 from entrepot.markets.market import Market, records
 
@@ -23,8 +24,15 @@ MAX_FX_AGE_DAYS = 5.0
 US_HALF_SPREAD, HK_LEAST_HALF_SPREAD = 2e-4, 1e-4
 SESSIONS_TO_LIVE = 3
 SESSIONS_TO_HEDGE = 2
-# An ADR of the registry whose prints stop early converts once this many of its sessions have passed.
+# A line that prints no more for longer than this has stopped: nothing may be held in it then.
 SESSIONS_WITHOUT_PRINT = 5
+# Calendar days to a session, for estimating how long a conversion takes.
+DAYS_PER_SESSION = 1.4
+# Rule 201 comes on when a price has fallen by this much from the last one of the session before.
+CIRCUIT_BREAKER = 0.10
+FEE_SIDES = {"both": (0, 1), "buy": (0,), "sell": (1,)}
+LEAVING = {"convert": kernels.CONVERT_IT, "cash": kernels.CASH_IT, "mark": kernels.PARK_IT}
+LOANS = dict(zip(AVAILABILITY, (kernels.AVAILABLE, kernels.NO_NEW, kernels.RECALL), strict=True))
 
 
 def build_tape(
@@ -33,6 +41,7 @@ def build_tape(
     costs: Costs,
     base_currency: str,
     states: NDArray[np.int64] | None,
+    stressed: Set[int] = frozenset(),
 ) -> tuple[kernels.Tape, tuple[str, ...]]:
     """Prepare the kernel's arrays.
 
@@ -42,6 +51,7 @@ def build_tape(
         costs: what trading and holding cost.
         base_currency: of equity.
         states: (T,) regime decided at each step, or None.
+        stressed: states in which borrow costs its stressed level where ``costs`` does not say.
 
     Returns:
         The tape and its currencies, the base currency first.
@@ -59,37 +69,52 @@ def build_tape(
     ads = (instruments["kind"] == "ads").to_numpy() & raw
     half_spread = _half_spreads(market, lines, costs, price)
     fees, fee_row = _fee_rows(instruments, raw, costs, sessions, market.venue_of_step)
-    exact = raw & costs.exact_fees & (instruments["fee_class"] != "none").to_numpy() & costs.statutory
+    charged = costs.dated_fees or bool(costs.fees)
+    exact = raw & costs.exact_fees & (instruments["fee_class"] != "none").to_numpy() & charged
     lot = np.where(raw & costs.lots, instruments["lot"].to_numpy(dtype=np.float64), 0.0)
     venues, venue_of_step = _venues(market)
     closes = _session_closes(market, venues)
     cash_rate, day_count, known = _cash_rates(market, costs, currencies, sessions)
-    borrow_pa = _borrow_rates(instruments, costs)
+    day_counts = np.array([day_count[c] for c in instruments["currency"]])
+    borrow_rate = _borrow_rates(market, instruments, costs, states, stressed) / day_counts
     custody = np.where(ads, costs.ads_service_fee_pa / 365.0, 0.0)
+    to_convert = np.where(ads, costs.ads_conversion_fee, 0.0)
     actions = _actions(market, lines, costs, venue_of_step, venues, raw)
-    refused = np.zeros(steps, dtype=bool)
-    if states is not None and costs.no_borrow_states:
-        refused = np.isin(states, list(costs.no_borrow_states))
+    loan = _loans(market, lines, costs, states)
     rebate = np.array([costs.rebate_spread_pa / day_count[c] if c in known else 0.0 for c in currencies])
     debit = np.array([costs.debit_spread_pa / day_count[c] for c in currencies])
-    borrow_rate = borrow_pa / np.array([day_count[c] for c in instruments["currency"]])
-    ratio = _ratios(market, lines)
+    ratio = ratios_in_force(market, lines)
     parity = np.stack([ratio, _units(lines, lot, ratio), _lead_ok(market, lines, costs.max_leg_gap_hours)])
     tradable, halted = market.tradable[:, lines.columns], market.halted[:, lines.columns]
     carry = np.array([debit, rebate])
+    margin = costs.margin
+    sweeps = costs.fx_conversion == "daily"  # what has settled: kept track of with what accrues
+    longs = LEAVING[costs.delisting]
     tape = kernels.Tape(
-        quote=np.stack([price, half_spread, *_collapsed_rates(fees, fee_row, price, half_spread)]),
-        door=np.where(halted, kernels.HALTED, np.where(tradable, kernels.OPEN, kernels.CLOSED)).astype(
-            np.int8
+        quote=np.stack(
+            [
+                price,
+                half_spread,
+                *_collapsed_rates(fees, fee_row, price, half_spread),
+                borrow_rate,
+                _given(market, lines.symbols, costs.max_fill_shares, np.inf),
+            ]
         ),
-        trait=np.stack([lot, borrow_rate, custody]),
+        door=np.array(
+            np.where(halted, kernels.HALTED, np.where(tradable, kernels.OPEN, kernels.CLOSED)),
+            dtype=np.int8,
+            order="C",
+        ),
+        loan=loan,
+        trait=np.stack([lot, custody, to_convert]),
         flags=np.array(
             [
                 [currencies.index(c) for c in instruments["currency"]],
                 [venues.index(v) for v in instruments["venue"]],
                 instruments["shortable"].to_numpy(dtype=bool),
                 exact,
-                lines.linked,
+                lines.pair,
+                _stops(market, lines, halted),
             ],
             dtype=np.int64,
         ),
@@ -99,30 +124,49 @@ def build_tape(
             [
                 _settlement_steps(market, venue_of_step, venues, closes, sessions),
                 market.decision_steps,
-                refused,
             ],
             dtype=np.int64,
         ),
         elapsed=np.diff(market.times, prepend=market.times[0]) / 86_400e9,
-        ends=np.stack([_session_ends(closes, steps, n) for n in (SESSIONS_TO_LIVE, SESSIONS_TO_HEDGE)]),
+        ends=np.stack(
+            [
+                _session_ends(closes, steps, SESSIONS_TO_LIVE),
+                _session_ends(closes, steps, SESSIONS_TO_HEDGE),
+                _session_begins(market, venues, costs.conversion_days),
+            ]
+        ),
         schedule=fees,
         fee_row=fee_row,
         action_first=np.searchsorted(actions[:, 0], np.arange(steps + 1), side="left").astype(np.int64),
         actions=np.ascontiguousarray(actions[:, 1:]),
         legs=lines.legs,
         parity=parity,
-        accrues=bool(cash_rate.any() or carry.any() or borrow_rate.any() or custody.any()),
-        convert=costs.fx_conversion == "on_fill",
+        leaving=np.array(
+            [longs, kernels.BUY_IT_IN if costs.delisted_shorts == "buy_in" else longs], dtype=np.int64
+        ),
+        margin=np.array([] if margin is None else astuple(margin), dtype=np.float64),
         fx_spread=float(costs.fx_spread),
+        waiting_days=costs.conversion_days * DAYS_PER_SESSION,
+        accrues=bool(sweeps or cash_rate.any() or carry.any() or borrow_rate.any() or custody.any()),
+        convert=costs.fx_conversion == "on_fill",
+        sweeps=sweeps,
+        recalls=bool((loan == kernels.RECALL).any()),
+        simple=margin is None
+        and not (loan == kernels.RECALL).any()
+        and not (actions[:, 1] == kernels.CONVERSION).any(),
     )
     return tape, currencies
 
 
 def _check_names(market: Market, costs: Costs) -> None:
     """Refuse costs given for symbols and currencies that are not there: most often a misspelling."""
-    for name in ("half_spread_bps", "borrow_rate_pa"):
+    sizes = schedules.borrow_table().index
+    for name in ("half_spread_bps", "borrow_rate_pa", "max_fill_shares", "availability"):
         given = getattr(costs, name)
-        for symbol in given if isinstance(given, Mapping) else ():
+        named: Iterable[object] = given if isinstance(given, Mapping) else ()
+        if isinstance(given, pd.DataFrame):
+            named = given.columns if is_dated(given) else [row for row in given.index if row not in sizes]
+        for symbol in named:
             if symbol not in market.symbols:
                 raise ParameterError(f"{name} names {symbol!r}, which this market does not have: correct it")
     for currency in costs.cash_rate_pa or ():
@@ -142,17 +186,19 @@ def initial_state(tape: kernels.Tape, capital: float, lanes: int) -> kernels.Sta
     book[kernels.HELD] = 0.0
     money = np.zeros((5, currencies, lanes))
     money[kernels.CASH, 0] = capital
-    last = np.full((2, lines), np.nan)
-    last[kernels.GONE] = 0.0
+    marks = np.full((5, lines), np.nan)
+    marks[kernels.GONE] = kernels.LISTED
+    marks[kernels.PRINTED] = 0.0
     return kernels.State(
         book=book,
         order=np.zeros((2, lines, lanes), dtype=np.int64),
         pair=np.full((3, pairs, lanes), np.nan),
-        link=np.zeros((7, pairs, lanes), dtype=np.int64),
+        link=np.zeros((9, pairs, lanes), dtype=np.int64),
         money=money,
         due=np.zeros((ring, currencies, lanes)),
         slots=np.zeros((int(unpaid.max(initial=-1)) + 1, lanes)),
-        marks=last,
+        marks=marks,
+        called=np.zeros(lanes, dtype=np.int64),
         now=np.zeros(lanes),
         scratch=np.zeros((2, lanes)),
         wanted=np.zeros((lines, lanes)),
@@ -163,17 +209,18 @@ def empty_record(tape: kernels.Tape, on: bool) -> kernels.Record:
     """Make room for what a recorded run leaves behind; pages that stay empty cost no memory."""
     steps, lines = tape.quote.shape[1:] if on else (0, 0)
     currencies, kinds = tape.rates.shape[2], tape.schedule.shape[1]
-    # A line fills at most twice a step (a forced order and its own) and drops at most three orders.
-    rows = 3 * steps * max(lines, 1)
+    # Of a line and step: at most two fills (a forced order and its own), six orders dropped and one move.
+    rows = steps * max(lines, 1)
     return kernels.Record(
         on=on,
         positions=np.zeros((steps, lines)),
         cash=np.zeros((steps, currencies)),
         receivable=np.zeros((steps, currencies)),
         sources=np.zeros((len(SOURCES), steps, lines + currencies)),
-        fills=np.empty((rows, 9 + kinds)),
-        dropped=np.empty((rows, 4), dtype=np.int64),
-        counts=np.zeros(2, dtype=np.int64),
+        fills=np.empty((3 * rows, 9 + kinds)),
+        dropped=np.empty((6 * rows, 4), dtype=np.int64),
+        moved=np.empty((rows, 7)),
+        counts=np.zeros(3, dtype=np.int64),
     )
 
 
@@ -211,6 +258,55 @@ def _session_ends(closes: list[NDArray[np.int64]], steps: int, sessions: int) ->
     return ends
 
 
+def _session_begins(market: Market, venues: tuple[str, ...], sessions: int) -> NDArray[np.int64]:
+    """For each step and venue: the first step of the venue's n-th session that begins after it.
+
+    Beyond the published calendar that is "later than any step".
+    """
+    steps = len(market)
+    begins = np.full((steps, len(venues)), np.iinfo(np.int64).max, dtype=np.int64)
+    dates = pd.DatetimeIndex(market.schedule["session"]).as_unit("ns").asi8
+    names = market.schedule["venue"].to_numpy()
+    for v, venue in enumerate(venues):
+        own = np.flatnonzero(names == venue)
+        first = own[np.append(True, np.diff(dates[own]) != 0)] if len(own) else own
+        nth = np.searchsorted(first, np.arange(steps), side="right") + sessions - 1
+        inside = nth < len(first)
+        begins[inside, v] = first[nth[inside]]
+    return begins
+
+
+def _stops(market: Market, lines: Lines, halted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For each line: the step at which its prices are known to have ended for good, (K,).
+
+    That is the last step of the sixth session after its last print that is whole, not halted and, for a line
+    that leaves, not after its last session; "later than any step" where there is none.
+    """
+    never = np.iinfo(np.int64).max
+    dates = pd.DatetimeIndex(market.grid["session"]).as_unit("ns").asi8
+    last_session = dict(zip(market.delistings["symbol"], market.delistings["last_session"], strict=True))
+    stops = np.full(len(lines.symbols), never, dtype=np.int64)
+    printed = np.isfinite(market.prices[::-1])
+    final = np.where(printed.any(axis=0), len(dates) - 1 - printed.argmax(axis=0), len(dates) - 1)
+    venues = market.instruments["venue"].to_numpy(dtype=object)
+    steps_of = {venue: np.flatnonzero(market.venue_of_step == venue) for venue in dict.fromkeys(venues)}
+    for k, symbol in enumerate(lines.symbols):
+        last, venue = final[lines.columns[k]], venues[lines.columns[k]]
+        own = steps_of[venue][np.searchsorted(steps_of[venue], last, side="right") :]
+        if len(own) <= SESSIONS_WITHOUT_PRINT:
+            continue
+        own = own[dates[own] > dates[last]]
+        if symbol in last_session:
+            own = own[dates[own] <= pd.Timestamp(last_session[symbol]).as_unit("ns").value]
+        # The grid may end within a session.
+        still_open = market.ahead.loc[market.ahead["venue"] == venue, "session"]
+        own = own[~np.isin(dates[own], pd.DatetimeIndex(still_open).as_unit("ns").asi8)]
+        silent = np.setdiff1d(dates[own], dates[own[halted[own, k]]])
+        if len(silent) > SESSIONS_WITHOUT_PRINT:
+            stops[k] = own[dates[own] == silent[SESSIONS_WITHOUT_PRINT]][-1]
+    return stops
+
+
 def _settlement_steps(
     market: Market,
     venue_of_step: NDArray[np.int64],
@@ -218,7 +314,10 @@ def _settlement_steps(
     closes: list[NDArray[np.int64]],
     sessions: pd.DatetimeIndex,
 ) -> NDArray[np.int64]:
-    """The step at which a trade of each step settles: the close of the n-th session after its own."""
+    """The step at which a trade of each step settles: the close of the n-th session after its own.
+
+    Beyond the published calendar that is the step after its last.
+    """
     steps = len(market)
     settle = np.arange(steps, dtype=np.int64)
     for venue, name in enumerate(venues):
@@ -229,7 +328,9 @@ def _settlement_steps(
         session = np.searchsorted(closes[venue], own, side="left")
         nth = session + cycle
         settle[own] = np.where(
-            nth < len(closes[venue]), closes[venue][np.minimum(nth, len(closes[venue]) - 1)], steps
+            nth < len(closes[venue]),
+            closes[venue][np.minimum(nth, len(closes[venue]) - 1)],
+            len(market.schedule),
         )
     return settle
 
@@ -284,26 +385,137 @@ def _cash_rates(
     known = set(costs.cash_rate_pa or {})
     before = sessions[np.maximum(np.arange(len(market)) - 1, 0)]
     for c, currency in enumerate(currencies):
-        if costs.cash_rate_pa is not None and currency in costs.cash_rate_pa:
-            rates[:, c] = costs.cash_rate_pa[currency]
-        elif currency in ("USD", "HKD") and not plain:
+        given = (costs.cash_rate_pa or {}).get(currency)
+        if currency in ("USD", "HKD") and not plain and not is_number(given):
             rates[:, c] = schedules.policy_rate(currency, before)
             known.add(currency)
+        if isinstance(given, pd.Series):
+            dated = _in_force(given.to_frame(currency), before)[:, 0]
+            rates[:, c] = np.where(np.isnan(dated), rates[:, c], dated)
+        elif given is not None:
+            rates[:, c] = given
         rates[:, c] /= day_count[currency]
     return rates, day_count, known
 
 
-def _borrow_rates(instruments: pd.DataFrame, costs: Costs) -> NDArray[np.float64]:
-    """Annual borrow fee of each line, (K,)."""
+def _in_force(frame: pd.DataFrame, sessions: pd.DatetimeIndex) -> NDArray[np.float64]:
+    """The row of a dated frame in force on each session, (T, columns); NaN before the first."""
+    since = pd.DatetimeIndex(frame.index).as_unit("ns").asi8
+    row = np.searchsorted(since, sessions.as_unit("ns").asi8, side="right") - 1
+    values = np.vstack([frame.to_numpy(dtype=np.float64), np.full((1, frame.shape[1]), np.nan)])
+    return np.asarray(values[row])
+
+
+def _given(
+    market: Market,
+    symbols: Sequence[str],
+    given: float | Mapping[str, float] | pd.DataFrame | None,
+    default: float | NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What was given for all lines, by symbol or by symbol and date, the default elsewhere, (T, K)."""
+    values = np.empty((len(market), len(symbols)))
+    values[:] = default
+    if is_number(given):
+        values[:] = given
+    elif isinstance(given, pd.DataFrame):
+        dated = _in_force(given, pd.DatetimeIndex(market.grid["session"]))
+        for k, symbol in enumerate(symbols):
+            if symbol in given.columns:
+                own = dated[:, list(given.columns).index(symbol)]
+                values[:, k] = np.where(np.isnan(own), values[:, k], own)
+    elif isinstance(given, Mapping):
+        for k, symbol in enumerate(symbols):
+            values[:, k] = given.get(symbol, values[:, k])
+    return values
+
+
+def _borrow_rates(
+    market: Market,
+    instruments: pd.DataFrame,
+    costs: Costs,
+    states: NDArray[np.int64] | None,
+    stressed: Set[int],
+) -> NDArray[np.float64]:
+    """Annual borrow fee of each line from each step to the next, (T, K)."""
     given = costs.borrow_rate_pa
-    if isinstance(given, int | float):
-        return np.full(len(instruments), given * costs.borrow_multiplier)
-    table = schedules.borrow_table()["calm"]
-    size = instruments["size"].where(instruments["venue"] == "XNYS", "hk")
-    rates = np.where(instruments["venue"] == "XONE", 0.0, table.reindex(size).to_numpy())
-    if given is not None:
-        rates = np.array([given.get(s, rate) for s, rate in zip(instruments.index, rates, strict=True)])
+    if is_number(given):
+        return np.full((len(market), len(instruments)), float(given) * costs.borrow_multiplier)
+    table = schedules.borrow_table()
+    state = np.zeros(len(market), dtype=np.int64) if states is None else states
+    under_stress = stressed if costs.stress_states is None else costs.stress_states
+    level = np.isin(state, list(under_stress)) if states is not None else np.zeros(len(market), dtype=bool)
+    bucket = instruments["size"].where(instruments["venue"] != "XHKG", "hk")
+    calm = table["calm"].reindex(bucket).to_numpy()
+    stress = table["stress"].fillna(table["calm"]).reindex(bucket).to_numpy()
+    rates = np.where(level[:, None], stress, calm)
+    rates[:, (instruments["venue"] == "XONE").to_numpy()] = 0.0
+    if isinstance(given, pd.DataFrame) and not is_dated(given):
+        by_state = given.set_axis([int(c) for c in given.columns], axis=1)
+        rows = [symbol if symbol in given.index else size for symbol, size in bucket.items()]
+        own = by_state.reindex(index=rows, columns=range(int(state.max()) + 1)).to_numpy(dtype=np.float64)
+        at = own.T[state]
+        rates = np.where(np.isnan(at), rates, at)
+    else:
+        rates = _given(market, list(instruments.index), given, rates)
     return rates * costs.borrow_multiplier
+
+
+def _loans(market: Market, lines: Lines, costs: Costs, states: NDArray[np.int64] | None) -> NDArray[np.int8]:
+    """Whether each line may be sold short at each step, (T, K): the strictest of all that is known."""
+    loan = np.zeros((len(market), len(lines.symbols)), dtype=np.int8)
+    if costs.short_sale_rules:
+        for symbol in dict.fromkeys(lines.symbols):
+            own = np.array(lines.symbols) == symbol
+            loan[np.ix_(_downticks(market, symbol), np.flatnonzero(own))] = kernels.WAIT
+    if states is not None:
+        loan[np.isin(states, list(costs.no_borrow_states))] = kernels.NO_NEW
+    if costs.availability is not None:
+        words = costs.availability.apply(lambda column: column.map(LOANS)).astype(np.float64)
+        told = np.nan_to_num(_given(market, lines.symbols, words, 0.0))
+        loan = np.maximum(loan, told.astype(np.int8))
+    if states is not None:
+        loan[np.isin(states, list(costs.recall_states))] = kernels.RECALL
+    return loan
+
+
+def _downticks(market: Market, symbol: str) -> NDArray[np.int64]:
+    """The steps at which a short sale of a line would break its venue's price rule.
+
+    Hong Kong: every print that is not above the one before. New York: the same, but only in a session in
+    which the price has fallen by 10 % from the session before's last, from that print on, and in the next.
+    """
+    venue = market.instruments.at[symbol, "venue"]
+    price = market.prices[:, market.column(symbol)]
+    printed = np.flatnonzero(np.isfinite(price))
+    if venue == "XONE" or len(printed) == 0:
+        return np.zeros(0, dtype=np.int64)
+    sessions = pd.DatetimeIndex(market.grid["session"]).as_unit("ns").asi8
+    shares = np.ones(len(market))  # of today's kind that one share held from the first step has become
+    own = np.flatnonzero(market.venue_of_step == venue)
+    if market.instruments.at[symbol, "adjustment"] == "raw":
+        for split in records(market.splits[market.splits["symbol"] == symbol]):
+            date = pd.Timestamp(split.ex_date).as_unit("ns").value
+            if date >= sessions[0] and (sessions[own] >= date).any():
+                shares[own[np.argmax(sessions[own] >= date)] :] *= float(split.factor)
+    level = price[printed] * shares[printed]
+    before = np.append(np.nan, level[:-1])
+    down = ~(level > before * (1.0 + 1e-12))
+    if venue == "XHKG":
+        return printed[down]
+    dates = np.unique(sessions[own])
+    day = np.searchsorted(dates, sessions[printed])
+    tripped: set[int] = set()
+    refused = []
+    last, of_day_before, today = np.nan, np.nan, -1
+    for i, step in enumerate(printed):
+        if day[i] != today:
+            of_day_before, today = last, int(day[i])
+        last = level[i]
+        if last <= (1.0 - CIRCUIT_BREAKER) * of_day_before * (1.0 + 1e-12):
+            tripped.add(today)
+        if down[i] and (today in tripped or today - 1 in tripped):
+            refused.append(step)
+    return np.array(refused, dtype=np.int64)
 
 
 # -- the cost of a fill --------------------------------------------------------------------------------------
@@ -353,7 +565,7 @@ def _fee_rows(
     blocks, fee_row, rows = [blank], np.zeros((len(sessions), len(instruments)), dtype=np.int64), 1
     treatments: dict[tuple[str, bool], NDArray[np.int64]] = {}
     for k, (fee_class, venue) in enumerate(zip(instruments["fee_class"], instruments["venue"], strict=True)):
-        if fee_class == "none" or not costs.statutory:
+        if fee_class == "none" or not (costs.dated_fees or costs.fees):
             continue
         own = np.flatnonzero(venue_of_step == venue)
         if len(own) == 0:
@@ -365,6 +577,11 @@ def _fee_rows(
             block = np.repeat(blank, len(dates), axis=0)
             for j, kind in enumerate(table.kinds):
                 to = FEE_KINDS.index(kind)
+                due = bool(table.rate[:, j].any() or table.per_share[:, j].any())
+                if (venue, kind) in costs.fees and (due or kind != "stamp_duty"):
+                    _replace_fee(block[:, to], costs.fees[venue, kind], raw[k], costs.exact_fees)
+                if (venue, kind) in costs.fees or not costs.dated_fees:
+                    continue
                 block[:, to, :, 0] = table.rate[:, j]
                 if raw[k]:
                     block[:, to, :, 1] = table.per_share[:, j]
@@ -379,6 +596,16 @@ def _fee_rows(
             rows += int(begins.sum())
         fee_row[own, k] = treatments[treatment]
     return np.concatenate(blocks), fee_row
+
+
+def _replace_fee(block: NDArray[np.float64], fee: Fee, raw: bool, exact: bool) -> None:
+    """Put a fee in the place of one kind of the schedule, (rows, 2 sides, 6)."""
+    for side in FEE_SIDES[fee.side]:
+        block[:, side, 0] = fee.rate
+        if raw:
+            block[:, side, 1] = fee.per_share
+        if raw and exact:
+            block[:, side, 2:] = fee.minimum, fee.maximum, fee.unit, fee.up
 
 
 def _collapsed_rates(
@@ -401,7 +628,7 @@ def _collapsed_rates(
 # -- pairs and corporate actions -----------------------------------------------------------------------------
 
 
-def _ratios(market: Market, lines: Lines) -> NDArray[np.float64]:
+def ratios_in_force(market: Market, lines: Lines) -> NDArray[np.float64]:
     """Ordinary shares per ADS of each pair, in the units in which both lines are held at each step, (T, P).
 
     A split or new ratio of a date reaches the Hong Kong line at Hong Kong's first step of that date and the
@@ -491,7 +718,7 @@ def _actions(
             due = max(first_step(line["venue"], pd.Timestamp(paid.pay_date)), step)
             rows.append((due, kernels.PAYMENT, k, slot, 0.0, 0.0))
         rows.append((step, kernels.DIVIDEND, k, slot, net, gross))
-    rows += _conversions(market, lines, costs, venue_of_step, venues)
+    rows += _conversions(market, lines, venue_of_step, venues)
     rows = sorted(r for r in rows if r[0] < len(market))
     return np.array(rows, dtype=np.float64).reshape(len(rows), 6)
 
@@ -499,11 +726,10 @@ def _actions(
 def _conversions(
     market: Market,
     lines: Lines,
-    costs: Costs,
     venue_of_step: NDArray[np.int64],
     venues: tuple[str, ...],
 ) -> list[tuple[int, int, int, int, float, float]]:
-    """Conversions of delisted lines: after their last session, or after five in a row without a print."""
+    """Lines that leave: at the first step after their last session, into their Hong Kong line."""
     sessions = pd.DatetimeIndex(market.grid["session"]).as_unit("ns").asi8
     partner = {int(adr): int(hk) for hk, adr in lines.legs}
     singles = {s: k for k, s in enumerate(lines.symbols) if not lines.linked[k]}
@@ -511,33 +737,15 @@ def _conversions(
     for gone in records(market.delistings):
         for k in [k for k, s in enumerate(lines.symbols) if s == gone.symbol]:
             own = np.flatnonzero(venue_of_step == venues.index(market.instruments.at[gone.symbol, "venue"]))
-            last = own[sessions[own] <= pd.Timestamp(gone.last_session).as_unit("ns").value]
+            date = pd.Timestamp(gone.last_session).as_unit("ns").value
+            last = own[sessions[own] <= date]
             after = own[len(last) :]
             if len(last) == 0:
                 step = 0 if len(after) else len(market)
             else:
-                still_to_come = (
-                    len(after) == 0
-                    and sessions[last[-1]] < pd.Timestamp(gone.last_session).as_unit("ns").value
-                )
+                still_to_come = len(after) == 0 and sessions[last[-1]] < date
                 step = len(market) if still_to_come else int(last[-1]) + 1
-            step = min(step, _silent(market.prices[:, lines.columns[k]], own, sessions))
             heir = partner.get(k, -1) if lines.linked[k] else singles.get(str(gone.into), -1)
             into = heir if gone.into and np.isfinite(gone.ordinary_per_ads) else -1
-            row = market.instruments.loc[gone.symbol]
-            fee = costs.ads_conversion_fee if row["kind"] == "ads" and row["adjustment"] == "raw" else 0.0
-            rows.append((step, kernels.CONVERSION, k, into, float(gone.ordinary_per_ads), fee))
+            rows.append((step, kernels.CONVERSION, k, into, float(gone.ordinary_per_ads), 0.0))
     return rows
-
-
-def _silent(price: NDArray[np.float64], own: NDArray[np.int64], sessions: NDArray[np.int64]) -> int:
-    """The step after a line's first five sessions in a row without a print since its first; T if none."""
-    dates, session = np.unique(sessions[own], return_inverse=True)
-    printed = np.zeros(len(dates), dtype=bool)
-    np.logical_or.at(printed, session, np.isfinite(price[own]))
-    run = 0
-    for i in range(int(np.argmax(printed)) if printed.any() else len(dates), len(dates)):
-        run = 0 if printed[i] else run + 1
-        if run == SESSIONS_WITHOUT_PRINT:
-            return int(own[session == i][-1]) + 1
-    return len(price)

@@ -17,6 +17,7 @@ from entrepot.markets.market import Market
 from entrepot.markets.premium import premium
 from entrepot.markets.sessions import build_grid, session_clock, session_times
 from entrepot.markets.simulate import simulate_market
+from entrepot.markets.stress import peg_stress
 
 __all__ = [
     "FeeTable",
@@ -30,6 +31,7 @@ __all__ = [
     "load_instruments",
     "load_listings",
     "load_market",
+    "peg_stress",
     "policy_rate",
     "premium",
     "session_clock",

@@ -29,7 +29,7 @@ def settle_end(
     origins: Mapping[str, str],
     ends: Ends,
     notes: list[str],
-) -> tuple[list[Line], pd.Timestamp, pd.DataFrame]:
+) -> tuple[list[Line], pd.Timestamp, pd.DataFrame, dict[str, pd.DatetimeIndex]]:
     """Decide where the market ends and which lines are in it.
 
     Args:
@@ -43,7 +43,8 @@ def settle_end(
         notes: sentences are added.
 
     Returns:
-        The lines with the prices of the range, the last date, and the delistings without their ratios.
+        The lines with the prices of the range, the last date, the delistings without their ratios, and by
+        symbol the New York sessions between a departing line's last price and its last session.
 
     Raises:
         DataError: when a line or a rate stops early and ``ends`` does not say what to do about it.
@@ -65,7 +66,7 @@ def settle_end(
         kept, last = apply_policy(kept, early, first, last, ends, notes)
     last = reach_of_rates(kept, first, last, fixings, origins, ends, notes)
 
-    leaving = departures_of(kept, departures, sessions, last, notes)
+    leaving, missing_days = departures_of(kept, departures, sessions, last)
     inside = [line.within(first, last) for line in kept]
     notes += [
         f"{line.origin} was left out: it has no prices from {first.date()} to {last.date()}."
@@ -75,8 +76,9 @@ def settle_end(
     inside = [line for line in inside if len(line.close)]
     if not any(line.tradable for line in inside):
         raise DataError(f"no line has prices from {first.date()} to {last.date()}: widen the range")
-    loaded = leaving["symbol"].isin([line.symbol for line in inside])
-    return inside, last, leaving[loaded].reset_index(drop=True)
+    loaded = [line.symbol for line in inside]
+    leaving = leaving[leaving["symbol"].isin(loaded)].reset_index(drop=True)
+    return inside, last, leaving, {s: days for s, days in missing_days.items() if s in loaded}
 
 
 def until_departure(line: Line, latest: pd.Timestamp, sessions: pd.DatetimeIndex, notes: list[str]) -> Line:
@@ -173,14 +175,17 @@ def departures_of(
     departures: pd.DataFrame,
     sessions: Mapping[str, pd.DatetimeIndex],
     last: pd.Timestamp,
-    notes: list[str],
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, dict[str, pd.DatetimeIndex]]:
     """List the lines that leave New York: last session, and the Hong Kong line each turns into.
 
     From the whole file and the registry, also where the day lies after the market's end: what happened before
     an end must not depend on it.
+
+    Returns:
+        The market's delistings, without their ratios, and by symbol the sessions of the market between the
+        last price and the last session, where there are any.
     """
-    rows = []
+    rows, missing = [], {}
     for line in lines:
         if line.symbol not in departures.index:
             continue
@@ -188,13 +193,12 @@ def departures_of(
         # The registry's day is an "on or about" date for most: a print on or after it settles it.
         known = stop >= departures["earliest"][line.symbol]
         leaves = stop if known else pd.Timestamp(departures["latest"][line.symbol])
-        open_days = sessions["XNYS"]
-        missing = int(((open_days > stop) & (open_days <= min(leaves, last))).sum())
+        days = sessions["XNYS"]
+        days = days[(days > stop) & (days <= min(leaves, last))]
         rows.append((line.symbol, leaves, departures["into"][line.symbol], float("nan")))
-        if missing:
-            notes.append(
-                f"{line.origin} ends {missing} sessions before the last New York session of {line.symbol} "
-                f"({leaves.date()}): it converts after five sessions without a print."
-            )
+        if len(days):
+            missing[line.symbol] = days
     table = empty_table("delistings")
-    return pd.DataFrame(rows, columns=list(table)).astype(table.dtypes.to_dict()) if rows else table
+    if not rows:
+        return table, missing
+    return pd.DataFrame(rows, columns=list(table)).astype(table.dtypes.to_dict()), missing

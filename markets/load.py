@@ -12,6 +12,7 @@ import pandas as pd
 
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.adjustment import agree, effective_ratios
+from entrepot.markets.departures import Departures, fill_at_parity, say_what_is_missing
 from entrepot.markets.ends import Ends, settle_end
 from entrepot.markets.instruments import reference_only, venue_of
 from entrepot.markets.lines import Adjustment, Line, describe_line, on_sessions, read_lines, refuse_unknown
@@ -34,6 +35,7 @@ def load_market(
     hk_shorts: Collection[str] = (),
     fx_time: str = "14:15 Europe/Berlin",
     ends: Ends = "error",
+    departures: Departures = "as_given",
 ) -> Market:
     """Load daily prices of Hong Kong and New York lines, with exchange rates, into a market.
 
@@ -56,6 +58,10 @@ def load_market(
         ends: what to do about lines whose prices end more than five sessions before the market: "error",
             "drop" (leave them out) or "cut" (end the market there). A line that left New York by the
             registry is kept. "cut" also ends the market where the exchange rates do.
+        departures: what to do about a line that left New York and whose prices end before its last session:
+            "as_given" (a run that holds it more than five sessions past its last price is refused) or
+            "parity" (the missing closes are estimated: at parity with its Hong Kong line, with that line's
+            dividends; ``Market.estimates`` lists them).
 
     Raises:
         DataError: when a file or the files together cannot be trusted; the sentence names file, date and fix.
@@ -63,6 +69,8 @@ def load_market(
     """
     if not isinstance(ends, str) or ends not in ("error", "drop", "cut"):
         raise ParameterError(f"ends={shown(ends)} is unknown: it is 'error', 'drop' or 'cut'")
+    if not isinstance(departures, str) or departures not in ("as_given", "parity"):
+        raise ParameterError(f"departures={shown(departures)} is unknown: it is 'as_given' or 'parity'")
     wanted = None if isinstance(phases, str) and phases == "auto" else check_phases(phases)
     named = [hk_shorts] if isinstance(hk_shorts, str) else hk_shorts
     if not isinstance(named, Iterable) or not all(isinstance(symbol, str) for symbol in named):
@@ -92,7 +100,7 @@ def load_market(
     }
     if all(days.empty for days in sessions.values()):
         raise DataError(f"no session falls between {first.date()} and {last.date()}: widen the range")
-    lines, last, delistings = settle_end(lines, sessions, first, last, fixings, origins, ends, notes)
+    lines, last, delistings, missing = settle_end(lines, sessions, first, last, fixings, origins, ends, notes)
     lines = [on_sessions(line, sessions[line.instrument["venue"]], notes) for line in lines]
     steps = wanted or (("open", "close") if any(len(x.open) for x in lines if x.tradable) else ("close",))
     grid = build_grid(sorted({line.instrument["venue"] for line in lines}), first, last, steps)
@@ -107,7 +115,9 @@ def load_market(
         notes.append("No tradable line has opens in the range: two steps a day, the closes.")
     known = (fixings["time"] >= time[0] - FIXINGS_BEFORE_START) & (fixings["time"] <= time[-1])
     into = ratios.groupby("adr")["ordinary_per_ads"].last()
-    return Market(
+    if departures == "as_given":
+        notes += say_what_is_missing(missing, delistings)
+    market = Market(
         grid=grid,
         price=price_frame(lines, grid, time),
         instruments=instrument_frame(lines, shorts),
@@ -119,6 +129,7 @@ def load_market(
         label=f"prices loaded from {name}",
         notes=tuple(notes),
     )
+    return market if departures == "as_given" else fill_at_parity(market, missing)
 
 
 def date_range(

@@ -50,6 +50,7 @@ _EMPTY = {
         "into": "str",
         "ordinary_per_ads": "float64",
     },
+    "estimates": {"symbol": "str", "session": "datetime64[ns]"},
 }
 
 
@@ -80,6 +81,7 @@ class Market:
         halts: intervals ``start <= t < end`` in which a line cannot trade.
         delistings: lines that leave the market: last session, the Hong Kong line they convert into (""
             where there is none) and the ratio of that conversion.
+        estimates: closes in ``price`` that nobody printed: symbol and session. See `load_market`.
         ahead: steps scheduled after the grid's end, same columns as ``grid``: calendars are published, so
             whether the other venue trades tomorrow is known today. May be empty.
         label: where the prices come from, printed on every report.
@@ -98,6 +100,7 @@ class Market:
     splits: pd.DataFrame = field(default_factory=lambda: empty_table("splits"))
     halts: pd.DataFrame = field(default_factory=lambda: empty_table("halts"))
     delistings: pd.DataFrame = field(default_factory=lambda: empty_table("delistings"))
+    estimates: pd.DataFrame = field(default_factory=lambda: empty_table("estimates"))
     ahead: pd.DataFrame = field(default_factory=lambda: empty_table("ahead"))
     label: str = "prices given in memory"
     notes: tuple[str, ...] = ()
@@ -124,6 +127,23 @@ class Market:
             raise DataError(
                 f"{self.symbols[column]} has the price {self.prices[step, column]} at "
                 f"{self.grid['time'][step]}: prices are positive and finite; mark a missing one NaN"
+            )
+        if len(self.estimates):
+            self._check_estimates()
+
+    def _check_estimates(self) -> None:
+        if list(self.estimates.columns) != list(_EMPTY["estimates"]):
+            raise DataError(
+                f"estimates has the columns {shown(list(self.estimates.columns))}: give symbol and session"
+            )
+        strange = sorted(set(self.estimates["symbol"].astype(str)) - set(self.symbols))
+        if strange:
+            raise DataError(f"estimates names {shown(strange)}, which price does not have: leave it out")
+        priced = int((self.estimated & np.isfinite(self.prices)).sum())
+        if priced != len(self.estimates):
+            raise DataError(
+                f"estimates has {len(self.estimates)} rows and {priced} closes with a price fit them: give "
+                "each estimated close once, by the session of its line's venue"
             )
 
     def __len__(self) -> int:
@@ -172,6 +192,17 @@ class Market:
     def tradable(self) -> NDArray[np.bool_]:
         """Whether each line can be traded at each step: it has a price and is not halted, shape (T, N)."""
         return np.isfinite(self.prices) & ~self.halted
+
+    @cached_property
+    def estimated(self) -> NDArray[np.bool_]:
+        """Whether each price is an estimate that nobody printed, shape (T, N)."""
+        mask = np.zeros(self.prices.shape, dtype=bool)
+        closes = (self.grid["phase"] == "close").to_numpy()
+        for symbol, rows in self.estimates.groupby("symbol"):
+            column = self.column(str(symbol))
+            own = self.grid["session"].isin(rows["session"]).to_numpy()
+            mask[:, column] = self.scheduled[:, column] & closes & own
+        return mask
 
     @cached_property
     def schedule(self) -> pd.DataFrame:
@@ -321,8 +352,17 @@ class Market:
             dividends=known(self.dividends),
             splits=known(self.splits),
             halts=self.halts[self.halts["start"] <= now].reset_index(drop=True),
+            estimates=self._estimates_of(grid),
             ahead=later[later["time"] <= now + PUBLISHED_AHEAD].reset_index(drop=True),
         )
+
+    def _estimates_of(self, grid: pd.DataFrame) -> pd.DataFrame:
+        """Return the estimates whose closes are steps of a smaller grid."""
+        closes = grid[grid["phase"] == "close"]
+        inside = set(zip(closes["venue"], closes["session"], strict=True))
+        venues = self.instruments["venue"].reindex(self.estimates["symbol"])
+        keep = [own in inside for own in zip(venues, self.estimates["session"], strict=True)]
+        return self.estimates[np.array(keep, dtype=bool)].reset_index(drop=True)
 
     @classmethod
     def from_prices(

@@ -37,9 +37,11 @@ class RegimePath:
         intensity: (n_steps, 4) frame, columns (tariff | delisting, escalation | relief), in marks.
         session_count: continuous count of New York sessions, shape (n_steps,).
         marks: how severities were turned into marks.
+        stressed: states in which borrow is at its stressed level: delisting and decoupling.
     """
 
     names: ClassVar[tuple[str, str, str, str]] = ("calm", "tariff", "delisting", "decoupling")
+    stressed: ClassVar[frozenset[int]] = frozenset({names.index("delisting"), names.index("decoupling")})
 
     time: pd.DatetimeIndex
     probabilities: pd.DataFrame

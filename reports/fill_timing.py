@@ -117,6 +117,7 @@ def _own_close_profit(market: Market, plan: _Pairs) -> pd.DataFrame:
             line = market.instruments.loc[symbol]
             own = (grid["phase"] == "close").to_numpy() & (market.venue_of_step == line["venue"])
             usd = market.price[symbol].to_numpy() * market.fx[line["currency"]].to_numpy()
+            usd = np.where(market.estimated[:, market.column(symbol)], np.nan, usd)
             series = pd.Series(usd[own], index=pd.DatetimeIndex(grid["session"][own]))
             for split in records(market.splits[market.splits["symbol"] == symbol]):
                 series[series.index >= pd.Timestamp(split.ex_date)] *= float(split.factor)
@@ -129,6 +130,9 @@ def _own_close_profit(market: Market, plan: _Pairs) -> pd.DataFrame:
             closes[symbol] = closes[symbol].where(together)
         weight = pd.Series(plan.pair_weights[:, p], index=pd.DatetimeIndex(grid["session"])).dropna()
         weight = weight[~weight.index.duplicated(keep="last")]
+        last = together.index[together][-1]
+        weight = weight[weight.index < last]
+        weight[last] = 0.0
         wanted[pair[0]], wanted[pair[1]] = weight, -weight
     names = [adr for _, adr in plan.pairs]
     if not closes:

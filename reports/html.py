@@ -86,6 +86,7 @@ def report(
         sections.regimes(found),
         sections.events(found),
         sections.costs(found, sensitivity),
+        sections.pairs(found),
         sections.Section("more", "Diagnostics", tables),
         sections.orders(found, rows),
         sections.provenance(found, provenance or {}),

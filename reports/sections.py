@@ -11,7 +11,9 @@ import pandas as pd
 
 from entrepot.reports import panels
 from entrepot.reports.findings import Findings
+from entrepot.reports.leg_risk import TOTAL, leg_risk
 from entrepot.reports.metrics import COST_ROWS
+from entrepot.reports.pair_trades import pair_trades
 from entrepot.reports.sources import INCOME, MARKET
 from entrepot.reports.style import LIGHT, Theme, money, number, source_name
 from entrepot.reports.svg import Drawing, drawing
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 WIDTH = 4.8  # inches: with 9 point text, 9 pixels high on a phone 360 pixels wide
 TOP_INSTRUMENTS = 15
+TOP_TRADES = 10
 
 
 @dataclass(frozen=True)
@@ -229,6 +232,15 @@ def events(found: Findings) -> Section:
     return Section("events", "Events", tuple(shown))
 
 
+# What None means where it is not "the default".
+NOT_GIVEN = {
+    "availability": "always",
+    "margin": "none asked for",
+    "max_fill_shares": "no cap",
+    "stress_states": "those the regime path calls stressed",
+}
+
+
 def costs(found: Findings, sensitivity: pd.DataFrame | None) -> Section:
     """Costs by kind, what was assumed, and the result under other assumptions."""
     ledger = found.ledger
@@ -242,10 +254,11 @@ def costs(found: Findings, sensitivity: pd.DataFrame | None) -> Section:
     tables = [frame_table(paid, "Costs by kind", f"{found.currency}, positive where paid.", foot=1)]
     if sensitivity is not None:
         cases = frame_table(sensitivity, "The result under other costs", corner="figure")
-        tables.append(transposed(cases) if len(sensitivity) <= 6 else cases)
+        tables.append(transposed(cases) if len(sensitivity) <= 3 else cases)
     model = getattr(ledger, "cost_model", None)
     if is_dataclass(model):
         given = {item.name: assumed(getattr(model, item.name)) for item in fields(model)}
+        given |= {name: words for name, words in NOT_GIVEN.items() if getattr(model, name, 0) is None}
         tables.append(series_table(pd.Series(given, dtype=object), "Costs assumed", folded=True))
     return Section("costs", "Costs", tuple(tables))
 
@@ -254,11 +267,55 @@ def assumed(value: object) -> str:
     """Write one assumption about costs."""
     if value is None:
         return "the dated or tabled default"
+    if isinstance(value, pd.DataFrame | pd.Series):
+        return f"a table of {len(value)} rows, given"
+    if is_dataclass(value):
+        return ", ".join(f"{item.name} {assumed(getattr(value, item.name))}" for item in fields(value))
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {item}" for key, item in value.items()) or "none"
+        return ", ".join(f"{key}: {assumed(item)}" for key, item in value.items()) or "none"
     if isinstance(value, frozenset | set | tuple):
         return ", ".join(str(item) for item in sorted(value)) or "none"
     return f"{value:,g}" if isinstance(value, float) else str(value)
+
+
+def pairs(found: Findings) -> Section:
+    """What it cost that legs trade hours apart, and the best and worst pair trades."""
+    risk = leg_risk(found.ledger)
+    if risk.empty:
+        return Section("pairs", "Pair trades and leg risk")
+    shares = ["over_24h", "mean_move", "std_move"]
+    risk[shares] *= 100
+    risk[["worst_cost", "cost"]] = risk[["worst_cost", "cost"]].round(0)
+    risk = risk.drop(index=TOTAL) if len(risk) == 2 else risk
+    names = {name: f"{name.replace('_', ' ')} [%]" for name in shares}
+    names |= {"over_24h": "over 24 h [%]", "cost_bp": "cost, bp of value traded"}
+    risk_note = (
+        f"{found.currency}, positive where waiting cost. From a lead's fill until its shares are hedged, "
+        "against a hedge at once at the last price known of the other line. That price was hours old: part "
+        "of the move had happened before the lead, and nobody could have hedged at it."
+    )
+    trades = pair_trades(found.ledger).sort_values("net", ascending=False, kind="stable")
+    columns = ["entry", "exit", "direction", "exit_by", "sessions", "entry_premium", "exit_premium", "gross"]
+    trades = trades.set_index("pair")[[*columns, "costs", "net", "net [%]", "leg_cost"]]
+    money_columns = ["gross", "costs", "net", "leg_cost"]
+    trades[money_columns] = trades[money_columns].round(0)
+    trades["sessions"] = trades["sessions"].round(1)
+    trades["direction"] = trades["direction"].map({1: "long HK", -1: "short HK"})
+    premiums = ["entry_premium", "exit_premium"]
+    trades[premiums] *= 100
+    trades = trades.rename(columns={name: f"{name} [%]" for name in premiums})
+    shown, note = ends(trades, TOP_TRADES)
+    trade_note = (
+        f"Best first, {found.currency}; costs are positive. {note} Premiums as traded, on average; the leg "
+        "cost is part of gross."
+    )
+    tables = (
+        transposed(frame_table(risk.rename(columns=names), "Leg risk by pair", risk_note))
+        if len(risk) <= 6
+        else frame_table(risk.rename(columns=names), "Leg risk by pair", risk_note, foot=1),
+        frame_table(shown, "Best and worst pair trades", trade_note, folded=len(shown) > 12),
+    )
+    return Section("pairs", "Pair trades and leg risk", tables)
 
 
 def orders(found: Findings, rows: int) -> Section:

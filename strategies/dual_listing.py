@@ -20,6 +20,7 @@ from entrepot.strategies.pair_history import (
     same_date_premium,
 )
 from entrepot.strategies.targets import (
+    EXITS,
     STALE_SESSIONS,
     Parametrised,
     Targets,
@@ -77,6 +78,9 @@ class LongHKShortADR(Parametrised):
             rates of both venues, both ways, and twice each half-spread (New York 2 bp, Hong Kong half a
             tick and at least 1 bp). Minimum fees, borrow and FX are not in it.
         drift_band: see `Targets`.
+        exit_by: how a pair is closed. "trade": both legs. "convert": one line is made into the other, which
+            takes days and the depositary's fee and pays no spread. "cheapest": whichever costs less at the
+            marks of the decision.
     """
 
     mode: str = "convergence"
@@ -90,10 +94,12 @@ class LongHKShortADR(Parametrised):
     reverse: bool = False
     round_trip_bps: float | None = None
     drift_band: float = 0.10
+    exit_by: str = "trade"
 
     def __post_init__(self) -> None:
         require_choice("mode", self.mode, MODES)
         require_choice("signal", self.signal, SIGNALS)
+        require_choice("exit_by", self.exit_by, EXITS)
         require("entry", self.entry, 0, above=True)
         require("lookback", self.lookback, 3, whole=True)
         require("span", self.span, 1)
@@ -141,6 +147,7 @@ class LongHKShortADR(Parametrised):
             drift_band=self.drift_band,
             notes=notes,
             signals=signals,
+            exits=np.full(pair_weights.shape, EXITS.index(self.exit_by), dtype=np.int8),
         )
 
     def _chosen(self, market: Market) -> pd.DataFrame:

@@ -45,6 +45,10 @@ class RegimeSwitch(Parametrised):
     largest weight that any part stands for in it then, and when no part wants the line any more, so that a
     drifting probability does not trade every day.
 
+    A pair is closed the way the regime's part closes it (`Targets.exits`), by probability the way of the
+    most probable regime whose part names it. A pair that no part in charge names, closed because the regime
+    has changed, is closed the way of the part that was last in charge of it.
+
     Equal pairs of different parts are one linked pair. A symbol may be a single line of one part and a leg
     of another's pair; the engine keeps these apart.
 
@@ -120,10 +124,11 @@ class RegimeSwitch(Parametrised):
                 emitted[k][:, linked] = part.pair_weights
         standing = np.stack([carried(numbers) for numbers in emitted])
         steps = decisions(market)
+        charge = self._charge(own, steps)
         if self.weighting == "hard":
-            numbers = self._hard(own, steps, emitted, standing)
+            numbers = self._hard(charge, emitted, standing)
         else:
-            numbers = self._by_probability(own, steps, standing)
+            numbers = self._by_probability(charge, steps, standing)
         lines = np.append(singles, columns_of(market, (adr for _, adr in pairs)))
         numbers[departed(market)[:, lines]] = np.nan
 
@@ -140,6 +145,7 @@ class RegimeSwitch(Parametrised):
             drift_band=min(bands) if self.drift_band is None else self.drift_band,
             notes=self._notes(made),
             signals=signals,
+            exits=self._exits(charge, made, pairs),
         )
 
     def _targets_of_parts(self, market: Market, path: RegimePath) -> list[Targets | None]:
@@ -158,29 +164,31 @@ class RegimeSwitch(Parametrised):
                 made.append(targets)
         return made
 
+    def _charge(self, path: RegimePath, steps: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Each regime's share in what is decided, as of the last decision, (T, 4); 0 before the first."""
+        probability = path.probabilities.to_numpy(np.float64)
+        share = np.eye(len(path.names))[path.states] if self.weighting == "hard" else probability
+        last = np.searchsorted(steps, np.arange(len(share)), side="right") - 1
+        charge = np.zeros(share.shape)
+        charge[last >= 0] = share[steps[last[last >= 0]]]
+        return charge
+
     def _hard(
-        self,
-        path: RegimePath,
-        steps: NDArray[np.intp],
-        emitted: NDArray[np.float64],
-        standing: NDArray[np.float64],
+        self, charge: NDArray[np.float64], emitted: NDArray[np.float64], standing: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        count = emitted.shape[1]
-        row = np.arange(count)
-        last = np.searchsorted(steps, row, side="right") - 1  # the last decision at or before each step
-        decided = last >= 0
-        chosen = np.where(decided, path.states[steps[np.maximum(last, 0)]], 0) if len(steps) else 0 * row
+        row = np.arange(len(charge))
+        decided = charge.max(axis=1) > 0
+        chosen = charge.argmax(axis=1)
         wanted = np.where(decided[:, None], standing[chosen, row], 0.0)
         before = np.vstack([np.zeros((1, wanted.shape[1])), wanted[:-1]])
         own = np.where(decided[:, None], emitted[chosen, row], np.nan)
         return np.where(np.isnan(own) & (wanted != before), wanted, own)
 
     def _by_probability(
-        self, path: RegimePath, steps: NDArray[np.intp], standing: NDArray[np.float64]
+        self, charge: NDArray[np.float64], steps: NDArray[np.intp], standing: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        probability = path.probabilities.to_numpy(np.float64)[steps]
         at = standing[:, steps]
-        wanted = probability.T[:, :, None] * at
+        wanted = charge[steps].T[:, :, None] * at
         total = wanted[0] + wanted[1] + wanted[2] + wanted[3]
         largest = np.abs(at).max(axis=0)
         numbers = np.full(standing.shape[1:], np.nan)
@@ -190,6 +198,25 @@ class RegimeSwitch(Parametrised):
             numbers[step, moved] = total[i, moved]
             last[moved] = total[i, moved]
         return numbers
+
+    def _exits(
+        self,
+        charge: NDArray[np.float64],
+        made: list[Targets | None],
+        pairs: tuple[tuple[str, str], ...],
+    ) -> NDArray[np.int8]:
+        """How each pair is closed, (T, P): by the weightiest part that names it, or the last there was."""
+        claim = np.zeros((len(made), len(charge), len(pairs)))
+        exits = np.zeros(claim.shape, dtype=np.int8)
+        for k, part in enumerate(made):
+            if part is not None:
+                linked = [pairs.index(pair) for pair in part.pairs]
+                claim[k][:, linked] = charge[:, k, None]
+                exits[k][:, linked] = part.exits
+        claimed = claim.max(axis=0) > 0
+        by = carried(np.where(claimed, claim.argmax(axis=0), np.nan)).astype(np.intp)
+        chosen: NDArray[np.int8] = np.take_along_axis(exits, by[None], axis=0)[0]
+        return chosen
 
     def _notes(self, made: list[Targets | None]) -> tuple[str, ...]:
         """The parts' notes, each after the name of its regimes."""

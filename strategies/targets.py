@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError, TargetError, is_number
+from entrepot.errors import ParameterError, TargetError, is_number, shown
 from entrepot.markets.frames import weights_on_grid
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
 
 STALE_SESSIONS = 5  # an observation older than this many New York sessions is no longer an observation
+EXITS = ("trade", "convert", "cheapest")  # how a pair is closed, by its number in `Targets.exits`
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,9 +36,12 @@ class Targets:
             from it by more than this fraction of it; inf: never.
         notes: what a reader should know, a sentence each.
         signals: series behind the decisions, by name, indexed by New York session.
+        exits: shape (T, P): how a pair that is told to get out at that step is closed, a position in
+            ``EXITS``. 0: both legs are traded. 1: one line is converted into the other. 2: whichever is
+            cheaper at that step's marks. All 0 where not given.
 
     Raises:
-        TargetError: on wrong shapes, infinite weights, a repeated pair or a negative band.
+        TargetError: on wrong shapes, infinite weights, a repeated pair, an unknown exit or a negative band.
     """
 
     weights: NDArray[np.float64]
@@ -46,6 +50,7 @@ class Targets:
     drift_band: float = 0.10
     notes: tuple[str, ...] = ()
     signals: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    exits: NDArray[np.int8] = field(default_factory=lambda: np.empty((0, 0), dtype=np.int8))
 
     def __post_init__(self) -> None:
         single = np.ascontiguousarray(self.weights, dtype=np.float64)
@@ -67,6 +72,7 @@ class Targets:
             )
         object.__setattr__(self, "weights", single)
         object.__setattr__(self, "pair_weights", paired)
+        object.__setattr__(self, "exits", checked_exits(self.exits, paired.shape))
 
     def __repr__(self) -> str:
         steps, lines = len(self.weights), int(np.isfinite(self.weights).any(axis=0).sum())
@@ -135,6 +141,20 @@ class Parametrised:
                 allowed = ", ".join(known)
                 raise ParameterError(f"{type(self).__name__} has no parameter {name!r}: it has {allowed}")
         return replace(self, **changes)  # type: ignore[type-var]
+
+
+def checked_exits(exits: NDArray[np.int8], shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """Return exits as small integers, zeros where none are given; refuse another shape and unknown exits."""
+    given = np.asarray(exits)
+    if given.size == 0:
+        return np.zeros(shape, dtype=np.int8)
+    if given.shape != shape:
+        raise TargetError(f"exits has shape {given.shape} and pair_weights {shape}: give one for each weight")
+    unknown = given[~np.isin(given, range(len(EXITS)))]
+    if unknown.size:
+        allowed = ", ".join(f"{number} ({word})" for number, word in enumerate(EXITS))
+        raise TargetError(f"exits holds {shown(unknown[0].item())}: give one of {allowed}")
+    return np.ascontiguousarray(given, dtype=np.int8)
 
 
 def require(

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from entrepot.errors import EntrepotError
+from entrepot.errors import DataError, EntrepotError
 from entrepot.markets import fees as schedules
 from entrepot.markets.market import Market
 
@@ -28,8 +28,10 @@ NS_PER_DAY = Decimal(86_400 * 10**9)
 DIGITS = 50
 PATIENCE_SESSIONS = 3  # an order unfilled for so many sessions of its venue expires
 HEDGE_SESSIONS = 2  # a hedge unfilled for so many sessions of its venue is given up
-SILENT_SESSIONS = 5  # a line to be delisted that printed nothing for so many sessions is converted early
+STOPPED_SESSIONS = 6  # a line held so many sessions after its last print is refused
+CALENDAR_DAYS = Decimal("1.4")  # that a session takes, on average
 BUY, SELL = 0, 1
+AVAILABLE, WAIT, NO_NEW, RECALL = 0, 1, 2, 3  # what may be borrowed, from all to nothing
 
 
 def decimal(number: Any) -> Decimal:
@@ -75,6 +77,16 @@ class Order:
     decided: int
     expiry: int | None  # None: forced, or beyond the calendar
     forced: bool = False
+    only: Line | None = None  # a pair's forced order after a recall: the leg that must lead
+    partial: bool = False  # a pair's order: its last lead was capped, some of it is still to be led
+
+
+@dataclass
+class Conversion:
+    """One leg of a pair on its way to the other, through the depositary."""
+
+    decided: int
+    arrives: int | None  # None: beyond the calendar
 
 
 @dataclass
@@ -92,12 +104,16 @@ class Line:
     shortable: bool
     withholding: Decimal
     fee_class: str
-    borrow_rate: Decimal
+    bucket: str  # of the borrow tables
     pair: str = ""  # the pair's ADR symbol
     q: Decimal = ZERO
     order: Order | None = None  # singles: the pending order; legs: only a forced order to get out
     target: Decimal | None = None  # the standing weight, for the drift rule
     gone: bool = False  # delisted
+    parity: Line | None = None  # parked: delisted but kept, and marked at parity with this Hong Kong line,
+    parity_ratio: Decimal = ZERO  # so many shares of which one share of it is worth,
+    parity_mark: Decimal = ZERO  # at this price
+    closes: int | None = None  # parked: the decision to close it
 
 
 @dataclass
@@ -108,13 +124,23 @@ class Pair:
     adr: Line
     ratio: list[Decimal | None]  # by step, see `ratio_held`
     order: Order | None = None  # goal in Hong Kong shares, no leg filled yet
-    waiting: Order | None = None  # arrived while a hedge or an unwind was outstanding
+    queued: Order | None = None  # arrived while something that cannot be replaced was outstanding
     lead: Line | None = None  # the leg that has filled while the other has not: a hedge is outstanding
-    decided: int = -1  # decision of the order whose hedge or unwind is outstanding
+    led: Order | None = None  # the order whose hedge or unwind is outstanding
     given_up: int | None = None  # last step at which the hedge may fill
     unwind: Order | None = None  # the hedge was missed: the lead goes back; goal is computed at the fill
+    conversion: Conversion | None = None
     target: Decimal | None = None
+    parked: bool = False  # the ADR is parked, both legs stay as they are
     gone: bool = False
+
+    def replaceable(self) -> bool:
+        """Whether nothing is under way but, perhaps, an order of the strategy that waits to lead."""
+        waits = self.order is None or not self.order.forced
+        return waits and self.lead is None and self.conversion is None
+
+    def idle(self) -> bool:
+        return self.replaceable() and self.order is None and self.queued is None
 
     def other(self, leg: Line) -> Line:
         return self.adr if leg is self.hk else self.hk
@@ -136,6 +162,7 @@ class NaiveRun:
     positions: dict[str, list[Decimal]] = field(default_factory=dict)
     fills: list[dict[str, Any]] = field(default_factory=list)
     dropped: list[dict[str, Any]] = field(default_factory=list)
+    conversions: list[dict[str, Any]] = field(default_factory=list)
     contributions: dict[tuple[str, str], list[Decimal]] = field(default_factory=dict)
     capital: Decimal = ZERO
 
@@ -159,6 +186,7 @@ def backtest(
     base_currency: str = "USD",
     fill: str = "next_step",
     states: Sequence[int] | None = None,
+    stressed: frozenset[int] = frozenset(),
 ) -> NaiveRun:
     """Run the clock over a market.
 
@@ -169,15 +197,17 @@ def backtest(
         capital: in the base currency, all cash at the first step.
         base_currency: of equity and contributions.
         fill: "next_step", or "same_step" for comparisons with other engines.
-        states: one integer per step, for ``costs.no_borrow_states``.
+        states: one integer per step, for everything in the costs that goes by state.
+        stressed: states with stressed borrow fees where ``costs.stress_states`` is None.
 
     Raises:
-        EntrepotError: on unusable exchange rates, orders for an index, linked targets with "same_step", and a
-            position in a line that leaves the market with nothing to convert into.
+        EntrepotError: on unusable exchange rates, orders for an index, linked targets with "same_step", a
+            position in a line that leaves the market with nothing to convert into, and one in a line whose
+            prices have stopped.
     """
     with localcontext() as context:
         context.prec = DIGITS
-        return Clock(market, targets, costs, capital, base_currency, fill, states).run()
+        return Clock(market, targets, costs, capital, base_currency, fill, states, stressed).run()
 
 
 class Clock:
@@ -192,6 +222,7 @@ class Clock:
         base_currency: str,
         fill: str,
         states: Sequence[int] | None,
+        stressed: frozenset[int],
     ) -> None:
         if fill not in ("next_step", "same_step"):
             raise EntrepotError(f"fill={fill!r} is not known: use 'next_step' or 'same_step'")
@@ -199,6 +230,8 @@ class Clock:
         self.base = base_currency
         self.same_step = fill == "same_step"
         self.states = states
+        self.stressed = stressed if costs.stress_states is None else costs.stress_states
+        self.exits = getattr(targets, "exits", None)
         self.T = len(market.grid)
         self.symbols = [str(s) for s in market.price.columns]
 
@@ -208,6 +241,9 @@ class Clock:
         self.make_lines()
         self.read_actions()
         self.read_fees()
+        self.read_limits()
+        self.read_falls()
+        self.read_stops()
         self.refuse_impossible_targets()
 
         self.cash: dict[str, Decimal] = dict.fromkeys(self.currencies, ZERO)
@@ -216,6 +252,9 @@ class Clock:
         self.receivable_due: list[tuple[int | None, str, Decimal]] = []  # (pay step, currency, amount)
         self.unsettled: list[tuple[int | None, str, Decimal]] = []  # (settlement step, currency, amount)
         self.last: dict[str, Decimal | None] = dict.fromkeys(self.symbols)
+        self.printed: dict[str, int] = {}  # step of the last print
+        self.called = False  # equity was below the maintenance requirement when it was last looked at
+        self.over = False  # ruined
         self.result = NaiveRun(capital=decimal(capital))
 
     # -- what is known before the run ------------------------------------------------------------------------
@@ -276,19 +315,22 @@ class Clock:
             self.fx.append(rates)
 
         # annual interest on cash by the session date of every step
-        given: Mapping[str, float] | None = self.costs.cash_rate_pa
+        given: Mapping[str, Any] | None = self.costs.cash_rate_pa
         one_venue_only = set(self.market.instruments["venue"]) == {"XONE"}
         self.cash_rate: dict[str, list[Decimal]] = {}
         self.rate_known: set[str] = set(given or {})  # a rebate lies below a rate that is known, or is none
         for currency in self.currencies:
             # CHOICE: a currency the given mapping does not name keeps its default.
-            if given is not None and currency in given:
-                rates_pa = [decimal(given[currency])] * self.T
-            elif currency in ("USD", "HKD") and not one_venue_only:
-                rates_pa = [policy_of_year(currency, s.year)[s.day_of_year - 1] for s in self.session]
+            if currency in ("USD", "HKD") and not one_venue_only:
                 self.rate_known.add(currency)
-            else:
-                rates_pa = [ZERO] * self.T
+            rates_pa = []
+            for session in self.session[: self.T]:
+                rate = None
+                if given is not None and currency in given:
+                    rate = rate_of_date(given[currency], session)
+                if rate is None and currency in ("USD", "HKD") and not one_venue_only:
+                    rate = policy_of_year(currency, session.year)[session.day_of_year - 1]
+                rates_pa.append(ZERO if rate is None else rate)
             self.cash_rate[currency] = rates_pa
 
     def make_lines(self) -> None:
@@ -317,19 +359,9 @@ class Clock:
             shortable=bool(row["shortable"]),
             withholding=decimal(row["withholding"]),
             fee_class=str(row["fee_class"]),
-            borrow_rate=self.borrow_rate(row),
+            bucket="hk" if row["venue"] == "XHKG" else str(row["size"]),
             pair=pair,
         )
-
-    def borrow_rate(self, row: pd.Series) -> Decimal:
-        given = self.costs.borrow_rate_pa
-        venue = str(row["venue"])
-        rate = named_rate(given, str(row.name))
-        if rate is None and venue == "XONE":
-            rate = ZERO
-        elif rate is None:
-            rate = decimal(borrow_table().loc["hk" if venue == "XHKG" else str(row["size"]), "calm"])
-        return rate * decimal(self.costs.borrow_multiplier)
 
     def ratio_held(self, hk: str, adr: str) -> list[Decimal | None]:
         """Ordinary shares per ADS at every step, in the units in which both lines are held at that step.
@@ -399,31 +431,24 @@ class Clock:
                 self.departures[step].append((str(row.symbol), str(row.into), ratio))
 
     def departure_step(self, symbol: str, last_session: pd.Timestamp) -> int:
-        """The step after the line's last session, or after its fifth silent one where that comes first.
+        """The step after the line's last session.
 
-        CHOICE: silence counts from the line's first print, and a session is silent when none of its steps has
-        a price. A last session before the grid's first means that the line is gone from the first step.
+        CHOICE: a last session before the grid's first means that the line is gone from the first step.
         """
         venue = str(self.market.instruments.loc[symbol, "venue"])
-        step, silent, printed_ever = 0, 0, False
-        for session, first, last in self.sessions.get(venue, []):
-            if session > last_session:
-                break
-            step = last + 1
-            steps = [t for t in range(first, last + 1) if self.venue[t] == venue and t < self.T]
-            if any(self.price[t][symbol] is not None for t in steps):
-                printed_ever, silent = True, 0
-            elif printed_ever:
-                silent += 1
-                if silent == SILENT_SESSIONS:
-                    break
+        step = 0
+        for session, _, last in self.sessions.get(venue, []):
+            if session <= last_session:
+                step = last + 1
         return step
 
     def read_fees(self) -> None:
         """The dated schedules: fees of every class by session, sessions to settlement, ticks by step."""
         classes = {line.fee_class for line in self.single.values()} - {"none"}
         years = sorted({session.year for session in self.session})
-        self.fee_tables = {c: {y: fees_of_year(c, y) for y in years} for c in classes if self.costs.statutory}
+        self.fee_tables: dict[str, dict[int, schedules.FeeTable]] = {}
+        if self.costs.dated_fees:
+            self.fee_tables = {c: {y: fees_of_year(c, y) for y in years} for c in classes}
         self.settlement_days: dict[str, list[int]] = {}
         for venue, sessions in self.sessions.items():
             # CHOICE: a market without a schedule settles at the close of the same session.
@@ -437,6 +462,89 @@ class Clock:
             dates = pd.DatetimeIndex(self.session[: self.T])
             half = schedules.half_tick("XHKG", self.market.price[ticked].to_numpy(), dates)
             self.half_tick = {symbol: half[:, i].tolist() for i, symbol in enumerate(ticked)}
+
+    def read_limits(self) -> None:
+        """Frames of the costs: by symbol and step, or by row and state."""
+        costs = self.costs
+        self.availability = {} if costs.availability is None else self.by_step(costs.availability)
+        self.dated_caps = self.dated_borrow = None
+        self.borrow_by_state: dict[tuple[str, int], Any] | None = None
+        if isinstance(costs.max_fill_shares, pd.DataFrame):
+            self.dated_caps = self.by_step(costs.max_fill_shares)
+        if isinstance(costs.borrow_rate_pa, pd.DataFrame):
+            frame = costs.borrow_rate_pa
+            if isinstance(frame.index, pd.DatetimeIndex):
+                self.dated_borrow = self.by_step(frame)
+            else:
+                self.borrow_by_state = {
+                    (str(row), int(state)): frame.loc[row, state] for row in frame.index for state in frame
+                }
+
+    def by_step(self, frame: pd.DataFrame) -> dict[str, list[Any]]:
+        """What a dated frame holds at every step: its last row dated at or before the step's session."""
+        columns: dict[str, list[Any]] = {}
+        for symbol in frame.columns:
+            values = list(zip(frame.index, frame[symbol], strict=True))
+            columns[str(symbol)] = held = []
+            for session in self.session[: self.T]:
+                now = None
+                for date, value in values:
+                    if date <= session:
+                        now = value
+                held.append(None if now is None or pd.isna(now) else now)
+        return columns
+
+    def read_falls(self) -> None:
+        """By step and symbol: the last print before, and whether a fall of 10 % restricts short sales."""
+        self.before: list[dict[str, Decimal | None]] = [{} for _ in range(self.T)]
+        self.fallen: list[dict[str, bool]] = [{} for _ in range(self.T)]
+        for symbol, line in self.single.items():
+            last: Decimal | None = None
+            reference: Decimal | None = None  # the last print before this session
+            fell = fell_before = False  # in this session, in the one before
+            session = None
+            for t in range(self.T):
+                if self.venue[t] == line.venue and self.session[t] != session:
+                    session, reference = self.session[t], last
+                    # CHOICE: each session with such a fall restricts the next, also one that was restricted
+                    fell, fell_before = False, fell
+                for name, factor in self.splits[t]:
+                    if name == symbol and last is not None:
+                        last /= factor
+                    if name == symbol and reference is not None:
+                        reference /= factor
+                self.before[t][symbol] = last
+                price = self.price[t][symbol]
+                if price is not None:
+                    # CHOICE: a fall of exactly 10 % counts, and so does what rounding makes of one
+                    if reference is not None and price <= Decimal("0.9") * reference * (1 + SLACK):
+                        fell = True
+                    last = price
+                self.fallen[t][symbol] = fell or fell_before
+
+    def read_stops(self) -> None:
+        """The step at which a line whose prices have stopped may no longer be held, and its last print."""
+        last_sessions = {
+            str(row.symbol): pd.Timestamp(row.last_session) for row in self.market.delistings.itertuples()
+        }
+        self.stops: dict[int, list[tuple[str, pd.Timestamp]]] = defaultdict(list)
+        for symbol, line in self.single.items():
+            prints = [t for t in range(self.T) if self.price[t][symbol] is not None]
+            if not prints:
+                continue
+            silent = 0
+            for session, first, last in self.sessions[line.venue]:
+                if first <= prints[-1] or last >= self.T:
+                    continue
+                if symbol in last_sessions and session > last_sessions[symbol]:
+                    continue
+                # CHOICE: the steps of a session are those of its own venue, not what lies between them
+                steps = [t for t in range(first, last + 1) if self.venue[t] == line.venue]
+                if any(self.halted[t][line.column] for t in steps):
+                    continue
+                silent += 1
+                if silent == STOPPED_SESSIONS:
+                    self.stops[last].append((symbol, self.session[prints[-1]]))
 
     def refuse_impossible_targets(self) -> None:
         for line in self.single.values():
@@ -459,6 +567,9 @@ class Clock:
 
     def run(self) -> NaiveRun:
         for t in range(self.T):
+            if self.over:
+                self.record(t, self.result.equity[-1])
+                continue
             self.accrue(t)
             self.act(t)
             self.mark(t)
@@ -466,12 +577,24 @@ class Clock:
                 self.decide(t, self.worth(t))
                 self.fill(t)
                 self.drop_what_did_not_fill_at_once(t)
-                self.record(t)
             else:
                 self.fill(t)
                 self.expire(t)
-                self.record(t)
-                self.decide(t, self.result.equity[t])
+            self.refuse_what_has_stopped(t)
+            self.sweep(t)
+            equity = self.worth(t)
+            if equity <= 0:
+                self.ruin(equity)
+            self.record(t, equity)
+            if self.over:
+                continue
+            if self.same_step:
+                self.recall(t)
+            else:
+                self.check_margin(t, equity)
+                self.recall(t)
+                self.decide(t, equity)
+                self.cut_to_initial_margin(t, equity)
         return self.result
 
     # 1. accrue ----------------------------------------------------------------------------------------------
@@ -489,7 +612,7 @@ class Clock:
                 if line.q < 0:
                     value = -line.q * self.last_of(line)
                     short_value[currency] += value
-                    borrow = value * line.borrow_rate * days / year
+                    borrow = value * self.borrow_rate(t - 1, line) * days / year
                     rate = ZERO
                     if currency in self.rate_known:
                         rate = self.cash_rate[currency][t - 1] - decimal(self.costs.rebate_spread_pa)
@@ -518,6 +641,32 @@ class Clock:
                 self.cash[currency] += paid[currency]
         self.unsettled = [x for x in self.unsettled if x[0] is None or x[0] > t]
 
+    def borrow_rate(self, t: int, line: Line) -> Decimal:
+        """The annual fee on short value that holds from a step to the next."""
+        given = self.costs.borrow_rate_pa
+        rate: Decimal | None = None
+        if self.dated_borrow is not None:
+            if line.symbol in self.dated_borrow:
+                rate = number(self.dated_borrow[line.symbol][t])
+        elif self.borrow_by_state is not None:
+            state = 0 if self.states is None else int(self.states[t])
+            # CHOICE: a symbol's own row, where it has one, hides its bucket's; what is NaN in it is default
+            named = any(row == line.symbol for row, _ in self.borrow_by_state)
+            rate = number(self.borrow_by_state.get((line.symbol if named else line.bucket, state)))
+        else:
+            rate = named_rate(given, line.symbol)
+        if rate is None and line.venue == "XONE":
+            rate = ZERO
+        if rate is None and self.in_states(t, self.stressed):
+            rate = number(borrow_table().loc[line.bucket, "stress"])
+        if rate is None:
+            rate = decimal(borrow_table().loc[line.bucket, "calm"])
+        return rate * decimal(self.costs.borrow_multiplier)
+
+    def in_states(self, t: int, states: frozenset[int]) -> bool:
+        # CHOICE: without states no set of states holds, also not one with 0 in it
+        return self.states is not None and int(self.states[t]) in states
+
     # 2. corporate actions -----------------------------------------------------------------------------------
 
     def act(self, t: int) -> None:
@@ -536,7 +685,7 @@ class Clock:
         for symbol, into, ratio in self.departures[t]:
             for line in self.lines:
                 if line.symbol == symbol:
-                    self.convert(t, line, into, ratio)
+                    self.leave(t, line, into, ratio)
 
     def split(self, symbol: str, factor: Decimal) -> None:
         last = self.last[symbol]
@@ -545,11 +694,16 @@ class Clock:
         for line in self.lines:
             if line.symbol == symbol:
                 line.q *= factor
+                # CHOICE: a split dated after a parked line has left still makes new shares of it, each worth
+                # what the delisting says; its mark moves there at the mark of this step
+                line.parity_mark /= factor
                 if line.order is not None:
                     line.order.goal *= factor
+            if line.parity is not None and line.parity.symbol == symbol:
+                line.parity_ratio *= factor
         for pair in self.pairs:
             if pair.hk.symbol == symbol:  # a pair's goal counts Hong Kong shares
-                for order in (pair.order, pair.waiting):
+                for order in (pair.order, pair.led, pair.queued):
                     if order is not None:
                         order.goal *= factor
 
@@ -571,60 +725,150 @@ class Clock:
                 self.receivable[line.currency] += money
                 self.receivable_due.append((pays, line.currency, money))
 
-    def convert(self, t: int, line: Line, into: str, ratio: Decimal | None) -> None:
-        """The line leaves the market; what is held of it becomes shares in Hong Kong."""
+    def leave(self, t: int, line: Line, into: str, ratio: Decimal | None) -> None:
+        """The line leaves the market; what is held of it is dealt with as the costs say."""
         pair = self.pair_of(line)
-        heir = self.single.get(into)
-        if pair is not None:
-            heir = pair.hk if line is pair.adr else None
         if line.q != 0:
-            if heir is None or heir.gone or ratio is None or not into:
-                raise EntrepotError(
-                    f"{line.symbol} leaves the market at {self.time[t]} while {line.q} are held and there is "
-                    "no Hong Kong line to convert into: add that line or close the position before"
-                )
-            # CHOICE: a Hong Kong line that has never printed cannot value what it receives: refused as well.
-            if self.last[heir.symbol] is None:
-                raise EntrepotError(f"{line.symbol} converts into {heir.symbol}, which has no price yet")
-            shares = line.q * ratio
-            before = self.fx[t - 1]
-            change = (
-                shares * self.last_of(heir) * before[heir.currency]
-                - line.q * self.last_of(line) * before[line.currency]
-            )
-            fee = ZERO
-            # CHOICE: the depositary charges ADSs only; other lines that leave convert for nothing.
-            if line.kind == "ads" and line.raw:
-                hundreds = (abs(line.q) / 100 - SLACK).to_integral_value(ROUND_CEILING)
-                fee = hundreds * 100 * decimal(self.costs.ads_conversion_fee)
-            heir.q += shares
-            if pair is None and heir.q < -SLACK and not heir.shortable:
-                heir.order = Order(ZERO, t, None, forced=True)  # nobody lends that line: bought in
-            line.q = ZERO
-            self.cash[line.currency] -= fee
-            self.book(t, "conversion", line.symbol, change)
-            self.book(t, "conversion_fee", line.symbol, -fee * self.fx[t][line.currency])
+            how = self.costs.delisting
+            if line.q < 0 and self.costs.delisted_shorts == "buy_in":
+                how = "buy_in"
+            if how == "mark" and pair is not None and line is pair.adr and not self.may_park(pair):
+                how = "cash"
+            if how in ("cash", "buy_in"):
+                self.cash_out(t, line, how)
+            else:
+                heir = self.heir(t, line, into, ratio)
+                assert ratio is not None
+                if how == "mark":
+                    self.park(t, line, heir, ratio)
+                    return
+                self.convert(t, line, heir, ratio)
         line.gone = True
         if pair is None:
             if line.order is not None:
                 self.drop(t, line.symbol, line.order.decided, "delisted")
             line.order = line.target = None
+        else:
+            self.dissolve(t, pair, line)
+
+    def heir(self, t: int, line: Line, into: str, ratio: Decimal | None) -> Line:
+        """The Hong Kong line that a leaving line turns into, or is compared with from now on."""
+        heir = self.single.get(into)
+        pair = self.pair_of(line)
+        if pair is not None:
+            heir = pair.hk if line is pair.adr else None
+        if heir is None or heir.gone or ratio is None or not into:
+            raise EntrepotError(
+                f"{line.symbol} leaves the market at {self.time[t]} while {line.q} are held and there is "
+                "no Hong Kong line to convert into: add that line or close the position before"
+            )
+        # CHOICE: a Hong Kong line that has never printed cannot value what it receives: refused as well.
+        if self.last[heir.symbol] is None:
+            raise EntrepotError(f"{line.symbol} converts into {heir.symbol}, which has no price yet")
+        return heir
+
+    def convert(self, t: int, line: Line, heir: Line, ratio: Decimal) -> None:
+        shares = line.q * ratio
+        before = self.fx[t - 1]
+        change = (
+            shares * self.last_of(heir) * before[heir.currency]
+            - line.q * self.last_of(line) * before[line.currency]
+        )
+        fee = self.depositary_fee(line, line.q)
+        self.converted(t, line, heir.symbol, shares, fee, "delisted")
+        heir.q += shares
+        if not line.pair and heir.q < -SLACK and not heir.shortable:
+            heir.order = Order(ZERO, t, None, forced=True)  # nobody lends that line: bought in
+        line.q = ZERO
+        self.cash[line.currency] -= fee
+        self.book(t, "conversion", line.symbol, change)
+        self.book(t, "conversion_fee", line.symbol, -fee * self.fx[t][line.currency])
+
+    def cash_out(self, t: int, line: Line, how: str) -> None:
+        """The position becomes its last value, in its own currency."""
+        last, rate = self.last_of(line), self.fx[t][line.currency]
+        value = line.q * last
+        self.cash[line.currency] += value
+        if t > 0:  # the rate's move of this step: the mark will not find the position any more
+            self.book(t, "fx", line.symbol, value * (rate - self.fx[t - 1][line.currency]))
+        fee = ZERO
+        if how == "buy_in":
+            slippage = abs(value) * self.last_half_spread(line)
+            self.cash[line.currency] -= slippage
+            self.book(t, "slippage", line.symbol, -slippage * rate)
+            # CHOICE: the slippage of a buy-in is no fee: the row of `conversions` says 0
+            self.converted(t, line, "", ZERO, fee, "bought_in")
+        else:
+            fee = self.depositary_fee(line, line.q)
+            self.cash[line.currency] -= fee
+            self.book(t, "conversion_fee", line.symbol, -fee * rate)
+            self.converted(t, line, "", ZERO, fee, "cashed_out")
+        line.q = ZERO
+
+    def may_park(self, pair: Pair) -> bool:
+        both = not nothing(pair.hk.q) and not nothing(pair.adr.q)
+        return both and not pair.gone and pair.replaceable()
+
+    def park(self, t: int, line: Line, heir: Line, ratio: Decimal) -> None:
+        """The position stays, at parity with the Hong Kong line, until it is closed."""
+        line.parity, line.parity_ratio, line.parity_mark = heir, ratio, self.last_of(line)
+        line.gone = True
+        pair = self.pair_of(line)
+        if pair is None:
+            if line.order is not None:
+                self.drop(t, line.symbol, line.order.decided, "delisted")
+            line.order = line.target = None
             return
+        for order in (pair.order, pair.queued):
+            if order is not None:
+                self.drop(t, pair.adr.symbol, order.decided, "delisted")
+        pair.order = pair.queued = pair.target = None
+        pair.parked = True
+
+    def dissolve(self, t: int, pair: Pair, line: Line) -> None:
+        """A leg has left: the other one is closed."""
         # CHOICE: everything the pair still had to do is dropped, a row each under the ADR's symbol, except an
-        # unwind, whose row was written when the hedge was given up.
+        # unwind, whose row was written when the hedge was given up, and a conversion.
         if not pair.gone:
             if pair.order is not None:
                 self.drop(t, pair.adr.symbol, pair.order.decided, "delisted")
-            if pair.lead is not None and pair.unwind is None:
-                self.drop(t, pair.adr.symbol, pair.decided, "delisted")
-            if pair.waiting is not None:
-                self.drop(t, pair.adr.symbol, pair.waiting.decided, "delisted")
-        pair.gone = True
-        pair.order = pair.waiting = pair.unwind = pair.lead = pair.target = pair.given_up = None
+            if pair.led is not None and pair.unwind is None:
+                self.drop(t, pair.adr.symbol, pair.led.decided, "delisted")
+            if pair.queued is not None:
+                self.drop(t, pair.adr.symbol, pair.queued.decided, "delisted")
+        pair.gone, pair.parked = True, False
+        pair.order = pair.queued = pair.unwind = pair.lead = pair.led = pair.given_up = None
+        pair.conversion = pair.target = None
         line.order = None
         left = pair.other(line)
         if not nothing(left.q) and not left.gone:
-            left.order = Order(ZERO, t, None)
+            left.order = Order(ZERO, t, None, forced=True)
+        # CHOICE: where the Hong Kong line of a parked pair leaves too, the parked ADR closes at the next step
+        if left.parity is not None and left.closes is None:
+            left.closes = t
+
+    def depositary_fee(self, line: Line, shares: Decimal) -> Decimal:
+        """For making or cancelling ADSs, by the hundred, in the currency of the line."""
+        # CHOICE: the depositary charges ADSs only; other lines that leave convert for nothing.
+        if line.kind != "ads" or not line.raw:
+            return ZERO
+        hundreds = (abs(shares) / 100 - SLACK).to_integral_value(ROUND_CEILING)
+        return hundreds * 100 * decimal(self.costs.ads_conversion_fee)
+
+    def converted(
+        self, t: int, line: Line, into: str, into_quantity: Decimal, fee: Decimal, reason: str
+    ) -> None:
+        self.result.conversions.append(
+            {
+                "step": t,
+                "symbol": line.symbol,
+                "quantity": line.q,
+                "into": into,
+                "into_quantity": into_quantity,
+                "fee": fee,
+                "reason": reason,
+            }
+        )
 
     # 3. mark ------------------------------------------------------------------------------------------------
 
@@ -633,31 +877,44 @@ class Clock:
         for symbol in self.symbols:
             now, before = self.price[t][symbol], self.last[symbol]
             if now is not None:
-                self.last[symbol] = now
+                self.last[symbol], self.printed[symbol] = now, t
             for line in self.lines:
-                if line.symbol != symbol or line.q == 0 or t == 0:
+                if line.symbol != symbol or line.parity is not None or line.q == 0 or t == 0:
                     continue
                 assert before is not None
-                after = self.last_of(line)
-                rate, rate_before = self.fx[t][line.currency], self.fx[t - 1][line.currency]
-                self.book(t, "price", symbol, line.q * (after - before) * rate_before)
-                self.book(t, "fx", symbol, line.q * after * (rate - rate_before))
+                self.book_move(t, line, before, self.last_of(line))
+        for line in self.lines:
+            if line.parity is not None and line.q != 0:
+                rates = self.fx[t]
+                parity = line.parity_ratio * self.last_of(line.parity)
+                parity *= rates[line.parity.currency] / rates[line.currency]
+                before, line.parity_mark = line.parity_mark, parity
+                self.book_move(t, line, before, parity)
+
+    def book_move(self, t: int, line: Line, before: Decimal, after: Decimal) -> None:
+        rate, rate_before = self.fx[t][line.currency], self.fx[t - 1][line.currency]
+        self.book(t, "price", line.symbol, line.q * (after - before) * rate_before)
+        self.book(t, "fx", line.symbol, line.q * after * (rate - rate_before))
 
     # 4. fill ------------------------------------------------------------------------------------------------
 
     def fill(self, t: int) -> None:
-        # forced orders first: what a delisting left, and the unwinding of leads whose hedge was missed
+        # first what is parked and to be closed
+        for line in self.lines:
+            if line.closes is not None and line.closes < t:
+                self.close_parked(t, line)
+        # then, pair by pair: what a delisting left, conversions that arrive, the unwinding of leads whose
+        # hedge was missed, and forced orders
         for pair in self.pairs:
             for leg in (pair.hk, pair.adr):
                 if leg.order is not None and leg.order.decided < t and self.tradable[t][leg.column]:
-                    self.fill_whole(t, leg, ZERO, "forced", leg.order.decided)
-                    leg.order = None
-            if pair.unwind is not None and pair.unwind.decided < t:
-                assert pair.lead is not None
-                if self.tradable[t][pair.lead.column]:
-                    goal = pair.goal_of(pair.lead, t)
-                    self.fill_whole(t, pair.lead, goal, "unwind", pair.unwind.decided)
-                    pair.unwind = pair.lead = pair.given_up = None
+                    self.fill_gone_leg(t, leg)
+            if pair.conversion is not None:
+                self.arrive(t, pair)
+            elif pair.unwind is not None and pair.unwind.decided < t:
+                self.fill_unwind(t, pair)
+            elif pair.lead is None and pair.order is not None and pair.order.forced:
+                self.fill_lead(t, pair)
         # then the lines in order
         for line in self.single.values():
             if line.order is not None and self.tradable[t][line.column]:
@@ -667,88 +924,194 @@ class Clock:
         for pair in self.pairs:
             if pair.lead is not None and pair.unwind is None:
                 self.fill_hedge(t, pair)
-            elif pair.lead is None and pair.order is not None:
+            elif pair.lead is None and pair.order is not None and not pair.order.forced:
                 self.fill_lead(t, pair)
-        # CHOICE: a target that waited for a hedge or an unwind may lead from the next step on, not at this
+        # CHOICE: a target that waited for something else may lead from the next step on, not at this
         for pair in self.pairs:
-            if pair.lead is None and pair.waiting is not None:
-                pair.order, pair.waiting = pair.waiting, None
+            free = pair.lead is None and pair.conversion is None and pair.order is None
+            if free and pair.queued is not None:
+                pair.order, pair.queued = pair.queued, None
+
+    def close_parked(self, t: int, line: Line) -> None:
+        """A parked position becomes its value at parity."""
+        fee = self.depositary_fee(line, line.q)
+        self.cash[line.currency] += line.q * self.last_of(line) - fee
+        self.book(t, "conversion_fee", line.symbol, -fee * self.fx[t][line.currency])
+        self.converted(t, line, "", ZERO, fee, "closed")
+        line.q, line.parity, line.closes = ZERO, None, None
+
+    def fill_gone_leg(self, t: int, leg: Line) -> None:
+        """What is left of a pair that is gone: no lots, but the cap."""
+        assert leg.order is not None
+        order = leg.order
+        quantity, partial = self.capped(t, leg, -leg.q, leg.lot)
+        if not partial:
+            leg.order = None
+        if not nothing(quantity):
+            self.trade(t, leg, quantity, "forced", order.decided)
+
+    def arrive(self, t: int, pair: Pair) -> None:
+        """A conversion by choice has been delivered: one leg becomes the other, and they cancel out."""
+        assert pair.conversion is not None
+        hk, adr, ratio = pair.hk, pair.adr, pair.ratio[t]
+        if pair.conversion.arrives is None or pair.conversion.arrives > t:
+            return
+        if nothing(hk.q) or nothing(adr.q):
+            pair.conversion = None
+            return
+        if ratio is None:
+            return
+        pair.conversion = None
+        before = self.value_of_pair(t, pair)
+        if hk.q > 0:
+            fee = self.depositary_fee(adr, hk.q / ratio)
+            self.converted(t, hk, adr.symbol, hk.q / ratio, fee, "chosen")
+            adr.q += hk.q / ratio
+            hk.q = ZERO
+        else:
+            fee = self.depositary_fee(adr, adr.q)
+            self.converted(t, adr, hk.symbol, adr.q * ratio, fee, "chosen")
+            hk.q += adr.q * ratio
+            adr.q = ZERO
+        for leg in (hk, adr):
+            if nothing(leg.q):
+                leg.q = ZERO
+        self.cash[adr.currency] -= fee
+        self.book(t, "conversion", adr.symbol, self.value_of_pair(t, pair) - before)
+        self.book(t, "conversion_fee", adr.symbol, -fee * self.fx[t][adr.currency])
+
+    def value_of_pair(self, t: int, pair: Pair) -> Decimal:
+        return sum((leg.q * self.worth_of_one(t, leg) for leg in (pair.hk, pair.adr)), ZERO)
+
+    def fill_unwind(self, t: int, pair: Pair) -> None:
+        """The lead goes back to what the other leg holds: no lots, but the cap."""
+        assert pair.lead is not None
+        assert pair.unwind is not None
+        leg, decided = pair.lead, pair.unwind.decided
+        if not self.tradable[t][leg.column]:
+            return
+        quantity, partial = self.capped(t, leg, pair.goal_of(leg, t) - leg.q, leg.lot)
+        if self.needs_borrow(leg, quantity) and not self.can_borrow(t, leg):
+            if leg.shortable and self.status(t, leg) == WAIT:
+                return
+            # CHOICE: where it would open or increase a short without borrow it is cut at zero and recorded.
+            self.drop(t, leg.pair, decided, "no_borrow")
+            quantity, partial = -min(max(leg.q, ZERO), abs(quantity)), False
+        if not nothing(quantity):
+            self.trade(t, leg, quantity, "unwind", decided)
+        if not partial:
+            pair.unwind = pair.lead = pair.led = pair.given_up = None
 
     def fill_single(self, t: int, line: Line) -> None:
         assert line.order is not None
-        goal, decided, forced = line.order.goal, line.order.decided, line.order.forced
-        line.order = None
-        quantity = goal - line.q
-        if goal != 0:
+        order = line.order
+        quantity = order.goal - line.q
+        if order.goal != 0:
             quantity = whole_units(quantity, line.lot)
-        quantity, cut = self.cut_at_zero(t, line, quantity)
-        if cut:
-            self.drop(t, line.symbol, decided, "no_borrow")
+        quantity, stays = self.capped(t, line, quantity, line.lot)
+        if self.needs_borrow(line, quantity) and not self.can_borrow(t, line):
+            quantity = -min(max(line.q, ZERO), abs(quantity))
+            stays = line.shortable and self.status(t, line) == WAIT
+            if not stays:
+                self.drop(t, line.symbol, order.decided, "no_borrow")
+        if not stays:
+            line.order = None
         if not nothing(quantity):
-            self.trade(t, line, quantity, "forced" if forced else "target", decided)
+            self.trade(t, line, quantity, "forced" if order.forced else "target", order.decided)
 
-    def fill_whole(self, t: int, line: Line, goal: Decimal, reason: str, decided: int) -> None:
-        """A forced order: no lots."""
-        # CHOICE: where it would open or increase a short without borrow it is cut at zero and recorded.
-        quantity, cut = self.cut_at_zero(t, line, goal - line.q)
-        if cut:
-            self.drop(t, line.pair, decided, "no_borrow")
-        if not nothing(quantity):
-            self.trade(t, line, quantity, reason, decided)
-
-    def cut_at_zero(self, t: int, line: Line, quantity: Decimal) -> tuple[Decimal, bool]:
-        """A sale stops at zero where nothing can be borrowed to go further."""
-        after = line.q + quantity
-        if nothing(quantity) or quantity > 0 or after >= 0 or self.can_borrow(t, line):
+    def capped(self, t: int, line: Line, quantity: Decimal, unit: Decimal) -> tuple[Decimal, bool]:
+        """What may be traded at once, in whole units, and whether that is less than was wanted."""
+        given = self.costs.max_fill_shares
+        if self.dated_caps is not None:
+            cap = number(self.dated_caps[line.symbol][t]) if line.symbol in self.dated_caps else None
+        else:
+            cap = named_rate(given, line.symbol)
+        # CHOICE: what is above the cap by no more than rounding leaves is not capped
+        if cap is None or abs(quantity) <= cap + SLACK:
             return quantity, False
-        return -max(line.q, ZERO), True
+        return whole_units(cap.copy_sign(quantity), unit), True
+
+    def needs_borrow(self, line: Line, quantity: Decimal) -> bool:
+        """Whether a trade of a single line, or an unwind, would open or increase a short."""
+        return not nothing(quantity) and quantity < 0 and line.q + quantity < 0
 
     def can_borrow(self, t: int, line: Line) -> bool:
-        if not line.shortable:
+        return line.shortable and self.status(t, line) == AVAILABLE
+
+    def status(self, t: int, line: Line) -> int:
+        """What can be borrowed of a line at a step, the strictest of all that restricts it."""
+        said = self.availability[line.symbol][t] if line.symbol in self.availability else None
+        if self.in_states(t, self.costs.recall_states) or said == "recall":
+            return RECALL
+        if self.in_states(t, self.costs.no_borrow_states) or said == "no_new":
+            return NO_NEW
+        if self.costs.short_sale_rules and self.must_wait(t, line):
+            return WAIT
+        return AVAILABLE
+
+    def must_wait(self, t: int, line: Line) -> bool:
+        """Short sales wait for a price above the last one: in Hong Kong always, in New York after a fall."""
+        price, before = self.price[t][line.symbol], self.before[t][line.symbol]
+        if price is None:
             return False
-        return self.states is None or int(self.states[t]) not in self.costs.no_borrow_states
+        restricted = line.venue == "XHKG" or (line.venue == "XNYS" and self.fallen[t][line.symbol])
+        return restricted and (before is None or price <= before)
 
     def fill_lead(self, t: int, pair: Pair) -> None:
-        """The leg whose venue comes first; Hong Kong where both could."""
-        for leg in (pair.hk, pair.adr):
-            if not self.may_lead(t, pair, leg):
+        """The leg whose venue comes first; Hong Kong where both could; after a recall the recalled leg."""
+        assert pair.order is not None
+        order, ratio = pair.order, pair.ratio[t]
+        legs = [pair.hk, pair.adr]
+        if order.only is not None:
+            legs = [pair.other(order.only) if nothing(order.only.q) else order.only]
+        for leg in legs:
+            if ratio is None or not self.may_lead(t, pair, leg, order.forced):
                 continue
-            order, ratio = pair.order, pair.ratio[t]
-            assert order is not None
-            assert ratio is not None
             unit = pair_unit(pair.hk.lot, pair.adr.lot, ratio)
             if leg is pair.hk:
                 quantity = order.goal - leg.q
                 if order.goal != 0:
                     quantity = whole_units(quantity, unit)
+                wanted = quantity
+                quantity, partial = self.capped(t, leg, quantity, unit)
                 hk_after = leg.q + quantity
                 adr_after = -hk_after / ratio
             else:
                 quantity = -order.goal / ratio - leg.q
                 if order.goal != 0:
                     quantity = whole_units(quantity * ratio, unit) / ratio
+                wanted = quantity
+                quantity, partial = self.capped(t, leg, quantity, unit / ratio)
                 adr_after = leg.q + quantity
                 hk_after = -adr_after * ratio
-            if nothing(quantity):
+            if nothing(wanted):
                 # CHOICE: nothing to lead with. The order is done, unless it says "get out" and the other leg
                 # still holds something: then it is left to that leg to lead.
                 if order.goal != 0 or nothing(pair.other(leg).q):
                     pair.order = None
                     return
                 continue
+            if nothing(quantity):
+                continue  # the cap lets nothing through
             # CHOICE: without borrow for either leg both wait; nothing is recorded before the order expires.
             if not self.borrow_allows(t, pair.hk, hk_after):
                 continue
             if not self.borrow_allows(t, pair.adr, adr_after):
                 continue
-            self.trade(t, leg, quantity, "lead", order.decided)
-            pair.lead, pair.decided, pair.order = leg, order.decided, None
-            pair.given_up = self.last_step_of_session(pair.other(leg).venue, t, HEDGE_SESSIONS)
+            self.trade(t, leg, quantity, "forced" if order.forced else "lead", order.decided)
+            order.partial = partial
+            pair.lead, pair.led, pair.order, pair.given_up = leg, order, None, None
+            if not order.forced:
+                pair.given_up = self.last_step_of_session(pair.other(leg).venue, t, HEDGE_SESSIONS)
             return
 
-    def may_lead(self, t: int, pair: Pair, leg: Line) -> bool:
+    def may_lead(self, t: int, pair: Pair, leg: Line, forced: bool) -> bool:
         other = pair.other(leg)
-        if not self.tradable[t][leg.column] or self.halted[t][other.column] or pair.ratio[t] is None:
+        if not self.tradable[t][leg.column]:
+            return False
+        if forced:
+            return True
+        if self.halted[t][other.column]:
             return False
         for step in range(t + 1, len(self.venue)):
             if self.venue[step] == other.venue:
@@ -763,17 +1126,22 @@ class Clock:
     def fill_hedge(self, t: int, pair: Pair) -> None:
         """The other leg follows what the lead filled, at the ratio of the step at which it trades."""
         assert pair.lead is not None
-        leg = pair.other(pair.lead)
+        assert pair.led is not None
+        leg, led = pair.other(pair.lead), pair.led
         if not self.tradable[t][leg.column]:
             return
         # CHOICE: the goal is computed when the hedge trades, from the lead's shares as they then are.
-        goal = pair.goal_of(leg, t)
-        if not self.borrow_allows(t, leg, goal):
+        quantity, partial = self.capped(t, leg, pair.goal_of(leg, t) - leg.q, leg.lot)
+        if not self.borrow_allows(t, leg, leg.q + quantity):
             return
-        quantity = goal - leg.q
         if not nothing(quantity):
-            self.trade(t, leg, quantity, "hedge", pair.decided)
-        pair.lead = pair.given_up = None
+            self.trade(t, leg, quantity, "hedge", led.decided)
+        if partial:
+            return
+        pair.lead = pair.led = pair.given_up = None
+        # CHOICE: what is left of a capped order may lead again from the next step on, not at this
+        if led.partial and (led.forced or pair.queued is None):
+            pair.order = led
 
     def trade(self, t: int, line: Line, quantity: Decimal, reason: str, decided: int) -> None:
         """Shares against cash, at this step's price worsened by half the spread, with this date's fees."""
@@ -791,7 +1159,7 @@ class Clock:
         short_flow = -(min(after, ZERO) - min(before, ZERO)) * fill_price
         due = self.settlement_step(t)
         self.cash[line.currency] += short_flow
-        if line.currency == self.base or self.costs.fx_conversion == "never":
+        if line.currency == self.base or self.costs.fx_conversion != "on_fill":
             self.cash[line.currency] += long_flow - fees
             self.settle_later(t, due, line.currency, long_flow - fees)
         else:
@@ -839,28 +1207,50 @@ class Clock:
             return max(decimal(self.half_tick[line.symbol][t]) / price, one_bp)
         return Decimal("0.0002") if line.venue == "XNYS" else ZERO
 
+    def last_half_spread(self, line: Line) -> Decimal:
+        """The half-spread at the step of the line's last print."""
+        step = self.printed[line.symbol]
+        price = self.price[step][line.symbol]
+        assert price is not None
+        return self.half_spread(step, line, price)
+
     def fees(self, t: int, line: Line, quantity: Decimal, notional: Decimal) -> dict[str, Decimal]:
         """The fees of one order by kind, local currency."""
         side = BUY if quantity > 0 else SELL
         amounts: dict[str, Decimal] = {}
-        if line.fee_class in self.fee_tables:
-            table = self.fee_tables[line.fee_class][self.session[t].year]
-            d = self.session[t].day_of_year - 1
-            for k, kind in enumerate(table.kinds):
-                amount = decimal(table.rate[d, k, side]) * notional
-                if line.raw:
-                    amount += decimal(table.per_share[d, k, side]) * abs(quantity)
-                if line.raw and self.costs.exact_fees:
-                    amount = max(amount, decimal(table.minimum[d, k, side]))
-                    if finite(table.maximum[d, k, side]):
-                        amount = min(amount, decimal(table.maximum[d, k, side]))
-                    unit = decimal(table.unit[d, k, side])
-                    if unit != 0:
-                        amount = rounded(amount, unit, up=bool(table.up[d, k, side]))
-                amounts[str(kind)] = amount
+        for k, kind in enumerate(schedules.FEE_CLASSES[line.fee_class][1]):
+            given = self.costs.fees.get((line.venue, kind))
+            if given is not None and (line.fee_class, kind) != ("hk_etp", "stamp_duty"):
+                # CHOICE: a given fee that is due has its minimum even where its rate is 0
+                if given.side in ("both", "buy" if side == BUY else "sell"):
+                    terms = (given.rate, given.per_share, given.minimum, given.maximum, given.unit, given.up)
+                    amounts[kind] = self.fee(line, quantity, notional, terms)
+                else:
+                    amounts[kind] = ZERO
+            elif line.fee_class in self.fee_tables:
+                table = self.fee_tables[line.fee_class][self.session[t].year]
+                at = self.session[t].day_of_year - 1, k, side
+                columns = (
+                    table.rate, table.per_share, table.minimum, table.maximum, table.unit, table.up
+                )  # fmt: skip
+                terms = tuple(column[at] for column in columns)
+                amounts[kind] = self.fee(line, quantity, notional, terms)
         if self.costs.fee_bps != 0:
             amounts["flat_fee"] = decimal(self.costs.fee_bps) / 10_000 * notional
         return amounts
+
+    def fee(self, line: Line, quantity: Decimal, notional: Decimal, terms: Sequence[Any]) -> Decimal:
+        rate, per_share, minimum, maximum, unit, up = terms
+        amount = decimal(rate) * notional
+        if line.raw:
+            amount += decimal(per_share) * abs(quantity)
+        if line.raw and self.costs.exact_fees:
+            amount = max(amount, decimal(minimum))
+            if finite(maximum):
+                amount = min(amount, decimal(maximum))
+            if unit != 0:
+                amount = rounded(amount, decimal(unit), up=bool(up))
+        return amount
 
     def settlement_step(self, t: int) -> int | None:
         """The step at which this step's fills settle: the close of its session + n; None: not in sight."""
@@ -886,15 +1276,16 @@ class Clock:
         for pair in self.pairs:
             hedging = pair.lead is not None and pair.unwind is None
             if hedging and pair.given_up is not None and pair.given_up <= t:
-                self.drop(t, pair.adr.symbol, pair.decided, "unwound")
+                assert pair.led is not None
+                self.drop(t, pair.adr.symbol, pair.led.decided, "unwound")
                 pair.unwind = Order(ZERO, t, None)
             # CHOICE: an order that waits for a hedge expires like any other, counted from its own decision.
             if pair.order is not None and pair.order.expiry is not None and pair.order.expiry <= t:
                 self.drop(t, pair.adr.symbol, pair.order.decided, "expired")
                 pair.order = None
-            if pair.waiting is not None and pair.waiting.expiry is not None and pair.waiting.expiry <= t:
-                self.drop(t, pair.adr.symbol, pair.waiting.decided, "expired")
-                pair.waiting = None
+            if pair.queued is not None and pair.queued.expiry is not None and pair.queued.expiry <= t:
+                self.drop(t, pair.adr.symbol, pair.queued.decided, "expired")
+                pair.queued = None
 
     def last_step_of_session(self, venue: str, t: int, number: int) -> int | None:
         """The last step of the venue's n-th session that has a step after t; None: beyond the calendar."""
@@ -906,6 +1297,20 @@ class Clock:
                     return last
         return None
 
+    def first_step_of_session(self, venue: str, t: int, number: int) -> int | None:
+        """The first step of the venue's n-th session that begins after t; None: beyond the calendar."""
+        later = [first for _, first, _ in self.sessions.get(venue, []) if first > t]
+        return later[number - 1] if len(later) >= number else None
+
+    def refuse_what_has_stopped(self, t: int) -> None:
+        for symbol, printed in self.stops[t]:
+            for line in self.lines:
+                if line.symbol == symbol and not line.gone and not nothing(line.q):
+                    raise DataError(
+                        f"{symbol} printed last on {printed.date()} and {line.q} of it are still held after "
+                        f"{STOPPED_SESSIONS} sessions: give its delisting or its halt, or close it before"
+                    )
+
     def drop_what_did_not_fill_at_once(self, t: int) -> None:
         """Filling at the deciding step leaves nothing pending: CHOICE: the rest is recorded as expired."""
         for line in self.single.values():
@@ -915,18 +1320,42 @@ class Clock:
 
     # 5. record ----------------------------------------------------------------------------------------------
 
+    def sweep(self, t: int) -> None:
+        """Once a day every balance that is settled and no collateral is exchanged into the base currency."""
+        if self.costs.fx_conversion != "daily" or not self.decides[t]:
+            return
+        for currency in self.currencies:
+            if currency == self.base:
+                continue
+            shorts = sum(
+                (
+                    -line.q * self.last_of(line)
+                    for line in self.lines
+                    if line.q < 0 and line.currency == currency
+                ),
+                ZERO,
+            )
+            unsettled = sum((x for _, c, x in self.unsettled if c == currency), ZERO)
+            free = self.cash[currency] - shorts - unsettled
+            if free != 0:
+                value = free * self.fx[t][currency]
+                cost = decimal(self.costs.fx_spread) * abs(value)
+                self.cash[currency] -= free
+                self.cash[self.base] += value - cost
+                self.book(t, "fx_spread", f"cash:{currency}", -cost)
+
     def worth(self, t: int) -> Decimal:
         value = ZERO
         for currency in self.currencies:
             value += (self.cash[currency] + self.receivable[currency]) * self.fx[t][currency]
         for line in self.lines:
             if line.q != 0:
-                value += line.q * self.last_of(line) * self.fx[t][line.currency]
+                value += line.q * self.worth_of_one(t, line)
         return value
 
-    def record(self, t: int) -> None:
+    def record(self, t: int, equity: Decimal) -> None:
         run = self.result
-        run.equity.append(self.worth(t))
+        run.equity.append(equity)
         for currency in self.currencies:
             run.cash.setdefault(currency, []).append(self.cash[currency])
             run.receivables.setdefault(currency, []).append(self.receivable[currency])
@@ -934,7 +1363,99 @@ class Clock:
             held = sum((line.q for line in self.lines if line.symbol == symbol), ZERO)
             run.positions.setdefault(symbol, []).append(held)
 
-    # 7. decide (6, margin, is not part of this clock yet) ---------------------------------------------------
+    def ruin(self, equity: Decimal) -> None:
+        """Nothing is left, or less: what is missing is owed, and nothing ever happens again."""
+        self.over = True
+        for line in self.lines:
+            line.q = ZERO
+        self.cash = dict.fromkeys(self.currencies, ZERO)
+        self.receivable = dict.fromkeys(self.currencies, ZERO)
+        self.receivable[self.base] = equity
+
+    # 6. margin and recalls ----------------------------------------------------------------------------------
+
+    def margin_is_due(self, t: int) -> bool:
+        return self.costs.margin is not None and self.decides[t] and not self.same_step
+
+    def check_margin(self, t: int, equity: Decimal) -> None:
+        """Below the maintenance requirement everything is scaled down to the initial one."""
+        if not self.margin_is_due(t):
+            return
+        longs = shorts = ZERO
+        for line in self.lines:
+            if line.q != 0:
+                value = line.q * self.worth_of_one(t, line)
+                longs += max(value, ZERO)
+                shorts += max(-value, ZERO)
+        rates = self.costs.margin
+        kept = decimal(rates.maintenance_long) * longs + decimal(rates.maintenance_short) * shorts
+        # CHOICE: a requirement above equity by no more than rounding leaves is met
+        self.called = kept > equity * (1 + SLACK)
+        if not self.called:
+            return
+        opened = decimal(rates.initial_long) * longs + decimal(rates.initial_short) * shorts
+        scale = min(ONE, equity / opened)
+        for line in self.single.values():
+            if line.gone or (line.order is not None and line.order.forced):
+                continue
+            goal = line.q * scale
+            if line.order is not None and goes_as_far(line.order.goal, goal):
+                continue
+            if line.order is not None:
+                self.drop(t, line.symbol, line.order.decided, "margin")
+                line.order = None
+            if not nothing(line.q):
+                line.order = Order(goal, t, None, forced=True)
+        for pair in self.pairs:
+            if pair.gone or pair.parked:
+                continue
+            if pair.queued is not None:
+                self.drop(t, pair.adr.symbol, pair.queued.decided, "margin")
+                pair.queued = None
+            goal = pair.hk.q * scale
+            if not pair.replaceable() or (pair.order is not None and goes_as_far(pair.order.goal, goal)):
+                continue
+            if pair.order is not None:
+                self.drop(t, pair.adr.symbol, pair.order.decided, "margin")
+                pair.order = None
+            if not nothing(pair.hk.q):
+                pair.order = Order(goal, t, None, forced=True)
+
+    def recall(self, t: int) -> None:
+        """Shorts that are called back are bought in at their next step, whatever else was wanted."""
+        for line in self.lines:
+            if line.q >= 0 or nothing(line.q) or self.status(t, line) != RECALL:
+                continue
+            pair = self.pair_of(line)
+            if pair is not None:
+                self.recall_leg(t, pair, line)
+                continue
+            # CHOICE: a parked short cannot be bought, so it cannot be bought in
+            if line.gone:
+                continue
+            if line.order is not None and line.order.forced:
+                line.order.goal = ZERO  # a margin call may have asked for less
+                continue
+            if line.order is not None:
+                self.drop(t, line.symbol, line.order.decided, "forced")
+            line.order = Order(ZERO, t, None, forced=True)
+
+    def recall_leg(self, t: int, pair: Pair, leg: Line) -> None:
+        if pair.gone or pair.parked:
+            return
+        # CHOICE: both legs are short while an order turns a pair around; the first recall then is for both
+        for order in (pair.order, pair.led):
+            if order is not None and order.only is not None:
+                return
+        # an unwinding counts from the step at which the hedge was given up, as its fills do
+        under_way = pair.led if pair.unwind is None else pair.unwind
+        for outstanding in (pair.order, under_way, pair.conversion, pair.queued):
+            if outstanding is not None:
+                self.drop(t, pair.adr.symbol, outstanding.decided, "forced")
+        pair.queued = pair.lead = pair.led = pair.given_up = pair.unwind = pair.conversion = None
+        pair.order = Order(ZERO, t, None, forced=True, only=leg)
+
+    # 7. decide ----------------------------------------------------------------------------------------------
 
     def decide(self, t: int, equity: Decimal) -> None:
         if equity <= 0:
@@ -944,28 +1465,32 @@ class Clock:
             if line.gone:
                 if finite(weight) and weight != 0:
                     self.drop(t, line.symbol, t, "delisted")
+                elif finite(weight) and line.parity is not None and line.closes is None:
+                    line.closes = t
                 continue
             if finite(weight):
-                self.decide_single(t, line, decimal(weight), equity)
+                self.decide_single(t, line, decimal(weight), equity, explicit=True)
             # CHOICE: with same_step a drifted line is only looked at when it can trade.
             elif self.same_step and not self.tradable[t][line.column]:
                 continue
             elif line.order is None and self.drifted(t, line, line.target, equity):
                 assert line.target is not None
-                self.decide_single(t, line, line.target, equity)
+                self.decide_single(t, line, line.target, equity, explicit=False)
         for i, pair in enumerate(self.pairs):
             weight = self.targets.pair_weights[t, i]
-            if pair.gone:
+            if pair.gone or pair.parked:
                 if finite(weight) and weight != 0:
                     self.drop(t, pair.adr.symbol, t, "delisted")
+                elif finite(weight) and pair.parked:
+                    pair.parked, pair.gone = False, True
+                    pair.adr.closes = t
+                    pair.hk.order = Order(ZERO, t, None, forced=True)
                 continue
             if finite(weight):
-                self.decide_pair(t, pair, decimal(weight), equity)
-            elif pair.order is not None or pair.lead is not None or pair.waiting is not None:
-                continue
-            elif self.drifted(t, pair.hk, pair.target, equity):
+                self.decide_pair(t, i, decimal(weight), equity, explicit=True)
+            elif pair.idle() and self.drifted(t, pair.hk, pair.target, equity):
                 assert pair.target is not None
-                self.decide_pair(t, pair, pair.target, equity)
+                self.decide_pair(t, i, pair.target, equity, explicit=False)
 
     def drifted(self, t: int, line: Line, target: Decimal | None, equity: Decimal) -> bool:
         band = float(self.targets.drift_band)
@@ -977,8 +1502,9 @@ class Clock:
         weight = line.q * last * self.fx[t][line.currency] / equity
         return abs(weight - target) > decimal(band) * abs(target)
 
-    def decide_single(self, t: int, line: Line, weight: Decimal, equity: Decimal) -> None:
-        if weight == 0 and nothing(line.q):
+    def decide_single(self, t: int, line: Line, weight: Decimal, equity: Decimal, *, explicit: bool) -> None:
+        forced = line.order is not None and line.order.forced
+        if weight == 0 and nothing(line.q) and not forced:
             line.order, line.target = None, ZERO
             return
         goal = self.shares(t, line, weight, equity)
@@ -987,11 +1513,25 @@ class Clock:
             self.drop(t, line.symbol, t, "unpriced")
             line.target = None
             return
-        line.order = Order(goal, t, self.last_step_of_session(line.venue, t, PATIENCE_SESSIONS))
+        if self.called and not reduces(goal, line.q if line.order is None else line.order.goal):
+            # CHOICE: a target that does not count leaves the order that is pending alone
+            if explicit:
+                self.drop(t, line.symbol, t, "margin")
+                line.target = weight
+            return
         line.target = weight
+        if forced:
+            assert line.order is not None
+            if weight == 0:
+                line.order.goal = ZERO
+            else:
+                self.drop(t, line.symbol, t, "forced")
+            return
+        line.order = Order(goal, t, self.last_step_of_session(line.venue, t, PATIENCE_SESSIONS))
 
-    def decide_pair(self, t: int, pair: Pair, weight: Decimal, equity: Decimal) -> None:
-        if weight == 0 and nothing(pair.hk.q) and nothing(pair.adr.q) and pair.lead is None:
+    def decide_pair(self, t: int, i: int, weight: Decimal, equity: Decimal, *, explicit: bool) -> None:
+        pair = self.pairs[i]
+        if weight == 0 and nothing(pair.hk.q) and nothing(pair.adr.q) and pair.replaceable():
             pair.order, pair.target = None, ZERO
             return
         goal = self.shares(t, pair.hk, weight, equity)
@@ -999,14 +1539,114 @@ class Clock:
             self.drop(t, pair.adr.symbol, t, "unpriced")
             pair.target = None
             return
+        waits = pair.order is not None and pair.replaceable()
+        if self.called and not reduces(goal, pair.order.goal if waits and pair.order else pair.hk.q):
+            if explicit:
+                self.drop(t, pair.adr.symbol, t, "margin")
+                pair.target = weight
+            return
+        pair.target = weight
+        if weight == 0 and self.converts(t, i):
+            arrives_at = pair.adr if pair.hk.q > 0 else pair.hk
+            arrives = self.first_step_of_session(arrives_at.venue, t, self.costs.conversion_days)
+            pair.order, pair.conversion = None, Conversion(t, arrives)
+            return
         ends = [self.last_step_of_session(leg.venue, t, PATIENCE_SESSIONS) for leg in (pair.hk, pair.adr)]
         expiry = None if None in ends else max(end for end in ends if end is not None)
         order = Order(goal, t, expiry)
-        if pair.lead is not None:
-            pair.waiting = order
-        else:
+        if pair.replaceable():
             pair.order = order
-        pair.target = weight
+        else:
+            pair.queued = order
+
+    def converts(self, t: int, i: int) -> bool:
+        """Whether a pair is closed through the depositary instead of being traded."""
+        pair = self.pairs[i]
+        chosen = 0 if self.exits is None else int(self.exits[t, i])
+        hk, adr = pair.hk, pair.adr
+        both = not nothing(hk.q) and not nothing(adr.q) and (hk.q > 0) != (adr.q > 0)
+        if chosen == 0 or not both or not pair.replaceable():
+            return False
+        if chosen == 1:
+            return True
+        long, short = (hk, adr) if hk.q > 0 else (adr, hk)
+        trading = ZERO
+        for leg in (long, short):
+            step, half = self.printed[leg.symbol], self.last_half_spread(leg)
+            quantity, price, rate = -leg.q, self.last_of(leg), self.fx[t][leg.currency]
+            notional = abs(quantity) * price * (1 - half if leg is long else 1 + half)
+            trading += abs(quantity) * price * half * rate
+            trading += sum(self.fees(step, leg, quantity, notional).values(), ZERO) * rate
+            if leg is long and self.costs.fx_conversion != "never" and leg.currency != self.base:
+                trading += decimal(self.costs.fx_spread) * notional * rate
+        fee = self.depositary_fee(adr, adr.q) * self.fx[t][adr.currency]
+        a_day = self.borrow_rate(t, short) / days_in_year(short.currency)
+        days = decimal(self.costs.conversion_days) * CALENDAR_DAYS
+        waiting = abs(short.q) * self.worth_of_one(t, short) * a_day * days
+        return -fee - waiting > self.value_of_pair(t, pair) - trading
+
+    def cut_to_initial_margin(self, t: int, equity: Decimal) -> None:
+        """What was decided now is cut back, all by the same part, to what the initial requirement allows."""
+        if self.costs.margin is None or self.same_step:
+            return
+        rates = self.costs.margin
+        il, short_rate = decimal(rates.initial_long), decimal(rates.initial_short)
+        wanted = kept = ZERO
+        fresh: list[tuple[Line | Pair, Order, Decimal, Decimal, Decimal]] = []
+        for line in self.lines:
+            pair = self.pair_of(line)
+            if pair is not None and not pair.gone and not pair.parked:
+                continue  # below, as a pair
+            if self.last[line.symbol] is None:
+                continue
+            worth = self.worth_of_one(t, line)
+            order = None if line.gone or pair is not None else line.order
+            if order is not None and order.forced:
+                order = None
+            want = line.q if order is None else order.goal
+            keep = want
+            if order is not None and order.decided == t:
+                keep = kept_of(line.q, want)
+                fresh.append((line, order, want, keep, worth))
+            wanted += abs(want) * worth * (il if want > 0 else short_rate)
+            kept += abs(keep) * worth * (il if keep > 0 else short_rate)
+        for pair in self.pairs:
+            if pair.gone or pair.parked or self.last[pair.hk.symbol] is None:
+                continue
+            ratio = pair.ratio[t]
+            worth = worth_other = self.worth_of_one(t, pair.hk)
+            if ratio is not None and self.last[pair.adr.symbol] is not None:
+                worth_other = self.worth_of_one(t, pair.adr) / ratio
+            order = pair.queued
+            if order is None and pair.replaceable():
+                order = pair.order
+            hedging = pair.led is not None and not pair.led.forced and pair.unwind is None
+            if order is not None:
+                want = order.goal
+            # CHOICE: where the ratio is not known the shares held stand for those to come
+            elif hedging and pair.lead is pair.adr and ratio is not None:
+                want = -pair.adr.q * ratio
+            else:
+                want = pair.hk.q
+            keep = want
+            if order is not None and order.decided == t:
+                keep = kept_of(pair.hk.q, want)
+                fresh.append((pair, order, want, keep, worth))
+            long_first = worth * il + worth_other * short_rate
+            short_first = worth * short_rate + worth_other * il
+            wanted += abs(want) * (long_first if want > 0 else short_first)
+            kept += abs(keep) * (long_first if keep > 0 else short_first)
+        # CHOICE: a requirement above equity by no more than rounding leaves is met, as in `check_margin`
+        if not fresh or wanted <= equity * (1 + SLACK) or wanted <= kept * (1 + SLACK):
+            return
+        part = (equity - kept) / (wanted - kept)
+        part = part if part > SLACK else ZERO  # what rounding leaves of nothing is nothing
+        for holder, order, want, keep, worth in fresh:
+            if abs(want) > abs(keep):
+                order.goal = keep + part * (want - keep)
+                holder.target = order.goal * worth / equity
+                symbol = holder.adr.symbol if isinstance(holder, Pair) else holder.symbol
+                self.drop(t, symbol, t, "margin")
 
     def shares(self, t: int, line: Line, weight: Decimal, equity: Decimal) -> Decimal | None:
         last = self.last[line.symbol]
@@ -1019,9 +1659,15 @@ class Clock:
     # -- small words -----------------------------------------------------------------------------------------
 
     def last_of(self, line: Line) -> Decimal:
+        if line.parity is not None:
+            return line.parity_mark
         last = self.last[line.symbol]
         assert last is not None, f"{line.symbol} is held without ever having had a price"
         return last
+
+    def worth_of_one(self, t: int, line: Line) -> Decimal:
+        """What one share is worth in the base currency."""
+        return self.last_of(line) * self.fx[t][line.currency]
 
     def pair_of(self, line: Line) -> Pair | None:
         for pair in self.pairs:
@@ -1035,6 +1681,21 @@ class Clock:
 
     def drop(self, t: int, symbol: str, decided: int, reason: str) -> None:
         self.result.dropped.append({"step": t, "symbol": symbol, "decided_step": decided, "reason": reason})
+
+
+def goes_as_far(goal: Decimal, limit: Decimal) -> bool:
+    """Whether an order leaves no more than a limit, on the same side."""
+    return goal == 0 or (goal * limit > 0 and abs(goal) <= abs(limit))
+
+
+def reduces(goal: Decimal, held: Decimal) -> bool:
+    """Whether a goal is less than what is held or already ordered, on the same side."""
+    return goal == 0 or (goal * held > 0 and abs(goal) < abs(held) * (1 - SLACK))
+
+
+def kept_of(held: Decimal, goal: Decimal) -> Decimal:
+    """The part of a goal that is already held."""
+    return min(abs(held), abs(goal)).copy_sign(goal) if held * goal > 0 else ZERO
 
 
 # The dated schedules, read a year at a time: row d is the d-th day of the year.
@@ -1067,6 +1728,22 @@ def borrow_table() -> pd.DataFrame:
 def days_in_year(currency: str) -> int:
     # CHOICE: of cash, rebate and borrow alike: 360 for USD, 365 for HKD and every other currency.
     return 360 if currency == "USD" else 365
+
+
+def number(value: Any) -> Decimal | None:
+    """A number of a frame; None where it is missing."""
+    return None if value is None or pd.isna(value) else decimal(value)
+
+
+def rate_of_date(given: Any, session: pd.Timestamp) -> Decimal | None:
+    """A number for all dates, or the last row of a series dated at or before a session; None before it."""
+    if not isinstance(given, pd.Series):
+        return decimal(given)
+    rate = None
+    for date, value in given.items():
+        if date <= session:
+            rate = decimal(value)
+    return rate
 
 
 def named_rate(given: float | Mapping[str, float] | None, symbol: str) -> Decimal | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from types import SimpleNamespace
 
 import naive
@@ -12,10 +13,11 @@ import pytest
 import worlds
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from entrepot.engine import Costs, Ledger, backtest, backtest_batch
-from entrepot.engine.result import REASONS
-from entrepot.errors import EntrepotError, TargetError
+from entrepot.engine import Costs, Ledger, Margin, _kernels as kernels, backtest, backtest_batch
+from entrepot.engine.result import DROPPED, MOVED, REASONS
+from entrepot.errors import DataError, EntrepotError, ParameterError, TargetError
 from entrepot.markets.market import Market
+from entrepot.strategies.targets import Targets
 
 
 def examples(count: int) -> settings:
@@ -45,10 +47,27 @@ def cut(world: worlds.World, step: int) -> tuple[Market, SimpleNamespace, Simple
         world.targets,
         weights=world.targets.weights[: step + 1],
         pair_weights=world.targets.pair_weights[: step + 1],
+        exits=world.targets.exits[: step + 1],
     )
     plan = SimpleNamespace(targets=lambda market, path=None: targets)
-    path = None if world.states is None else SimpleNamespace(states=world.states[: step + 1])
+    path = None
+    if world.path is not None:
+        path = SimpleNamespace(**(vars(world.path) | {"states": world.path.states[: step + 1]}))
     return market, plan, path
+
+
+def run_until_a_gap(
+    market: Market, plan: SimpleNamespace, path: SimpleNamespace | None, world: worlds.World
+) -> Ledger | None:
+    """Run a world that was cut; None where the cut falls into a gap so long that prices seem to end there."""
+    options = {"capital": world.capital, "base_currency": world.base_currency, "costs": world.costs}
+    try:
+        return backtest(market, plan, path=path, fill=world.fill, **options)
+    except DataError as error:
+        symbol = str(error).split(" has no price after ")[0]
+        if not world.market.price[symbol].iloc[len(market) :].notna().any():
+            raise
+        return None
 
 
 def agree(world: worlds.World) -> None:
@@ -62,6 +81,7 @@ def agree(world: worlds.World) -> None:
             world.base_currency,
             world.fill,
             world.states,
+            world.stressed,
         )
     except EntrepotError:
         with pytest.raises(EntrepotError):
@@ -93,6 +113,17 @@ def agree(world: worlds.World) -> None:
     assert sorted(fast.dropped[columns].itertuples(index=False, name=None)) == sorted(
         tuple(order[name] for name in columns) for order in slow.dropped
     )
+    names = ["step", "symbol", "into", "reason"]
+    moved = sorted(
+        fast.conversions[[*names, "quantity", "into_quantity", "fee"]].itertuples(index=False, name=None)
+    )
+    told = sorted(
+        (*(row[name] for name in names), *(float(row[n]) for n in ("quantity", "into_quantity", "fee")))
+        for row in slow.conversions
+    )
+    assert [row[:4] for row in moved] == [row[:4] for row in told]
+    for mine, theirs in zip(moved, told, strict=True):
+        np.testing.assert_allclose(mine[4:], theirs[4:], rtol=1e-7, atol=1e-6)
     booked = fast.contributions
     for key, amounts in slow.contributions.items():
         theirs = np.array(amounts, dtype=float)
@@ -125,8 +156,8 @@ def test_the_kernel_agrees_with_its_twin_on_thousands_of_worlds(world: worlds.Wo
     agree(world)
 
 
-def test_the_drawn_worlds_reach_every_kind_of_fill_and_drop() -> None:
-    reasons, dropped = set(), set()
+def test_the_drawn_worlds_reach_every_kind_of_fill_drop_and_conversion() -> None:
+    reasons, dropped, moved = set(), set(), set()
     for seed in range(120):
         try:
             ledger = run(possible(seed, steps=60, pairs=seed % 3, hk_singles=1 + seed % 2, ny_singles=1))
@@ -134,8 +165,10 @@ def test_the_drawn_worlds_reach_every_kind_of_fill_and_drop() -> None:
             continue
         reasons |= set(ledger.fills["reason"])
         dropped |= set(ledger.dropped["reason"])
+        moved |= set(ledger.conversions["reason"])
     assert reasons == set(REASONS)
-    assert dropped >= {"expired", "no_borrow", "delisted", "unwound", "unpriced"}
+    assert dropped == set(DROPPED)
+    assert moved == set(MOVED)
 
 
 @examples(40)
@@ -144,17 +177,113 @@ def test_a_cut_after_any_step_changes_nothing_up_to_it(world: worlds.World, wher
     """Prices, fixings, actions and targets after a step removed: the same equity, fills and drops."""
     step = int(where * (len(world.market) - 1))
     market, plan, path = cut(world, step)
-    options = {"capital": world.capital, "base_currency": world.base_currency, "costs": world.costs}
     try:
         whole = run(world)
     except EntrepotError:
         return
-    part = backtest(market, plan, path=path, fill=world.fill, **options)
+    part = run_until_a_gap(market, plan, path, world)
+    if part is None:
+        return
     np.testing.assert_array_equal(part.equity_by_step, whole.equity_by_step[: step + 1])
     for name in ("fills", "dropped"):
         earlier = getattr(whole, name)
         earlier = earlier[earlier["step"] <= step].reset_index(drop=True)
         pd.testing.assert_frame_equal(getattr(part, name), earlier, check_exact=True)
+
+
+@examples(60)
+@given(worlds.worlds(steps=(30, 80)), st.floats(0, 1))
+def test_a_run_cut_anywhere_and_taken_up_again_is_the_same_run(world: worlds.World, where: float) -> None:
+    """Stopped after any step and resumed from its recorded state: every bit as if it had not been stopped."""
+    step = int(where * (len(world.market) - 2))
+    try:
+        whole = run(world)
+    except EntrepotError:
+        return
+    market, plan, path = cut(world, step)
+    part = run_until_a_gap(market, plan, path, world)
+    if part is None:
+        return
+    again = backtest(
+        world.market, world.plan, path=world.path, fill=world.fill, check=True, resume=part.state
+    )
+    np.testing.assert_array_equal(again.equity_by_step, whole.equity_by_step)
+    for name in ("fills", "dropped", "conversions", "positions", "cash", "receivables", "contributions"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(whole, name), check_exact=True)
+
+
+def test_a_state_is_refused_where_it_does_not_fit() -> None:
+    world = worlds.random_world(1, steps=40, switches=worlds.Switches())
+    state = run(world).state
+    with pytest.raises(ParameterError, match="goes on from there"):
+        run(world, resume=state)
+    other = worlds.random_world(2, steps=60, switches=worlds.Switches())
+    with pytest.raises(ParameterError, match="other steps"):
+        run(other, resume=state)
+    with pytest.raises(ParameterError, match=r"result\.state"):
+        run(world, resume="yesterday")
+
+
+@examples(40)
+@given(worlds.worlds(steps=(30, 60), mechanisms=worlds.switches(lots=False, exact_fees=False, caps=False)))
+def test_capital_scales_everything(world: worlds.World) -> None:
+    """Twice the money, twice every fill, cost and contribution: nothing has a size of its own."""
+    costs = world.costs.with_(ads_conversion_fee=0.0)  # by the hundred ADSs begun
+    try:
+        once = run(world, costs=costs)
+    except EntrepotError:
+        return
+    twice = run(world, costs=costs, capital=2.0 * world.capital)
+    scale = 1e-9 * world.capital
+    np.testing.assert_allclose(twice.equity_by_step, 2.0 * once.equity_by_step, rtol=1e-9, atol=scale)
+    assert len(twice.fills) == len(once.fills)
+    assert len(twice.dropped) == len(once.dropped)
+    for kind in ("quantity", "fees", "slippage"):
+        np.testing.assert_allclose(twice.fills[kind], 2.0 * once.fills[kind], rtol=1e-9, atol=1e-6)
+
+
+@examples(40)
+@given(worlds.worlds(steps=(30, 60)), st.randoms(use_true_random=False))
+def test_the_order_of_the_instruments_changes_nothing(world: worlds.World, random: Random) -> None:
+    order = list(range(len(world.market.symbols)))
+    pairs = list(range(len(world.targets.pairs)))
+    random.shuffle(order)
+    random.shuffle(pairs)
+    market = replace(
+        world.market,
+        price=world.market.price.iloc[:, order],
+        instruments=world.market.instruments.iloc[order],
+    )
+    targets = replace(
+        world.targets,
+        weights=world.targets.weights[:, order],
+        pairs=tuple(world.targets.pairs[p] for p in pairs),
+        pair_weights=world.targets.pair_weights[:, pairs],
+        exits=world.targets.exits[:, pairs],
+    )
+    try:
+        whole = run(world)
+    except EntrepotError:
+        return
+    shuffled = backtest(
+        market,
+        SimpleNamespace(targets=lambda market, path=None: targets),
+        capital=world.capital,
+        base_currency=world.base_currency,
+        costs=world.costs,
+        path=world.path,
+        fill=world.fill,
+        check=True,
+    )
+    scale = 1e-9 * (world.capital + np.abs(whole.equity_by_step).max())
+    np.testing.assert_allclose(shuffled.equity_by_step, whole.equity_by_step, rtol=1e-9, atol=scale)
+    pd.testing.assert_frame_equal(
+        shuffled.positions[whole.positions.columns], whole.positions, rtol=1e-9, atol=1e-6
+    )
+    names = ["step", "symbol", "pair", "reason", "decided_step"]
+    for table in ("fills", "dropped"):
+        mine, theirs = (getattr(ledger, table)[names].sort_values(names) for ledger in (shuffled, whole))
+        pd.testing.assert_frame_equal(mine.reset_index(drop=True), theirs.reset_index(drop=True))
 
 
 @examples(30)
@@ -188,12 +317,13 @@ DEARER = {
     "fx_spread": (0.0, 0.002),
     "ads_service_fee_pa": (0.0, 0.05),
     "ads_conversion_fee": (0.0, 0.05),
-    "statutory": (False, True),
+    "dated_fees": (False, True),
 }
 
 
 @pytest.mark.parametrize("name", DEARER)
-@pytest.mark.parametrize("seed", range(4))
+@examples(6)
+@given(seed=st.integers(0, 2**20))
 def test_the_same_trades_at_a_higher_cost_never_end_higher(name: str, seed: int) -> None:
     """Everything is decided at one step, before any fill: costs have not yet touched equity."""
     on = worlds.Switches(shorts=True, delisting=True, dividends=True)
@@ -233,6 +363,41 @@ def test_threads_and_company_change_no_bit() -> None:
     plan = pd.DataFrame(weights[5], index=frame.index, columns=frame.columns)
     recorded = backtest(market, plan, capital=1e6, costs=costs.with_(exact_fees=False), check=True)
     np.testing.assert_array_equal(equity[:, 5], recorded.equity_by_step)
+
+
+def test_the_clock_is_compiled_once(plain: tuple[Market, pd.DataFrame]) -> None:
+    """An array of another layout is another signature, which takes half a minute to compile."""
+    market, frame = plain
+    weights = pd.DataFrame(0.3, index=frame.index, columns=frame.columns)
+    for symbols in (["a"], ["a", "b"]):
+        backtest(market, weights[symbols])
+    backtest_batch(market, np.stack([weights.to_numpy()] * 3), fee_bps=1.0)
+    backtest_batch(market, np.asfortranarray(np.stack([weights.to_numpy()] * 3)), exact_fees=True)
+    run(worlds.random_world(3, steps=40, switches=worlds.Switches()))
+    assert len(kernels.run.signatures) == 1
+
+
+def test_a_batch_may_be_exact_to_the_cent() -> None:
+    """With `exact_fees` a batch is the recorded run, minimum fees, rounding and margin included."""
+    world = worlds.random_world(
+        5, steps=80, pairs=0, hk_singles=3, ny_singles=3, switches=worlds.Switches(shorts=True, costs=True)
+    )
+    weights = np.stack([world.targets.weights, 3.0 * world.targets.weights, -0.0 * world.targets.weights])
+    costs = Costs(margin=Margin(0.5, 0.5, 0.4, 0.4))
+    equity = backtest_batch(
+        world.market, weights, costs=costs, capital=2e5, base_currency="USD", exact_fees=True
+    )
+    plain = backtest_batch(world.market, weights, costs=costs, capital=2e5, base_currency="USD")
+    assert (equity[-1, :2] != plain[-1, :2]).all()
+    for lane, own in enumerate(weights):
+        targets = Targets(own, drift_band=np.inf)
+        recorded = backtest(
+            world.market,
+            SimpleNamespace(targets=lambda market, path=None, targets=targets: targets),
+            costs=costs,
+            capital=2e5,
+        )
+        np.testing.assert_array_equal(equity[:, lane], recorded.equity_by_step)
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,11 @@ def shape(market: ep.Market, *, short: str = "", index: str = "") -> np.ndarray:
     return array
 
 
+def dated(symbol: str, value: object) -> pd.DataFrame:
+    return pd.DataFrame({symbol: [value]}, index=[pd.Timestamp("2021-01-04")])
+
+
+HUGE_BORROW = pd.DataFrame({0: [0.1]}, index=["huge"])
 BAD_RUNS = {
     "no market": lambda m, w: ep.backtest(None, w),
     "prices instead of a market": lambda m, w: ep.backtest(m.price, w),
@@ -60,7 +65,14 @@ BAD_RUNS = {
     "unknown symbols": lambda m, w: ep.backtest(m, w.rename(columns={"KWEB": "NOPE"})),
     "a short nobody lends": lambda m, w: ep.backtest(m, -w.rename(columns={"KWEB": "0941.HK"})),
     "spreads of a stranger": lambda m, w: ep.backtest(m, w, costs=ep.Costs(half_spread_bps={"NOPE": 1.0})),
+    "borrow of a stranger": lambda m, w: ep.backtest(m, w, costs=ep.Costs(borrow_rate_pa=dated("NOPE", 0.1))),
+    "borrow of an unknown size": lambda m, w: ep.backtest(m, w, costs=ep.Costs(borrow_rate_pa=HUGE_BORROW)),
+    "caps of a stranger": lambda m, w: ep.backtest(m, w, costs=ep.Costs(max_fill_shares=dated("NOPE", 1))),
+    "loans of a stranger": lambda m, w: ep.backtest(
+        m, w, costs=ep.Costs(availability=dated("NOPE", "recall"))
+    ),
     "rates of a stranger": lambda m, w: ep.backtest(m, w, costs=ep.Costs(cash_rate_pa={"EUR": 0.1})),
+    "rates in small letters": lambda m, w: ep.backtest(m, w, costs=ep.Costs(cash_rate_pa={"usd": 0.1})),
     "linked pairs at one step": lambda m, w: ep.backtest(m, ep.LongHKShortADR(lookback=5), fill="same_step"),
     "batch: no market": lambda m, w: ep.backtest_batch(None, shape(m)),
     "batch: two dimensions": lambda m, w: ep.backtest_batch(m, shape(m)[0]),
@@ -70,16 +82,6 @@ BAD_RUNS = {
     "batch: no threads": lambda m, w: ep.backtest_batch(m, shape(m), threads=0),
     "batch: a short nobody lends": lambda m, w: ep.backtest_batch(m, shape(m, short="0941.HK")),
     "batch: two kinds of costs": lambda m, w: ep.backtest_batch(m, shape(m), costs=ep.Costs(), fee_bps=1.0),
-    "costs: negative": lambda m, w: ep.Costs(fee_bps=-1.0),
-    "costs: not a number": lambda m, w: ep.Costs(borrow_rate_pa=float("nan")),
-    "costs: nothing": lambda m, w: ep.Costs(borrow_multiplier=None),
-    "costs: more than the whole": lambda m, w: ep.Costs(fx_spread=2.0),
-    "costs: a word as switch": lambda m, w: ep.Costs(statutory="yes"),
-    "costs: a rate without currency": lambda m, w: ep.Costs(cash_rate_pa=0.03),
-    "costs: a name as state": lambda m, w: ep.Costs(no_borrow_states={"delisting"}),
-    "costs: one state": lambda m, w: ep.Costs(no_borrow_states=2),
-    "costs: an unknown conversion": lambda m, w: ep.Costs(fx_conversion="weekly"),
-    "costs: an unknown field": lambda m, w: ep.Costs().with_(bogus=1),
 }
 
 
@@ -89,10 +91,6 @@ def test_bad_input_is_refused_in_one_sentence(name: str, market: ep.Market, weig
         BAD_RUNS[name](market, weights)
     assert "\n" not in str(refused.value)
     assert 20 < len(str(refused.value)) < 500
-
-
-def test_numpy_numbers_are_numbers() -> None:
-    assert ep.Costs(borrow_multiplier=np.int64(3), fee_bps=np.float32(1.5)).fee_bps == 1.5
 
 
 def test_a_market_cut_at_its_first_steps_still_runs(market: ep.Market, weights: pd.DataFrame) -> None:

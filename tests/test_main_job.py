@@ -29,7 +29,7 @@ def simulated(events: ep.Events) -> ep.Market:
 
 @pytest.fixture(scope="module")
 def real(real_prices: Path) -> ep.Market:
-    return ep.load_market(real_prices, start="2019-06-03", ends="cut")
+    return ep.load_market(real_prices, start="2019-06-03", ends="cut", departures="parity")
 
 
 def job(market: ep.Market, events: ep.Events) -> tuple[ep.RegimePath, ep.Targets, ep.Result]:
@@ -52,6 +52,8 @@ def cut_changes_nothing(market: ep.Market, events: ep.Events, steps: list[int]) 
         for column, pair in enumerate(part_targets.pairs):
             whole = targets.pair_weights[:stop, targets.pairs.index(pair)]
             np.testing.assert_array_equal(part_targets.pair_weights[:, column], whole)
+            ways = targets.exits[:stop, targets.pairs.index(pair)]
+            np.testing.assert_array_equal(part_targets.exits[:, column], ways)
         np.testing.assert_array_equal(part.equity_by_step, result.equity_by_step[:stop])
         earlier = result.fills[result.fills["step"] <= step].reset_index(drop=True)
         order = ["step", "symbol", "pair", "reason"]
@@ -110,8 +112,31 @@ def test_the_job_writes_its_report_and_its_page(outcome) -> None:
 
 def test_dearer_borrow_costs_more_and_no_borrow_opens_no_short(outcome) -> None:
     borrow = outcome.sensitivity["Borrow Paid"].astype(float)
-    assert borrow["borrow x3"] == pytest.approx(3 * borrow["borrow as given"], rel=0.1)
-    assert borrow["no new shorts under delisting risk"] < borrow["borrow as given"]
+    assert list(borrow.index) == [
+        "borrow as given",
+        "calm borrow throughout",
+        "borrow x3",
+        "no new shorts under delisting risk",
+        "shorts recalled under delisting risk",
+        "exits by whichever is cheaper",
+    ]
+    given = borrow["borrow as given"]
+    assert borrow["borrow x3"] == pytest.approx(3 * given, rel=0.1)
+    assert borrow["calm borrow throughout"] < 0.9 * given
+    assert (
+        borrow["shorts recalled under delisting risk"] < borrow["no new shorts under delisting risk"] < given
+    )
+
+
+def test_exits_by_whichever_is_cheaper_convert_some_pairs_and_trade_less(outcome) -> None:
+    market, path = outcome.result.market, outcome.result.path
+    cheaper = ep.backtest(market, default_plan(path, exit_by="cheapest"), check=True)
+    assert (cheaper.conversions["reason"] == "chosen").sum() > 10
+    assert not (outcome.result.conversions["reason"] == "chosen").any()
+    row = outcome.sensitivity.loc["exits by whichever is cheaper"]
+    assert row["Total Return [%]"] == cheaper.summary()["Total Return [%]"]
+    for kind in ("stamp_duty", "slippage"):
+        assert cheaper.costs()[kind] < outcome.result.costs()[kind]
 
 
 def test_fills_at_the_signals_own_closes_flatter_the_trade(outcome) -> None:

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
-from entrepot.engine.costs import Costs
+from entrepot.engine.costs import FEES_OF_VENUE, Costs, Fee, Margin
 from entrepot.markets.market import Market, empty_table
 from entrepot.markets.sessions import build_grid
 from entrepot.strategies.targets import Targets
@@ -25,6 +26,7 @@ from entrepot.strategies.targets import Targets
 FIRST_START, LAST_START = pd.Timestamp("2018-01-08"), pd.Timestamp("2025-07-01")
 CLOCKS = {"XHKG": ("01:30", "08:10"), "XNYS": ("14:30", "21:00")}
 AHEAD = pd.Timedelta(days=21)
+SILENCE = 5  # whole sessions in which a line may print nothing and yet count as trading
 RATIOS = (1.0, 2.0, 3.0, 4.0, 5.0, 8.0, 10.0, 25.0, 0.5, 0.2)
 HK_LOTS = (50.0, 100.0, 200.0, 500.0, 1000.0)
 
@@ -43,7 +45,7 @@ class Switches:
         splits: of one line or of both, with the ratio that goes with them.
         bare_ratio: a ratio that changes without any split.
         dividends, pay_dates: dividends, and when they are paid (otherwise at the ex-date).
-        delisting: lines that leave and convert into Hong Kong, some silent before.
+        delisting: lines that leave and convert into Hong Kong, some silent for up to five sessions before.
         dead_end: a line that leaves with nothing to convert into (an error if it is held).
         total_return, split_adjusted: lines whose prices are not raw.
         commons: New York legs that are shares, not ADSs, and funds among the singles.
@@ -63,6 +65,22 @@ class Switches:
             borrow; legs at most a few hours apart.
         hkd: the base currency is HKD.
         same_step: decided and filled at one price (no pairs then).
+        stress: regimes with stressed borrow fees, named by the costs or by the path.
+        borrow_frames: borrow fees by date and symbol, or by regime and size or symbol.
+        recalls: shorts called back, by regime, by date and symbol, or by both.
+        short_rules: the tick rule and Rule 201, with falls of a tenth and prices that stand still.
+        caps: no more than so many shares of a line at a step, some 0 or below a lot.
+        daily_fx: one conversion of currencies a day.
+        dated_rates: interest on cash by date.
+        given_fees: fees that replace the schedule's.
+        margin: requirements from lenient to tight, and larger weights; otherwise the default or none.
+        leverage: far larger weights and moves, so that some are ruined.
+        exits: pairs closed by conversion, or by what is cheaper, and told to close more often.
+        delisting_cash, delisting_mark: what leaves is paid out, or kept at parity with Hong Kong; and targets
+            for it shortly before and afterwards.
+        buy_ins: shorts in what leaves are bought in; and the same targets.
+        stops: a line whose prices end for good, some under a halt, and long silences before lines leave
+            (an error if it is held).
     """
 
     intraday: bool = False
@@ -100,14 +118,29 @@ class Switches:
     tight_legs: bool = False
     hkd: bool = False
     same_step: bool = False
+    stress: bool = False
+    borrow_frames: bool = False
+    recalls: bool = False
+    short_rules: bool = False
+    caps: bool = False
+    daily_fx: bool = False
+    dated_rates: bool = False
+    given_fees: bool = False
+    margin: bool = False
+    leverage: bool = False
+    exits: bool = False
+    delisting_cash: bool = False
+    delisting_mark: bool = False
+    buy_ins: bool = False
+    stops: bool = False
 
     def __repr__(self) -> str:
         on = [f"{f.name}=True" for f in fields(self) if getattr(self, f.name)]
         return f"Switches({', '.join(on)})"
 
 
-# Not in the usual mix: the first two may end a run in an error, `same_step` takes the pairs away.
-UNUSUAL = ("dead_end", "impossible_shorts", "same_step")
+# Not in the usual mix: they may end a run in an error, and `same_step` takes the pairs away.
+UNUSUAL = ("dead_end", "impossible_shorts", "same_step", "stops")
 
 
 def random_switches(seed: int, probability: float = 0.5) -> Switches:
@@ -135,6 +168,7 @@ class World:
     base_currency: str = field(repr=False)
     fill: str = field(repr=False)
     states: np.ndarray | None = field(repr=False)
+    path_stressed: frozenset[int] | None = field(repr=False)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}={number}" for name, number in self.sizes.items())
@@ -147,15 +181,27 @@ class World:
 
     @cached_property
     def path(self) -> SimpleNamespace | None:
-        """The states as a regime path: for `backtest`."""
+        """The states as a regime path, with those it calls stressed where it says so: for `backtest`."""
         if self.states is None:
             return None
-        return SimpleNamespace(states=self.states, time=self.market.grid["time"])
+        says = {} if self.path_stressed is None else {"stressed": self.path_stressed}
+        return SimpleNamespace(states=self.states, time=self.market.grid["time"], **says)
+
+    @cached_property
+    def stressed(self) -> frozenset[int]:
+        """The states with stressed borrow fees, whoever names them: for the twin."""
+        named = self.costs.stress_states
+        return named if named is not None else self.path_stressed or frozenset()
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
     """A stream of random numbers for one mechanism."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def capital_of(seed: int) -> float:
+    rng = stream(seed, "capital")
+    return float(np.round(np.exp(rng.uniform(np.log(2e5), np.log(5e7))), 2))
 
 
 def random_world(
@@ -182,19 +228,19 @@ def random_world(
     builder = Builder(seed, switches, **sizes)
     market = builder.market()
     targets = builder.targets(market)
-    costs, states = builder.costs(market)
-    rng = stream(seed, "capital")
+    states, path_stressed = builder.states(market)
     return World(
         seed=seed,
         sizes=sizes,
         switches=switches,
         market=market,
         targets=targets,
-        costs=costs,
-        capital=float(np.round(np.exp(rng.uniform(np.log(2e5), np.log(5e7))), 2)),
+        costs=builder.costs(market),
+        capital=capital_of(seed),
         base_currency="HKD" if switches.hkd else "USD",
         fill="same_step" if switches.same_step else "next_step",
         states=states,
+        path_stressed=path_stressed,
     )
 
 
@@ -238,14 +284,22 @@ class Builder:
             self.add_splits()
         if self.on.bare_ratio:
             self.add_bare_ratio()
+        if self.on.short_rules:
+            self.add_standstills()
         dividends = self.make_dividends() if self.on.dividends else []
+        self.whole = self.price.copy()  # before anything is missing
+        self.silent: set[str] = set()
+        halts: list[dict[str, Any]] = []
         if self.on.delisting:
             self.add_delistings()
+        if self.on.stops:
+            halts += self.add_stop()
         if self.on.late:
             self.add_late_lines()
         if self.on.gaps:
             self.add_gaps()
-        halts = self.make_halts() if self.on.halts else []
+        self.end_silences()
+        halts += self.make_halts() if self.on.halts else []
         return Market(
             grid=self.grid,
             price=self.price,
@@ -345,12 +399,17 @@ class Builder:
         price = pd.DataFrame(np.nan, index=time, columns=self.symbols)
         on_venue = {v: (self.grid["venue"] == v).to_numpy() for v in CLOCKS}
         ratio: dict[str, float] = {}
+        spread = 0.012 * (self.rng("moves").uniform(2, 6) if self.on.leverage else 1.0)
         for symbol in self.symbols:
             row = self.instruments.loc[symbol]
             leader = row["pair"] if row["venue"] == "XNYS" and row["pair"] else symbol
             walk = self.rng(f"price {leader}")
             level = np.exp(walk.uniform(np.log(4), np.log(300)))
-            path = level * np.exp(np.cumsum(walk.normal(0, 0.012, steps)))
+            path = level * np.exp(np.cumsum(walk.normal(0, 1, steps)) * spread)
+            if self.on.leverage:
+                path = path * self.crash(leader)
+            if self.on.short_rules:
+                path = path * self.falls(leader)
             own = self.rng(f"premium {symbol}")
             if row["venue"] == "XNYS" and row["pair"]:
                 ratio[symbol] = float(own.choice(RATIOS))
@@ -358,6 +417,36 @@ class Builder:
             mask = on_venue[row["venue"]]
             price.loc[mask, symbol] = np.maximum(np.round(path[mask], 4), 0.01)
         return price, ratio
+
+    def crash(self, leader: str) -> np.ndarray:
+        """One step, the same for all companies, at which most of them lose or gain much of their value."""
+        shared, own = self.rng("crash"), self.rng(f"crash {leader}")
+        factor = np.ones(len(self.grid))
+        start, up = int(shared.integers(len(factor) // 5, len(factor))), shared.random() < 0.3
+        if own.random() < 0.8:
+            fall = own.uniform(0.3, 0.8)
+            factor[start:] = 1 / fall if up else fall
+        return factor
+
+    def falls(self, leader: str) -> np.ndarray:
+        """Falls of about a tenth, half of them made good within a few steps."""
+        rng, factor = self.rng(f"falls {leader}"), np.ones(len(self.grid))
+        for start in np.flatnonzero(rng.random(len(factor)) < 0.03):
+            stop = start + int(rng.integers(1, 6)) if rng.random() < 0.5 else len(factor)
+            factor[start:stop] *= rng.uniform(0.78, 0.95)
+        return factor
+
+    def add_standstills(self) -> None:
+        """Prices equal to the one before, but not over a split."""
+        for column, symbol in enumerate(self.symbols):
+            still = self.rng(f"standstill {symbol}").random(len(self.grid)) < 0.08
+            dates = {row["ex_date"] for row in self.split_rows if row["symbol"] == symbol}
+            price, session = self.price[symbol].to_numpy(copy=True), self.grid["session"].tolist()
+            printed = np.flatnonzero(np.isfinite(price))
+            for before, t in pairwise(printed):
+                if still[t] and not any(session[before] < date <= session[t] for date in dates):
+                    price[t] = price[before]
+            self.price.isetitem(column, price)
 
     def add_splits(self) -> None:
         rng = self.rng("splits")
@@ -460,9 +549,46 @@ class Builder:
             self.delisting_rows.append(
                 {"symbol": symbol, "last_session": last_session, "into": into, "ordinary_per_ads": ratio}
             )
-            silent = int(rng.integers(0, 9)) if rng.random() < 0.5 else 0
+            silent = int(rng.integers(0, SILENCE + 1)) if rng.random() < 0.5 else 0
+            if self.on.stops and self.rng(f"silence {symbol}").random() < 0.7:
+                silent += SILENCE
+                self.silent.add(symbol)
             printed_until = sessions[max(position - silent, 0)]
             self.price.loc[(self.grid["session"] > printed_until).to_numpy(), symbol] = np.nan
+
+    def add_stop(self) -> list[dict[str, Any]]:
+        """A line prints for the last time, then or later under a halt that may end before the market does."""
+        rng = self.rng("stops")
+        kept = {s for row in self.delisting_rows for s in (row["symbol"], row["into"])}
+        lines = [s for s in self.symbols if s not in kept and not s.startswith("^")]
+        if not lines:
+            return []
+        symbol = lines[int(rng.integers(len(lines)))]
+        self.silent.add(symbol)
+        stop = int(rng.integers(len(self.grid) // 4, len(self.grid)))
+        self.price.iloc[stop:, self.price.columns.get_loc(symbol)] = np.nan
+        times, halted = self.grid["time"], rng.random() < 0.5
+        start = min(stop + int(rng.choice([0, 0, 7])), len(times) - 1)
+        end = start + int(rng.integers(2, 40)) if rng.random() < 0.5 else len(times)
+        until = times[end] if end < len(times) else times.iloc[-1] + pd.Timedelta(days=30)
+        return [{"symbol": symbol, "start": times[start], "end": until}] if halted else []
+
+    def end_silences(self) -> None:
+        """Give back a print where a line would end in more than five whole sessions without any."""
+        last = {row["symbol"]: row["last_session"] for row in self.delisting_rows}
+        unfinished = set(zip(self.ahead["venue"], self.ahead["session"], strict=True))
+        for column, symbol in enumerate(self.symbols):
+            price, venue = self.price[symbol].to_numpy(), self.venue_of(symbol)
+            printed = np.flatnonzero(np.isfinite(price))
+            if symbol in self.silent or not len(printed):
+                continue
+            since = self.grid["session"][printed[-1]]
+            until = last.get(symbol, self.grid["session"].iloc[-1])
+            later = [s for s in self.sessions[venue] if since < s <= until and (venue, s) not in unfinished]
+            if len(later) > SILENCE:
+                there = (self.grid["venue"] == venue) & (self.grid["session"] == later[-SILENCE - 1])
+                t = int(np.flatnonzero(there)[-1])
+                self.price.iloc[t, column] = self.whole.iloc[t, column]
 
     def add_late_lines(self) -> None:
         """Some lines begin later; not one into which another converts, which must have a price by then."""
@@ -516,25 +642,54 @@ class Builder:
         legs = {symbol for company in self.companies for symbol in company}
         linked = () if on.same_step else tuple(self.companies)
         lines = len(self.symbols) + len(linked)
-        scale = 2.0 / lines  # about twice the equity in all when everything is wanted at once
+        scale = self.scale = self.weight_scale(lines)
         weights = np.full(market.price.shape, np.nan)
         for column, symbol in enumerate(market.symbols):
             drawn = self.column_of_weights(self.rng(f"weights {symbol}"), scale, on.shorts)
+            self.want_around(symbol, symbol, drawn)
             alone = symbol not in legs or on.legs_alone or on.same_step
             if not (on.impossible_shorts or self.instruments.loc[symbol, "shortable"]):
                 drawn = np.abs(drawn)
             if alone and self.instruments.loc[symbol, "kind"] != "index":
                 weights[:, column] = drawn
         pair_weights = np.empty((len(market), len(linked)))
+        exits = np.zeros(pair_weights.shape, dtype=np.int8)
         for i, (hk, adr) in enumerate(linked):
             drawn = self.column_of_weights(self.rng(f"weights {hk} {adr}"), scale, on.shorts)
+            if on.exits:
+                own = self.rng(f"exits {hk} {adr}")
+                exits[:, i] = own.choice(3, len(market)) if own.random() < 0.5 else own.choice(3)
+                drawn[own.random(len(market)) < (0.2 if on.busy else 0.06)] = 0.0
+            self.want_around(adr, f"{hk} {adr}", drawn)
             if not on.impossible_shorts:
                 # a positive weight sells the ADR, a negative one the Hong Kong line
                 drawn[(drawn > 0) & (not self.instruments.loc[adr, "shortable"])] *= -1
                 drawn[(drawn < 0) & (not self.instruments.loc[hk, "shortable"])] = 0.0
             pair_weights[:, i] = drawn
         band = float(np.round(rng.uniform(0.02, 0.3), 3)) if on.drift else np.inf
-        return Targets(weights, linked, pair_weights, drift_band=band)
+        return Targets(weights, linked, pair_weights, drift_band=band, exits=exits)
+
+    def weight_scale(self, lines: int) -> float:
+        """The largest weight of one line: twice the equity in all where nothing else is said."""
+        scale = 2.0 / lines
+        if self.on.margin:
+            scale *= self.rng("margin weights").uniform(1.0, 3.0)
+        if self.on.leverage:
+            scale *= self.rng("leverage").uniform(2.0, 10.0)
+        return scale
+
+    def want_around(self, leaving: str, name: str, drawn: np.ndarray) -> None:
+        """Where a line leaves, for it or its pair: a target shortly before, a few later, half of them 0."""
+        if not (self.on.delisting_cash or self.on.delisting_mark or self.on.buy_ins):
+            return
+        low = -1.0 if self.on.shorts else 0.02
+        for row in self.delisting_rows:
+            gone = np.flatnonzero((self.grid["session"] > row["last_session"]).to_numpy())
+            if row["symbol"] == leaving and len(gone):
+                rng = self.rng(f"around {name}")
+                some = rng.choice(gone, 3)
+                drawn[max(gone[0] - int(rng.integers(4, 14)), 0)] = rng.uniform(low, 1.0) * self.scale
+                drawn[some] = np.where(rng.random(3) < 0.5, 0.0, rng.uniform(low, 1.0, 3) * self.scale)
 
     def column_of_weights(self, rng: np.random.Generator, scale: float, shorts: bool) -> np.ndarray:
         steps = len(self.grid)
@@ -547,13 +702,31 @@ class Builder:
         drawn[rng.random(steps) >= every] = np.nan
         return drawn
 
-    def costs(self, market: Market) -> tuple[Costs, np.ndarray | None]:
+    def states(self, market: Market) -> tuple[np.ndarray | None, frozenset[int] | None]:
+        """Regimes that last a while, and those of them which the path itself calls stressed."""
+        on, rng = self.on, self.rng("states")
+        drawn, keep = rng.integers(0, 4, len(market)), rng.random(len(market)) < 0.8
+        # a table of borrow fees by state may meet a run without states
+        tabled = on.borrow_frames and rng.random() < 0.4
+        if not (on.states or on.stress or tabled or (on.recalls and self.recalled_by() != "dates")):
+            return None, None
+        states = np.zeros(len(market), dtype=np.int8)
+        for t in range(1, len(market)):
+            states[t] = states[t - 1] if keep[t] else drawn[t]
+        # where the costs name the stressed ones too, the path is not asked
+        return states, self.some_states("path stressed") if on.stress else None
+
+    def some_states(self, name: str) -> frozenset[int]:
+        rng = self.rng(name)
+        return frozenset(int(s) for s in rng.choice(4, int(rng.integers(1, 3)), replace=False))
+
+    def costs(self, market: Market) -> Costs:
         on, rng = self.on, self.rng("costs")
         given: dict[str, Any] = {}
         if not on.costs:
             given |= {
                 "half_spread_bps": 0.0,
-                "statutory": False,
+                "dated_fees": False,
                 "borrow_rate_pa": 0.0,
                 "rebate_spread_pa": 0.0,
                 "cash_rate_pa": {"USD": 0.0, "HKD": 0.0},
@@ -563,7 +736,6 @@ class Builder:
                 "ads_conversion_fee": 0.0,
             }
         given["exact_fees"], given["lots"] = on.exact_fees, on.lots
-        given["fx_conversion"] = "never" if on.keep_currencies else "on_fill"
         if on.given_costs:
             some = [s for s in market.symbols if rng.random() < 0.5]
             by_symbol = rng.random(2) < 0.5
@@ -585,17 +757,139 @@ class Builder:
             given["fee_bps"] = float(np.round(rng.uniform(0.5, 25), 2))
         if on.tight_legs:
             given["max_leg_gap_hours"] = float(rng.choice([6.0, 12.0, 17.5]))
-        states = None
         if on.states:
             given["no_borrow_states"] = frozenset({2, 3} if rng.random() < 0.5 else {2})
-            drawn = rng.integers(0, 4, len(market))
-            keep = rng.random(len(market)) < 0.8  # regimes last a while
-            states = np.empty(len(market), dtype=np.int8)
-            now = 0
-            for t in range(len(market)):
-                now = now if keep[t] else int(drawn[t])
-                states[t] = now
-        return Costs(**given), states
+        if on.stress and self.rng("stress").random() < 0.5:
+            given["stress_states"] = self.some_states("stressed")
+        if on.borrow_frames:
+            given["borrow_rate_pa"] = self.borrow_frame()
+        if on.recalls:
+            given |= self.recalls()
+        given["short_sale_rules"] = on.short_rules
+        if on.caps:
+            given["max_fill_shares"] = self.caps()
+        if on.dated_rates:
+            given["cash_rate_pa"] = given.get("cash_rate_pa", {}) | self.dated_rates()
+        if on.given_fees:
+            given["fees"] = self.given_fees()
+        ways = [way for way, wanted in (("daily", on.daily_fx), ("never", on.keep_currencies)) if wanted]
+        given["fx_conversion"] = self.one_of("fx", ways or ["on_fill"])
+        given["conversion_days"] = int(self.rng("conversion days").integers(1, 6)) if on.exits else 2
+        ways = [way for way, wanted in (("cash", on.delisting_cash), ("mark", on.delisting_mark)) if wanted]
+        given["delisting"] = self.one_of("delisting", ways or ["convert"])
+        given["delisted_shorts"] = "buy_in" if on.buy_ins else "move"
+        given["margin"] = self.margin()
+        return Costs(**given)
+
+    def one_of(self, name: str, ways: Sequence[str]) -> str:
+        return ways[int(self.rng(name).integers(len(ways)))]
+
+    def dates(self, rng: np.random.Generator) -> pd.DatetimeIndex:
+        """Dates from before or after the first session on, sessions or not."""
+        first, last = self.grid["session"].iloc[0], self.grid["session"].iloc[-1]
+        start = first + pd.Timedelta(days=int(rng.integers(-5, 8)))
+        days = pd.date_range(start, max(start, last), freq="D")
+        keep = rng.random(len(days)) < rng.uniform(0.1, 0.5)
+        keep[0] = True
+        return days[keep]
+
+    def some_symbols(self, rng: np.random.Generator) -> list[str]:
+        return [s for s in self.symbols if rng.random() < 0.75] or self.symbols[:1]
+
+    def borrow_frame(self) -> pd.DataFrame:
+        """By date and symbol, or by size or symbol and regime; some left to the default."""
+        rng = self.rng("borrow frame")
+        if rng.random() < 0.5:
+            index, columns = self.dates(rng), self.some_symbols(rng)
+        else:
+            names = ["mega", "mid", "small", "hk", *self.symbols]
+            index = pd.Index([name for name in names if rng.random() < 0.6] or ["hk"])
+            columns = [int(state) for state in rng.permutation(4)[: int(rng.integers(1, 5))]]
+        rates = rng.uniform(0, 0.6, (len(index), len(columns)))
+        rates[rng.random(rates.shape) < 0.25] = np.nan
+        return pd.DataFrame(rates, index=index, columns=columns)
+
+    def recalled_by(self) -> str:
+        return self.one_of("recalls by", ["states", "dates", "both"])
+
+    def recalls(self) -> dict[str, Any]:
+        rng, given = self.rng("recalls"), {}
+        by = self.recalled_by()
+        if by != "dates":
+            given["recall_states"] = frozenset({int(rng.integers(1, 4))})
+        if by != "states":
+            index, columns = self.dates(rng), self.some_symbols(rng)
+            words = ["available", "no_new", "recall", None]
+            drawn = rng.choice(4, (len(index), len(columns)), p=[0.6, 0.15, 0.15, 0.1])
+            given["availability"] = pd.DataFrame(np.array(words, object)[drawn], index=index, columns=columns)
+        return given
+
+    def caps(self) -> float | dict[str, float] | pd.DataFrame:
+        """Shares about as many as an order has, one number, by symbol, or by date and symbol."""
+        rng = self.rng("caps")
+        value = 0.5 * self.scale * capital_of(self.seed) * (1.0 if self.on.hkd else 7.8)  # in HKD
+        usual = {}
+        for symbol in self.symbols:
+            price = float(self.whole[symbol].median()) * (1.0 if self.venue_of(symbol) == "XHKG" else 7.8)
+            usual[symbol] = value / price
+        form = self.one_of("form of caps", ["number", "symbols", "dates"])
+        if form == "number":
+            return float(
+                np.ceil(np.median(list(usual.values())) * np.exp(rng.uniform(np.log(0.2), np.log(2))))
+            )
+        columns = self.some_symbols(rng)
+        index = self.dates(rng) if form == "dates" else pd.Index([0])
+        shares = np.exp(rng.uniform(np.log(0.1), np.log(3), (len(index), len(columns))))
+        shares = np.ceil(shares * np.array([usual[symbol] for symbol in columns]))
+        luck = rng.random(shares.shape)
+        shares[luck < 0.05] = 0.0
+        shares[(luck >= 0.05) & (luck < 0.1)] = 30.0  # less than any lot of Hong Kong
+        if form == "symbols":
+            return dict(zip(columns, shares[0].tolist(), strict=True))
+        shares[luck > 0.85] = np.nan
+        return pd.DataFrame(shares, index=index, columns=columns)
+
+    def dated_rates(self) -> dict[str, float | pd.Series]:
+        rng, rates = self.rng("dated rates"), {}
+        for currency in ("USD", "HKD"):
+            index = self.dates(rng)
+            rate = pd.Series(np.round(rng.uniform(-0.005, 0.07, len(index)), 5), index=index)
+            form = rng.random()
+            if form < 0.85:
+                rates[currency] = rate if form < 0.7 else float(rate.iloc[0])
+        return rates
+
+    def given_fees(self) -> dict[tuple[str, str], Fee]:
+        """Fees of every form. Rates are of many digits: no amount lies halfway between two units."""
+        rng, fees = self.rng("given fees"), {}
+        for venue, kinds in FEES_OF_VENUE.items():
+            for kind in kinds:
+                there, has = rng.random() < 0.5, rng.random(4) < 0.5
+                minimum = float(rng.integers(1, 120)) if has[2] else 0.0
+                fee = Fee(
+                    rate=rng.uniform(0, 0.003) if has[0] else 0.0,
+                    per_share=rng.uniform(0, 0.03) if has[1] else 0.0,
+                    minimum=minimum,
+                    maximum=minimum + float(rng.integers(0, 900)) if has[3] else np.inf,
+                    unit=float(rng.choice([0.0, 0.01, 1.0])),
+                    up=bool(rng.random() < 0.5),
+                    side=str(rng.choice(["both", "buy", "sell"], p=[0.5, 0.25, 0.25])),
+                )
+                if there:
+                    fees[venue, kind] = fee
+        return fees
+
+    def margin(self) -> Margin | None:
+        """From none to one that is often breached; the default or none where the switch is off."""
+        rng = self.rng("margin")
+        if not self.on.margin:
+            return Margin.institutional() if rng.random() < 0.5 else None
+        if rng.random() < 0.4:
+            return (Margin.retail(), Margin.institutional())[int(rng.integers(2))]
+        first = np.round(rng.uniform(0.4, 1.1, 2), 3)
+        later = np.round(first * rng.uniform(0.6, 1.0, 2), 3)
+        later = np.minimum(first, later)
+        return Margin(*first.tolist(), *later.tolist())
 
 
 def table(name: str, rows: list[dict[str, Any]]) -> pd.DataFrame:

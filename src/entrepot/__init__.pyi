@@ -1,6 +1,8 @@
 # The public names: read by type checkers, and by lazy_loader at run time.
 from .engine import (
     Costs as Costs,
+    Fee as Fee,
+    Margin as Margin,
     backtest_batch as backtest_batch,
 )
 from .errors import (
@@ -14,6 +16,7 @@ from .markets import (
     Market as Market,
     load_listings as load_listings,
     load_market as load_market,
+    peg_stress as peg_stress,
     premium as premium,
     simulate_market as simulate_market,
 )

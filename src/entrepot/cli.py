@@ -55,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _demo(given: argparse.Namespace) -> None:
     def make_market(events: ep.Events) -> ep.Market:
         if given.prices is not None:
-            return ep.load_market(given.prices, start=given.start, end=given.end, ends="cut")
+            return ep.load_market(
+                given.prices, start=given.start, end=given.end, ends="cut", departures="parity"
+            )
         end = {} if given.end is None else {"end": given.end}
         return ep.simulate_market(start=given.start, events=events.frame, **end)
 
@@ -93,8 +95,8 @@ def _show(outcome: Outcome) -> None:
     amounts["Total"] = f"{costs.sum():,.0f}"
     print(pd.Series(amounts).to_string())
     print()
-    print("Borrow")
-    print(_written(outcome.sensitivity.T).to_string())
+    print("Under other terms of borrow, and with other exits")
+    print(_written(outcome.sensitivity.T).T.to_string())
     print()
     print(TIMING_TITLE)
     print(outcome.timing.to_string(float_format="{:,.2f}".format, na_rep="n/a"))

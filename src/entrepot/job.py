@@ -20,9 +20,6 @@ from entrepot.strategies import LongHKShortADR, RegimeSwitch, SectorRotation
 
 REPORT, TEAR_SHEET = "report.html", "tear_sheet.png"
 
-# The regimes in which an ADR short may be impossible to open: delisting and decoupling.
-STRESSED = frozenset({RegimePath.names.index("delisting"), RegimePath.names.index("decoupling")})
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -30,7 +27,7 @@ class Outcome:
 
     Args:
         result: the backtest.
-        sensitivity: the result under other borrow costs, a row each.
+        sensitivity: the result under other terms of borrow and other exits, a row each.
         timing: the pairs' Sharpe ratios by the moment of their fills; see `fill_timing`.
         report: the HTML report.
         tear_sheet: the page as a picture.
@@ -43,13 +40,17 @@ class Outcome:
     tear_sheet: Path
 
 
-def default_plan(path: RegimePath) -> RegimeSwitch:
+def default_plan(path: RegimePath, exit_by: str = "trade") -> RegimeSwitch:
     """Return the portfolio of the main job: each regime's strategy, parameters chosen beforehand.
 
     Calm trades the premium back to its mean, tariff risk rotates sectors, delisting risk, alone or with
     tariffs, holds the Hong Kong line against the ADR.
+
+    Args:
+        path: the regime of every step.
+        exit_by: how pairs are closed; see `LongHKShortADR`.
     """
-    pairs = LongHKShortADR(mode="convergence")
+    pairs = LongHKShortADR(mode="convergence", exit_by=exit_by)
     hedge = pairs.with_(mode="delisting_hedge")
     return RegimeSwitch(path, calm=pairs, tariff=SectorRotation(), delisting=hedge, decoupling=hedge)
 
@@ -92,17 +93,8 @@ def _run(
     plan = default_plan(path)
     stage("running the ledger")
     result = backtest(market, plan, costs=costs, check=True)
-    stage("asking what other borrow costs would have done")
-    cases = {
-        "borrow as given": result,
-        "borrow x3": backtest(
-            market, plan, costs=costs.with_(borrow_multiplier=3.0 * costs.borrow_multiplier)
-        ),
-        "no new shorts under delisting risk": backtest(
-            market, plan, costs=costs.with_(no_borrow_states=costs.no_borrow_states | STRESSED)
-        ),
-    }
-    sensitivity = pd.DataFrame({name: _headline(case) for name, case in cases.items()}).T
+    stage("asking what other terms would have done")
+    sensitivity = _sensitivity(result, plan, costs)
     stage("comparing the moments of fills")
     timing = pair_fill_timing(market, costs)
     stage("drawing the tear sheet")
@@ -133,6 +125,23 @@ def pair_fill_timing(market: Market, costs: Costs | None = None) -> pd.DataFrame
     naive = LongHKShortADR(signal="same_date", span=1, reverse=True, round_trip_bps=0.0, weight=0.5)
     free = replace(market, instruments=instruments)
     return fill_timing(free, naive.targets(free), costs)
+
+
+def _sensitivity(result: Result, plan: RegimeSwitch, costs: Costs) -> pd.DataFrame:
+    """Run the plan again under other terms of borrow, and once with other exits: a row each."""
+    stressed = plan.path.stressed
+    terms: dict[str, dict[str, Any]] = {
+        "calm borrow throughout": {"stress_states": frozenset()},
+        "borrow x3": {"borrow_multiplier": 3.0 * costs.borrow_multiplier},
+        "no new shorts under delisting risk": {"no_borrow_states": costs.no_borrow_states | stressed},
+        "shorts recalled under delisting risk": {"recall_states": costs.recall_states | stressed},
+    }
+    cases = {"borrow as given": result}
+    for name, changes in terms.items():
+        cases[name] = backtest(result.market, plan, costs=costs.with_(**changes))
+    cheapest = default_plan(plan.path, exit_by="cheapest")
+    cases["exits by whichever is cheaper"] = backtest(result.market, cheapest, costs=costs)
+    return pd.DataFrame({name: _headline(case) for name, case in cases.items()}).T
 
 
 def _headline(result: Result) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from entrepot import engine, reports
 from entrepot.engine.backtest import Fill, Plan
 from entrepot.engine.costs import Costs
 from entrepot.engine.result import Ledger
+from entrepot.engine.run_state import RunState
 from entrepot.errors import ParameterError
 from entrepot.markets.market import Market
 from entrepot.markets.premium import premium
@@ -79,6 +80,20 @@ class Result(Ledger):
         return reports.by_event(self, _frame_of(events), sessions)
 
     @cached_property
+    def pair_trades(self) -> pd.DataFrame:
+        """Trades of the pairs from flat to flat; see `entrepot.reports.pair_trades`."""
+        return reports.pair_trades(self)
+
+    @cached_property
+    def linked_orders(self) -> pd.DataFrame:
+        """Orders of the pairs, leg by leg; see `entrepot.reports.linked_orders`."""
+        return reports.linked_orders(self)
+
+    def leg_risk(self) -> pd.DataFrame:
+        """Return what it cost that legs trade hours apart; see `entrepot.reports.leg_risk`."""
+        return reports.leg_risk(self)
+
+    @cached_property
     def premium(self) -> pd.DataFrame:
         """Same-date parity premium of the pairs this run traded, sessions by ADR."""
         series = {adr: premium(self.market, adr) for _, adr in self.lines.pairs}
@@ -140,6 +155,7 @@ def backtest(
     path: RegimePath | None = None,
     fill: Fill = "next_step",
     check: bool = False,
+    resume: RunState | None = None,
 ) -> Result:
     """Run one plan through the clock and record everything.
 
@@ -155,6 +171,8 @@ def backtest(
         fill: ``"next_step"`` fills at the first tradable step after the decision; ``"same_step"`` at the very
             price the decision was made on, for comparing with engines that do so.
         check: verify at every step that equity moved by exactly what was booked.
+        resume: ``result.state`` of a run over the first steps of this market, to go on from; its capital,
+            base currency and, where none are given, costs hold. The result is that of a single run.
 
     Raises:
         EntrepotError: on anything that cannot be run, in one sentence; see `entrepot.engine.backtest`.
@@ -170,6 +188,7 @@ def backtest(
         path=path,
         fill=fill,
         check=check,
+        resume=resume,
     )
     recorded = {item.name: getattr(ledger, item.name) for item in fields(Ledger)}
     ruin = ruin_note(ledger)

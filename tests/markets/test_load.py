@@ -310,13 +310,13 @@ def test_a_line_that_left_new_york_is_kept_and_listed() -> None:
             "ordinary_per_ads": 5.0,
         }
     ]
-    assert not said(market, "five sessions")
+    assert not said(market, "CHL has no price")
 
 
 def test_a_line_whose_prices_end_before_it_left_says_how_many_sessions_are_missing() -> None:
     market = load_market(long(chl("2020-12-11")))
     assert market.delistings["last_session"].tolist() == [pd.Timestamp("2021-01-08")]
-    assert said(market, "CHL", "18 sessions before", "five sessions without a print")
+    assert said(market, "CHL has no price in 18 New York sessions", "is refused", "2020-12-14")
 
 
 def test_prices_from_after_a_line_left_are_left_out() -> None:

@@ -72,6 +72,7 @@ def test_every_step_has_a_regime_and_probabilities_that_add_to_one(market, path)
     assert (path.probabilities.to_numpy() >= 0).all()
     np.testing.assert_allclose(path.probabilities.sum(axis=1), 1.0, rtol=1e-14)
     assert set(path.regime) == set(path.names)
+    assert {path.names[state] for state in path.stressed} == {"delisting", "decoupling"}
     assert list(path.regime) == [path.names[state] for state in path.states]
 
 

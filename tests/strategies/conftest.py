@@ -171,6 +171,7 @@ def assert_same_until(
         assert cut.pairs == whole.pairs
         assert cut.weights.tobytes() == whole.weights[: step + 1].tobytes(), f"weights differ, cut at {step}"
         assert cut.pair_weights.tobytes() == whole.pair_weights[: step + 1].tobytes(), f"cut at {step}"
+        assert cut.exits.tobytes() == whole.exits[: step + 1].tobytes(), f"exits differ, cut at {step}"
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from entrepot.markets.premium import premium
 from entrepot.markets.simulate import simulate_market
 from entrepot.strategies import LongHKShortADR
 from entrepot.strategies.pair_history import averaged_premium, between_ex_dates, round_trip_cost
-from entrepot.strategies.targets import decisions
+from entrepot.strategies.targets import EXITS, decisions
 
 QUICK = LongHKShortADR(lookback=20, span=3, entry=1.0, exit=0.2, round_trip_bps=0)
 
@@ -122,6 +122,18 @@ def test_the_weight_is_taken_as_given_whatever_the_number_of_pairs(make_pairs):
     assert 13 * LongHKShortADR().weight < 1
     for changes in ({}, {"pairs": ["ADA"]}):
         assert np.nanmax(QUICK.with_(weight=0.5, **changes).targets(market).pair_weights) == 0.5
+
+
+@pytest.mark.parametrize("mode", ["convergence", "delisting_hedge"])
+def test_the_way_out_is_the_same_at_every_step_and_moves_no_weight(make_pairs, make_path, mode):
+    market = make_pairs()
+    plan, path = QUICK.with_(mode=mode), make_path(market, 2, 3.0)
+    traded = plan.targets(market, path)
+    for number, word in enumerate(EXITS):
+        targets = plan.with_(exit_by=word).targets(market, path)
+        np.testing.assert_array_equal(targets.exits, np.full(targets.pair_weights.shape, number))
+        assert targets.pair_weights.tobytes() == traded.pair_weights.tobytes()
+    assert not traded.exits.any()
 
 
 def without(market, symbols):
@@ -432,6 +444,9 @@ def test_what_is_remembered_of_a_market_goes_with_it(make_pairs):
         {"weight": math.nan},
         {"round_trip_bps": -1},
         {"drift_band": 0},
+        {"exit_by": "sell"},
+        {"exit_by": 1},
+        {"exit_by": None},
     ],
 )
 def test_bad_parameters_are_refused_in_one_sentence(changes):

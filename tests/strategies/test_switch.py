@@ -24,6 +24,7 @@ class Scripted:
     linked: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
     drift_band: float = 0.10
     seen: list = field(default_factory=list)
+    exits: int | list[int] = 0  # by step, or one for all
 
     def targets(self, market, path=None):
         self.seen.append(path)
@@ -38,7 +39,9 @@ class Scripted:
             for decision, number in script.items():
                 if decision < len(steps):
                     pair_weights[steps[decision], p] = number
-        return Targets(weights, tuple(self.linked), pair_weights, self.drift_band, ("scripted",))
+        by_step = np.broadcast_to(self.exits, len(market))
+        exits = np.tile(by_step[:, None], len(self.linked))
+        return Targets(weights, tuple(self.linked), pair_weights, self.drift_band, ("scripted",), exits=exits)
 
 
 @pytest.fixture
@@ -179,6 +182,80 @@ def test_equal_pairs_of_two_parts_are_one_and_their_probabilities_add_up(market,
     np.testing.assert_allclose(targets.pair_weights[decisions(market)[0]], [0.05, 0.225, 0.05])
 
 
+OTHER = ("101.HK", "ADB")
+
+
+def exits_of(targets, pair, market):
+    return targets.exits[decisions(market), targets.pairs.index(pair)].tolist()
+
+
+def test_a_pair_is_closed_the_way_of_the_part_in_charge(market, make_path):
+    calm = Scripted(linked={PAIR: {0: 0.1}, OTHER: {0: 0.1}}, exits=2)
+    tariff = Scripted({"KWEB": {0: 0.3}})
+    delisting = Scripted(linked={PAIR: {0: 0.2, 6: 0.0}}, exits=1)
+    states = [0, 0, 2, 2, 1, 1, 2, 2, 3, 3, 0, 1]
+    path = make_path(market, states_at(market, states))
+    targets = RegimeSwitch(path, calm=calm, tariff=tariff, delisting=delisting).targets(market)
+    assert spoken(targets.pair_weights[:, 0], market) == {0: 0.1, 2: 0.2, 4: 0.0, 6: 0.0, 10: 0.1, 11: 0.0}
+    # Tariff and decoupling name no pair: what they close goes out as the part before them wanted.
+    assert exits_of(targets, PAIR, market) == [2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2]
+    # Delisting does not name the other pair, calm is the last that did.
+    assert exits_of(targets, OTHER, market) == [2] * 12
+    assert targets.exits.dtype == np.int8
+
+
+def test_a_convert_part_that_gives_way_to_one_without_the_pair_is_converted_out_of(make_pairs, make_path):
+    """Also at the steps after the change, where the engine may have to tell the pair again to get out."""
+    market = make_pairs(count=40, phases=("open", "close"), hk_holidays=())
+    steps = decisions(market)
+    states = np.full(len(market), 2)
+    states[steps[20] - 2 :] = 1  # between two New York closes: the change waits for the next one
+    path = make_path(market, states, escalation=3.0)
+    hedge = LongHKShortADR(mode="delisting_hedge", exit_by="convert")
+    calm = LongHKShortADR(exit_by="cheapest")
+    sectors = SectorRotation(lookback=10, top=1, universe="etf")
+    targets = RegimeSwitch(path, calm=calm, tariff=sectors, delisting=hedge).targets(market)
+    assert (targets.pair_weights[steps[20]] == 0).all()
+    assert (targets.exits[steps[0] :] == 1).all()
+    last = RegimeSwitch(path, calm=hedge, tariff=calm, delisting=hedge).targets(market)
+    assert (last.exits[: steps[20]][steps[0] :] == 1).all()
+    assert (last.exits[steps[20] :] == 2).all()  # it names the pair and wants nothing of it
+
+
+def test_exits_may_change_by_step_and_are_read_at_the_step_of_the_close(market, make_path):
+    calm = Scripted(linked={PAIR: {0: 0.1}}, exits=[0, 0, 1, 1, 2, 2] * 4)  # two steps a day
+    path = make_path(market, states_at(market, [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]))
+    targets = RegimeSwitch(path, calm=calm).targets(market)
+    assert exits_of(targets, PAIR, market) == [0, 1, 2] * 4
+
+
+def test_by_probability_the_most_probable_part_that_names_the_pair_says_how(market, make_path):
+    """One row per regime: calm cheapest, tariff names no pair, delisting converts."""
+    probability = np.array(
+        [
+            [0.6, 0.6, 0.3, 0.3, 0.0, 0.0, 0.2, 0.1, 0.1, 0.4, 0.0, 0.0],
+            [0.2, 0.0, 0.3, 0.5, 1.0, 1.0, 0.7, 0.8, 0.0, 0.2, 0.0, 1.0],
+            [0.2, 0.4, 0.4, 0.2, 0.0, 0.0, 0.1, 0.1, 0.9, 0.4, 0.0, 0.0],
+            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+        ]
+    )
+    path = make_path(market, 0, probabilities=np.repeat(probability.T, 2, axis=0))
+    switch = RegimeSwitch(
+        path,
+        calm=Scripted(linked={PAIR: {0: 0.1}}, exits=2),
+        tariff=Scripted({"KWEB": {0: 0.3}}),
+        delisting=Scripted(linked={PAIR: {0: 0.2}, OTHER: {0: 0.2}}, exits=1),
+        weighting="probability",
+    )
+    targets = switch.targets(market)
+    assert exits_of(targets, PAIR, market) == [2, 2, 1, 2, 2, 2, 2, 2, 1, 2, 2, 2]  # ties go to the first
+    assert exits_of(targets, OTHER, market) == [1] * 12
+    certain = make_path(market, probability.argmax(axis=0).repeat(2), probabilities=None)
+    hard = switch.with_(path=certain, weighting="hard").targets(market)
+    sure = switch.with_(path=certain).targets(market)
+    np.testing.assert_array_equal(hard.exits, sure.exits)
+
+
 def test_a_departed_line_is_not_spoken_of(make_pairs, make_path):
     delisted = pd.DataFrame(
         [("ADA", pd.Timestamp("2022-01-07"), "100.HK", 8.0)],
@@ -203,11 +280,12 @@ def test_cutting_market_and_path_changes_nothing_before(make_pairs, wander, same
         path,
         calm=pairs,
         tariff=SectorRotation(lookback=15, top=1, rebalance=4, universe="etf"),
-        delisting=pairs.with_(mode="delisting_hedge"),
+        delisting=pairs.with_(mode="delisting_hedge", exit_by="convert"),
         decoupling=SectorRotation(lookback=30, top=2, rebalance=6, universe="hk"),
         weighting=weighting,
     )
     targets = switch.targets(market)
+    assert {0, 1} == set(np.unique(targets.exits))
     assert np.isfinite(targets.weights).sum() > 10
     assert np.isfinite(targets.pair_weights).sum() > 10
     same_until(switch, market, path, 33, cuts=8)

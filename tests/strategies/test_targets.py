@@ -8,15 +8,29 @@ import pytest
 
 from entrepot.errors import EntrepotError, ParameterError, TargetError
 from entrepot.strategies import LongHKShortADR, RegimeSwitch, SectorRotation, Strategy, Targets
-from entrepot.strategies.targets import changes, decisions, departed, latest
+from entrepot.strategies.targets import EXITS, changes, decisions, departed, latest
 
 NAN = np.nan
+ONE_PAIR = {"weights": np.zeros((1, 1)), "pairs": (("1.HK", "A"),), "pair_weights": np.zeros((1, 1))}
 
 
 def test_targets_hold_c_ordered_floats_and_an_empty_pair_block():
     targets = Targets(np.asfortranarray(np.full((4, 3), NAN)))
     assert targets.weights.flags.c_contiguous
     assert targets.pair_weights.shape == (4, 0)
+    assert targets.exits.shape == (4, 0)
+
+
+def test_exits_are_small_integers_and_trades_where_not_given():
+    linked = {"pairs": (("1.HK", "A"), ("2.HK", "B")), "pair_weights": np.zeros((3, 2))}
+    silent = Targets(np.zeros((3, 1)), **linked)
+    assert silent.exits.dtype == np.int8
+    np.testing.assert_array_equal(silent.exits, np.zeros((3, 2)))
+    told = Targets(np.zeros((3, 1)), **linked, exits=np.asfortranarray([[0, 1], [2, 0], [1, 1]]))
+    assert told.exits.dtype == np.int8
+    assert told.exits.flags.c_contiguous
+    np.testing.assert_array_equal(told.exits, [[0, 1], [2, 0], [1, 1]])
+    assert [EXITS[k] for k in (0, 1, 2)] == ["trade", "convert", "cheapest"]  # as the engine numbers them
 
 
 @pytest.mark.parametrize(
@@ -27,6 +41,15 @@ def test_targets_hold_c_ordered_floats_and_an_empty_pair_block():
         ({"weights": np.array([[np.inf]])}, "infinite"),
         ({"weights": np.zeros((1, 1)), "pairs": (("1.HK", "A"),), "pair_weights": [[-np.inf]]}, "infinite"),
         ({"weights": np.zeros((1, 1)), "pairs": (("1.HK", "A"),) * 2, "pair_weights": [[0.0, 0]]}, "twice"),
+        ({**ONE_PAIR, "exits": [0]}, r"exits has shape \(1,\) and pair_weights \(1, 1\)"),
+        ({**ONE_PAIR, "exits": [[0, 0]]}, "exits has shape"),
+        ({**ONE_PAIR, "exits": "convert"}, "exits has shape"),
+        ({**ONE_PAIR, "exits": [[3]]}, r"exits holds 3: give one of 0 \(trade\), 1 \(convert\), 2"),
+        ({**ONE_PAIR, "exits": [[-1]]}, "exits holds -1"),
+        ({**ONE_PAIR, "exits": [[0.5]]}, "exits holds 0.5"),
+        ({**ONE_PAIR, "exits": [[NAN]]}, "exits holds nan"),
+        ({**ONE_PAIR, "exits": [["convert"]]}, "exits holds 'convert'"),
+        ({"weights": np.zeros((1, 1)), "exits": [[1]]}, "exits has shape"),
         ({"weights": np.zeros((1, 1)), "drift_band": 0.0}, "drift_band"),
         ({"weights": np.zeros((1, 1)), "drift_band": NAN}, "drift_band"),
     ],

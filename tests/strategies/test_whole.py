@@ -11,7 +11,7 @@ from entrepot.regimes import RegimeModel, load_events
 from entrepot.strategies import LongHKShortADR, RegimeSwitch, SectorRotation
 
 PAIRS = LongHKShortADR()
-HEDGE = PAIRS.with_(mode="delisting_hedge")
+HEDGE = PAIRS.with_(mode="delisting_hedge", exit_by="convert")
 
 
 def plan(path, weighting):
@@ -37,6 +37,7 @@ def cut_and_compare(market, seed, cuts):
             assert cut.pairs == targets.pairs
             assert cut.weights.tobytes() == targets.weights[: step + 1].tobytes(), f"cut at {step}"
             assert cut.pair_weights.tobytes() == targets.pair_weights[: step + 1].tobytes(), f"cut at {step}"
+            assert cut.exits.tobytes() == targets.exits[: step + 1].tobytes(), f"cut at {step}"
     return whole["hard"]
 
 

@@ -1,0 +1,95 @@
+"""What if: markets as they would have been had something else happened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from entrepot.errors import DataError, ParameterError, is_number, shown
+from entrepot.markets.market import Market
+
+LARGEST_FACTOR = 10.0  # a larger change of the rate is a rate quoted the wrong way round
+
+
+def peg_stress(
+    market: Market, date: str | pd.Timestamp, per_usd: float, *, pass_through: float = 1.0
+) -> Market:
+    """Return the market with the Hong Kong dollar's peg broken on a date.
+
+    The first HKD fixing on or after the date becomes ``per_usd``; all later ones are scaled by the same
+    factor, so their moves are kept. Prices in HKD are scaled by ``1 + pass_through * (factor - 1)`` from the
+    first step at which that fixing is known; until Hong Kong trades again, its lines stand at their old
+    prices and the new rate. Prices in USD, dividends and interest rates stay as they are.
+
+    Args:
+        market: T steps.
+        date: session date of the market, such as "2022-05-12".
+        per_usd: HKD per USD; 8.5 is a devaluation, 7.0 a revaluation.
+        pass_through: how far prices in HKD follow, 0 to 1. 1: companies are worth the same in USD, and the
+            premium is unchanged. 0: prices in HKD stay, and the ADRs trade at a premium.
+
+    Raises:
+        ParameterError: on a date outside the market, and on a rate or pass-through that cannot be meant.
+        DataError: where the market has no HKD fixing from that date on.
+    """
+    if not isinstance(market, Market):
+        raise ParameterError(
+            f"peg_stress was given {shown(market)}: give a Market, as from simulate_market or load_market"
+        )
+    start = session_date(market, date)
+    if not is_number(pass_through) or not 0.0 <= float(pass_through) <= 1.0:
+        raise ParameterError(f"pass_through is {shown(pass_through)}: give a fraction from 0 to 1")
+    fixings = market.fixings
+    moved = (fixings["currency"] == "HKD") & (fixings["time"] >= start.tz_localize("UTC"))
+    if not moved.any():
+        raise DataError(
+            f"the market has no HKD fixing on or after {start.date()}: give an earlier date, or load HKD=X"
+        )
+    first = fixings[moved].sort_values("time").iloc[0]
+    old = float(first["per_usd"])
+    if not is_number(per_usd) or not old / LARGEST_FACTOR <= float(per_usd) <= old * LARGEST_FACTOR:
+        raise ParameterError(
+            f"per_usd is {shown(per_usd)} where a USD cost {old:.4g} HKD: give HKD per USD, at most "
+            f"{LARGEST_FACTOR:g} times more or less, such as 8.5"
+        )
+    factor = float(per_usd) / old
+    scale = 1.0 + float(pass_through) * (factor - 1.0)
+    rates = fixings["per_usd"].where(~moved, fixings["per_usd"] * factor)
+    rates = rates.mask(fixings.index == first.name, float(per_usd))
+    quoted = (market.instruments["currency"] == "HKD").to_numpy()
+    known = market.times >= pd.Timestamp(first["time"]).as_unit("ns").value
+    price = market.price * np.where(known[:, None] & quoted[None, :], scale, 1.0)
+    return replace(
+        market,
+        fixings=fixings.assign(per_usd=rates),
+        price=price,
+        label=f"{market.label}, HKD peg stress",
+        notes=(
+            *market.notes,
+            f"HKD peg stress: from {first['time']:%Y-%m-%d %H:%M} UTC a USD costs {factor:.4g} times as many "
+            f"HKD as it did ({float(per_usd):g} instead of {old:.4f} at first), and prices in HKD are "
+            f"{scale:.4g} times what they were (pass_through {float(pass_through):g}); prices in USD, "
+            "dividends and interest rates are as they were.",
+        ),
+    )
+
+
+def session_date(market: Market, given: str | pd.Timestamp) -> pd.Timestamp:
+    """Return a naive date between the market's first and last session."""
+    first, last = market.grid["session"].min(), market.grid["session"].max()
+    try:
+        day = pd.NaT if is_number(given) else pd.Timestamp(given)
+        if pd.isna(day) or day.tzinfo is not None:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"date={shown(given)} is no session date: write it as '2022-05-12', without a time zone"
+        ) from None
+    if not first <= day.normalize() <= last:
+        raise ParameterError(
+            f"date={shown(given)} is outside the market, which runs from {first.date()} to {last.date()}: "
+            "give a date in that range"
+        )
+    return day.normalize()

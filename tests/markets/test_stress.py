@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from price_folders import fixings, long, pair
+
+from entrepot.errors import DataError, ParameterError
+from entrepot.markets.load import load_market
+from entrepot.markets.market import Market
+from entrepot.markets.premium import premium
+from entrepot.markets.simulate import simulate_market
+from entrepot.markets.stress import peg_stress
+
+DATE = "2022-02-16"
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    files = pair()
+    files["9988.HK"]["Dividends"] = np.where(files["9988.HK"]["Date"] == "2022-03-10", 1.95, 0.0)
+    return load_market(long(files))
+
+
+def per_usd(market: Market) -> pd.Series:
+    return market.fixings.set_index("time")["per_usd"]
+
+
+def test_the_first_fixing_on_the_date_is_the_rate_given_and_later_ones_keep_their_moves(market) -> None:
+    stressed = peg_stress(market, DATE, 9.0)
+    before, after = per_usd(market), per_usd(stressed)
+    first = pd.Timestamp("2022-02-16 13:15", tz="UTC")
+    assert after[first] == 9.0
+    np.testing.assert_allclose(after[first:] / before[first:], 9.0 / before[first], rtol=1e-14)
+    pd.testing.assert_series_equal(after[: first - pd.Timedelta(1)], before[: first - pd.Timedelta(1)])
+
+
+def test_a_date_without_a_fixing_takes_the_next_one(market) -> None:
+    after = per_usd(peg_stress(market, "2022-02-19", 9.0))  # a Saturday
+    assert after[after == 9.0].index.tolist() == [pd.Timestamp("2022-02-21 13:15", tz="UTC")]
+
+
+@pytest.mark.parametrize("pass_through", [0.0, 0.5, 1.0])
+def test_hong_kong_prices_follow_from_the_first_step_after_the_fixing(market, pass_through: float) -> None:
+    stressed = peg_stress(market, DATE, 9.0, pass_through=pass_through)
+    old = per_usd(market)["2022-02-16 13:15+00:00"]
+    scale = 1.0 + pass_through * (9.0 / old - 1.0)
+    ratio = (stressed.price / market.price).to_numpy()
+    later = (market.grid["session"] > pd.Timestamp(DATE)).to_numpy()
+    hk, adr = market.column("9988.HK"), market.column("BABA")
+    np.testing.assert_allclose(ratio[later, hk][np.isfinite(ratio[later, hk])], scale, rtol=1e-12)
+    assert set(ratio[~later, hk][np.isfinite(ratio[~later, hk])]) == {1.0}
+    np.testing.assert_array_equal(stressed.prices[:, adr], market.prices[:, adr])
+
+
+@pytest.mark.parametrize("align", ["same_date", "next_hk", "hk_open", "us_open"])
+def test_passed_through_in_full_the_premium_is_what_it_was(market, align: str) -> None:
+    stressed = peg_stress(market, DATE, 9.0)
+    before, after = (premium(m, "BABA", align).drop(pd.Timestamp(DATE)) for m in (market, stressed))
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-12)
+
+
+def test_in_the_night_between_the_new_rate_meets_the_old_price(market) -> None:
+    stressed = peg_stress(market, DATE, 9.0)
+    day = pd.Timestamp(DATE)
+    old = per_usd(market)["2022-02-16 13:15+00:00"]
+    expected = (1.0 + premium(market, "BABA")[day]) * 9.0 / old - 1.0
+    assert premium(stressed, "BABA")[day] == pytest.approx(expected, rel=1e-12)
+
+
+def test_not_passed_through_the_adr_trades_at_a_premium(market) -> None:
+    stressed = peg_stress(market, DATE, 9.0, pass_through=0.0)
+    later = slice("2022-02-16", None)
+    old = per_usd(market)["2022-02-16 13:15+00:00"]
+    expected = (1.0 + premium(market, "BABA")[later]) * 9.0 / old - 1.0
+    np.testing.assert_allclose(premium(stressed, "BABA")[later], expected, rtol=1e-12)
+
+
+def test_nothing_before_the_date_is_changed(market) -> None:
+    stressed = peg_stress(market, DATE, 9.0)
+    eve = int(np.flatnonzero(market.grid["session"] < pd.Timestamp(DATE))[-1])
+    one, other = market.until(eve), stressed.until(eve)
+    for name in ("grid", "price", "fixings", "ratios", "dividends", "splits", "delistings"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
+    pd.testing.assert_frame_equal(stressed.dividends, market.dividends)
+    assert len(stressed.dividends) == 1
+
+
+def test_it_says_what_it_is(market) -> None:
+    stressed = peg_stress(market, DATE, 9, pass_through=0.25)
+    assert "HKD peg stress" in stressed.label
+    assert stressed.label.startswith(market.label)
+    assert stressed.notes[:-1] == market.notes
+    for words in ("HKD peg stress", "2022-02-16 13:15 UTC", "9 instead of", "pass_through 0.25"):
+        assert words in stressed.notes[-1]
+    simulated = simulate_market("2020-01-02", "2020-06-30", seed=1)
+    assert "simulated" in peg_stress(simulated, "2020-03-02", 7.0).label
+
+
+@pytest.mark.parametrize(
+    ("date", "rate", "pass_through", "words"),
+    [
+        ("nonsense", 9.0, 1.0, r"date='nonsense' is no session date"),
+        (20220216, 9.0, 1.0, r"date=20220216 is no session date"),
+        (None, 9.0, 1.0, r"date=None is no session date"),
+        (pd.Timestamp(DATE, tz="UTC"), 9.0, 1.0, "without a time zone"),
+        ("2021-02-16", 9.0, 1.0, r"outside the market, which runs from 2022-01-04 to 2022-03-31"),
+        ("2022-06-16", 9.0, 1.0, "outside the market"),
+        (DATE, 0.128, 1.0, r"per_usd is 0.128 where a USD cost 7\.\d+ HKD"),
+        (DATE, -9.0, 1.0, "per_usd is -9.0"),
+        (DATE, float("nan"), 1.0, "per_usd is nan"),
+        (DATE, "9", 1.0, "per_usd is '9'"),
+        (DATE, True, 1.0, "per_usd is True"),
+        (DATE, 9.0, 1.5, "pass_through is 1.5: give a fraction from 0 to 1"),
+        (DATE, 9.0, float("nan"), "pass_through is nan"),
+        (DATE, 9.0, True, "pass_through is True"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_sentence(market, date, rate, pass_through, words) -> None:
+    with pytest.raises(ParameterError, match=words) as refused:
+        peg_stress(market, date, rate, pass_through=pass_through)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_market_without_rates_is_refused() -> None:
+    with pytest.raises(ParameterError, match="give a Market"):
+        peg_stress("prices/", DATE, 9.0)  # type: ignore[arg-type]
+    table = pd.DataFrame({"A": [1.0, 2.0]}, index=pd.to_datetime(["2022-02-15", "2022-02-17"]))
+    with pytest.raises(DataError, match="no HKD fixing on or after 2022-02-16"):
+        peg_stress(Market.from_prices(table), DATE, 9.0)
+    files = pair(end="2022-03-31")
+    files["HKD=X"] = fixings("2022-01-04", "2022-03-29")
+    with pytest.raises(DataError, match="no HKD fixing on or after 2022-03-30"):
+        peg_stress(load_market(long(files)), "2022-03-30", 9.0)
