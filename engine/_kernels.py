@@ -39,6 +39,8 @@ BY_TRADE, BY_CONVERSION, BY_WHAT_IS_CHEAPER = range(3)
 AVAILABLE, WAIT, NO_NEW, RECALL = range(4)
 # Where a line stands: traded, gone, or gone but held at parity.
 LISTED, GONE_LINE, PARKED = range(3)
+# What a lane is told by its margin: nothing, to reduce, or that its equity is gone.
+FREE, CALLED, OVER = range(3)
 # What ends a run: a line that leaves with nothing to convert into, prices that end for good.
 NO_HEIR, STOPPED = range(2)
 # The expiry of an order that must be filled, whenever that is.
@@ -158,7 +160,7 @@ class State(NamedTuple):
     # (5, K): LAST traded price, GONE (LISTED, GONE_LINE or PARKED), PRINTED (step of it); HEIR and PER_SHARE:
     # the Hong Kong line a parked one is valued by and how many shares of it
     marks: Floats
-    called: Ints  # (L,) 1 while a margin call is not met
+    called: Ints  # (L,) FREE, CALLED while a margin call is not met, OVER once equity is gone
     now: Floats  # (L,) equity
     scratch: Floats  # (2, L)
     wanted: Floats  # (K, L) scratch
@@ -428,6 +430,8 @@ def convert(
     book[HELD, into, lane] = 0.0 if nothing(after, shares) else after
     if book[HELD, into, lane] < 0.0 and flags[PAIR, into] < 0 and flags[SHORTABLE, into] == 0:
         # A short that lands in a line nobody lends is bought in.
+        if not np.isnan(book[GOAL, into, lane]) and order[UNTIL, into, lane] != FOREVER:
+            drop(record, t, into, order[DECIDED, into, lane], DISPLACED)
         book[GOAL, into, lane] = 0.0
         order[DECIDED, into, lane] = t
         order[UNTIL, into, lane] = FOREVER
@@ -527,16 +531,22 @@ def act(tape: Tape, state: State, record: Record, t: int) -> int:
                     marks[PER_SHARE, other] *= value
         elif kind == DIVIDEND:
             slot = int(actions[a, INTO])
-            for lane in range(lanes):
-                held = book[HELD, k, lane]
-                amount = held * (value if held > 0.0 else actions[a, SHORT_VALUE])
-                if slot >= 0:
-                    slots[slot, lane] = amount
-                    money[RECEIVABLE, c, lane] += amount
-                else:
-                    money[CASH, c, lane] += amount
-                if recording:
-                    sources[DIVIDENDS, t, k] += amount * rates[FX_RATE, t, c]
+            for owner in range(flags.shape[1]):
+                parked = marks[GONE, owner] == PARKED and marks[HEIR, owner] == k
+                if owner != k and not parked:
+                    continue
+                # A line kept at parity falls with its Hong Kong line: it earns or owes what that pays.
+                per_share = marks[PER_SHARE, owner] if parked else 1.0
+                for lane in range(lanes):
+                    held = book[HELD, owner, lane] * per_share
+                    amount = held * (value if held > 0.0 else actions[a, SHORT_VALUE])
+                    if slot >= 0:
+                        slots[slot, lane] += amount
+                        money[RECEIVABLE, c, lane] += amount
+                    else:
+                        money[CASH, c, lane] += amount
+                    if recording:
+                        sources[DIVIDENDS, t, owner] += amount * rates[FX_RATE, t, c]
         elif kind == PAYMENT:
             for lane in range(lanes):
                 amount = slots[int(actions[a, INTO]), lane]
@@ -553,11 +563,13 @@ def act(tape: Tape, state: State, record: Record, t: int) -> int:
 @jit
 def mark(tape: Tape, state: State, record: Record, t: int) -> None:
     """Stage 3: every line at its last traded price, this step's included; parked ones at parity."""
-    quote, flags, rates, leaving = tape.quote, tape.flags, tape.rates, tape.leaving
+    quote, flags, rates = tape.quote, tape.flags, tape.rates
     marks, book = state.marks, state.book
     recording, sources = record.on, record.sources
     lines = quote.shape[2]
-    parks = leaving[LONGS] == PARK_IT or leaving[SHORTS] == PARK_IT
+    parks = False
+    for k in range(lines):
+        parks |= marks[GONE, k] == PARKED
     # Parked lines second: they are valued by what their Hong Kong lines are marked at.
     for turn in range(2 if parks else 1):
         for k in range(lines):
@@ -690,9 +702,14 @@ def lead_pair(tape: Tape, state: State, record: Record, t: int, p: int, lane: in
         if goal != 0.0:
             trade = in_units(trade * abs(own), unit) / abs(own)
         most = quote[MOST, t, k]
+        if force == UNFORCED:
+            # No more than the other leg may fill in one step: what it cannot cover would be unwound.
+            most = min(most, quote[MOST, t, other] * abs(opposite / own))
         partial = exceeds(trade, most)
         if partial:
-            trade = in_units(np.copysign(most, trade) * abs(own), unit) / abs(own)
+            # What is forced does not wait for whole units on both lines.
+            step = unit if force == UNFORCED else tape.trait[LOT, k] * abs(own)
+            trade = in_units(np.copysign(most, trade) * abs(own), step) / abs(own)
             if nothing(trade, held):
                 continue
         elif nothing(trade, held):
@@ -913,9 +930,12 @@ def stopped(tape: Tape, state: State, t: int) -> int:
     flags, book, marks = tape.flags, state.book, state.marks
     for k in range(flags.shape[1]):
         if flags[STOPS, k] == t and marks[GONE, k] == LISTED:
-            for lane in range(book.shape[2]):
-                if not nothing(book[HELD, k, lane], 0.0):
-                    return k
+            for owner in range(flags.shape[1]):
+                if owner != k and not (marks[GONE, owner] == PARKED and marks[HEIR, owner] == k):
+                    continue
+                for lane in range(book.shape[2]):
+                    if not nothing(book[HELD, owner, lane], 0.0):
+                        return k
     return -1
 
 
@@ -966,7 +986,7 @@ def end_what_is_ruined(state: State, equity: Floats) -> None:
     """Close every lane whose equity is gone, at its marks; what it then owes stands as a receivable."""
     book, pair, link, money = state.book, state.pair, state.link, state.money
     for lane in range(equity.shape[0]):
-        if equity[lane] > 0.0 or money[RECEIVABLE, 0, lane] == equity[lane]:
+        if equity[lane] > 0.0 or state.called[lane] == OVER:
             continue
         for k in range(book.shape[1]):
             book[HELD, k, lane] = 0.0
@@ -980,7 +1000,7 @@ def end_what_is_ruined(state: State, equity: Floats) -> None:
         money[:, :, lane].fill(0.0)
         state.due[:, :, lane].fill(0.0)
         state.slots[:, lane].fill(0.0)
-        state.called[lane] = 0
+        state.called[lane] = OVER
         money[RECEIVABLE, 0, lane] = equity[lane]
 
 
@@ -1031,7 +1051,7 @@ def call_margin(tape: Tape, state: State, record: Record, t: int, lane: int, equ
             short += max(-worth, 0.0)
     kept = margin[MAINTENANCE_LONG] * long + margin[MAINTENANCE_SHORT] * short
     called = kept > equity * (1.0 + SLACK)
-    state.called[lane] = 1 if called else 0
+    state.called[lane] = CALLED if called else FREE
     if not called:
         return
     scale = min(1.0, equity / (margin[INITIAL_LONG] * long + margin[INITIAL_SHORT] * short))
@@ -1143,7 +1163,7 @@ def decide_single(
         book[STANDING, k, lane] = np.nan
         return
     goal = weight * equity / worth
-    if state.called[lane] == 1 and not reduces(goal, book[GOAL, k, lane] if pending else held):
+    if state.called[lane] == CALLED and not reduces(goal, book[GOAL, k, lane] if pending else held):
         if given:
             drop(record, t, k, t, MARGIN_CALL)
         return
@@ -1230,7 +1250,7 @@ def decide_pair(
         pair[KEPT, p, lane] = np.nan
         return
     waiting = stage == LEAD and not outstanding
-    if state.called[lane] == 1 and not reduces(goal, pair[WANTED, p, lane] if waiting else held):
+    if state.called[lane] == CALLED and not reduces(goal, pair[WANTED, p, lane] if waiting else held):
         if given:
             drop(record, t, adr, t, MARGIN_CALL)
         return
@@ -1357,7 +1377,7 @@ def decide_plain(tape: Tape, state: State, t: int, weights: Floats, equity: Floa
             wanted[k, lane] = row[k]
     for k in range(weights.shape[2]):
         worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
-        if marks[GONE, k] == 1.0 or np.isnan(worth):
+        if np.isnan(worth):
             continue
         until = ends[TO_LIVE, t, flags[VENUE, k]]
         held, goal, expires, target = book[HELD, k], book[GOAL, k], order[UNTIL, k], wanted[k]

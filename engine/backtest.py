@@ -113,6 +113,8 @@ def backtest(
         costs = resume.costs if costs is None else costs
     costs = Costs() if costs is None else costs
     _check_run(market, capital, base_currency, fill, costs)
+    if not isinstance(check, bool):
+        raise ParameterError(f"check is {shown(check)}: give True or False")
     if resume is not None:
         resume.check(market)
     orders = _orders(market, plan, path)
@@ -149,6 +151,7 @@ def backtest(
     growth = np.cumprod(1.0 + tape.rates[kernels.INTEREST_RATE, :, 0] * tape.elapsed)
     state = RunState(
         times=market.times,
+        prices=tape.quote[kernels.PRICE_AT],
         lines=lines,
         currencies=currencies,
         capital=float(capital),
@@ -202,7 +205,7 @@ def backtest_batch(
         fill: as in `backtest`.
         capital: equity of every configuration before the first step.
         base_currency: of equity; the currency of the first symbol where not given.
-        exact_fees: apply minimum fees and rounding order by order, as `backtest` does; slower.
+        exact_fees: apply minimum fees and rounding order by order, where ``costs`` ask for it; slower.
         threads: number of threads, the machine's where not given. It changes no number.
 
     Returns:
@@ -244,6 +247,8 @@ def backtest_batch(
     lines = Lines.of(market, market.symbols, ())
     if not isinstance(exact_fees, bool):
         raise ParameterError(f"exact_fees is {shown(exact_fees)}: give True or False")
+    if exact_fees and fee_bps is not None:
+        raise ParameterError("exact_fees was given with fee_bps, which has no minimum to apply: give costs")
     exact = exact_fees and costs.exact_fees
     tape, _ = build_tape(market, lines, costs.with_(exact_fees=exact), str(base_currency), None)
     no_pairs = np.empty((configurations, len(market), 0))
@@ -259,9 +264,11 @@ def backtest_batch(
         last = min(first + lanes, configurations)
         out = np.empty((len(market), last - first))
         part = weights[first:last]
-        if np.isinf(part).any():
+        largest = max(np.fmax.reduce(part, axis=None), -np.fmin.reduce(part, axis=None))
+        if largest > LARGEST_WEIGHT:
             raise TargetError(
-                "weights hold an infinite number: give finite weights, or NaN to leave a line alone"
+                f"a weight is {largest:g} times equity: weights are fractions of equity (0.5 is half), "
+                "NaN leaves a line alone"
             )
         fault: tuple[int, int, int] = kernels.run(
             tape,
@@ -357,6 +364,10 @@ def _check_batch(market: Market, weights: NDArray[np.float64]) -> None:
 
 def _check_orders(market: Market, orders: _Orders, fill: str) -> None:
     steps, symbols = len(market), len(market.symbols)
+    if not orders.drift_band > 0.0:
+        raise TargetError(f"drift_band is {orders.drift_band}: give a positive fraction, or inf for never")
+    if not np.isin(orders.exits, (0, 1, 2)).all():
+        raise TargetError("exits hold something else than 0 (trade), 1 (convert) or 2 (cheapest): give these")
     if orders.exits.shape != orders.pair_weights.shape:
         raise TargetError(
             f"exits has the shape {orders.exits.shape} and pair_weights {orders.pair_weights.shape}: "
@@ -434,9 +445,11 @@ def _check_fault(market: Market, lines: Lines, fault: tuple[int, int, int]) -> N
         )
     session = market.grid["session"][np.flatnonzero(np.isfinite(market.prices[:, market.column(symbol)]))[-1]]
     leaves = market.delistings.loc[market.delistings["symbol"] == symbol, "last_session"]
-    told = f" and its last session is {leaves.iloc[0]:%Y-%m-%d}" if len(leaves) else ""
-    advice = 'fill them with load_market(..., departures="parity")' if len(leaves) else "give later prices"
+    told, advice = "", "give later prices"
+    if len(leaves):
+        told = f"; its last session is {leaves.iloc[0]:%Y-%m-%d}"
+        advice = 'load it with departures="parity" and its Hong Kong line'
     raise DataError(
-        f"{symbol} has no price after {session:%Y-%m-%d}{told}, and is still held, but nothing is "
-        f"marked for ever at its last price: {advice}, list its halt, or get out before"
+        f"{symbol} is held but has no price after {session:%Y-%m-%d}{told}: {advice}, list its halt, "
+        "or get out before"
     )

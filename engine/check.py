@@ -124,7 +124,8 @@ class _Audit:
         printed = self.start.marks[kernels.PRINTED].astype(np.int64)
         # The step whose half-spread a line is bought in at.
         self.printed_before = np.vstack([printed, np.where(row >= 0, row + self.first, printed)[:-1]])
-        for k, since, heir, shares in self._parked(mark):
+        self.parked = self._parked(mark)
+        for k, since, heir, shares in self.parked:
             own, other = self.currency[k], self.currency[heir]
             worth = shares * mark[since:, heir] * self.rate[since:, other]
             mark[since:, k] = worth / self.rate[since:, own]
@@ -290,15 +291,27 @@ class _Audit:
         paid = self.actions[dividends]
         self.dividend_row, self.dividend_line = self.action_row[dividends], self.action_line[dividends]
         held = self.after_splits[self.dividend_row, self.dividend_line]
+        payer, terms, count = self.dividend_line, [paid], len(paid)
+        for k, since, heir, shares in self.parked:
+            # What is kept at parity earns or owes the dividends of its Hong Kong line.
+            already = self.start.marks[kernels.GONE, k] == kernels.PARKED
+            later = self.dividend_row[:count] >= since if already else self.dividend_row[:count] > since
+            own = np.flatnonzero(later & (payer[:count] == heir))
+            row = self.dividend_row[own]
+            held = np.append(held, self.after_splits[row, k] * shares[row - since])
+            self.dividend_row = np.append(self.dividend_row, row)
+            self.dividend_line = np.append(self.dividend_line, np.full(len(own), k))
+            payer = np.append(payer, payer[own])
+            terms.append(self.actions[dividends][own])
+        paid = np.vstack(terms)
+        self.dividend_rate = self.rate_of_line[self.dividend_row, payer]
         self.dividend = held * np.where(held > 0.0, paid[:, kernels.VALUE], paid[:, kernels.SHORT_VALUE])
-        slot, at = (
-            paid[:, kernels.INTO].astype(np.int64),
-            (self.dividend_row, self.currency[self.dividend_line]),
-        )
+        slot, at = paid[:, kernels.INTO].astype(np.int64), (self.dividend_row, self.currency[payer])
         np.add.at(cash, at, np.where(slot < 0, self.dividend, 0.0))
         np.add.at(receivable, at, np.where(slot < 0, 0.0, self.dividend))
         slots = self.start.slots[:, 0].copy()
-        slots[slot[slot >= 0]] = self.dividend[slot >= 0]
+        slots[np.unique(slot[slot >= 0])] = 0.0
+        np.add.at(slots, slot[slot >= 0], self.dividend[slot >= 0])
         at = (self.action_row[payments], self.currency[self.action_line[payments]])
         due = slots[self.actions[payments, kernels.INTO].astype(np.int64)]
         due = np.where(self.over[at[0]], 0.0, due)
@@ -394,7 +407,7 @@ class _Audit:
                 right[by_currency] = (self.cash_before + self.receivable_before) * change
             elif s == kernels.DIVIDENDS:
                 at = self.dividend_row, self.dividend_line
-                np.add.at(right, at, self.dividend * self.rate_of_line[at])
+                np.add.at(right, at, self.dividend * self.dividend_rate)
             elif s in earned:
                 right[by_line] = earned[s] * self.rate_of_line
             elif s == kernels.INTEREST:

@@ -227,10 +227,9 @@ class Costs:
                 f"margin is {shown(self.margin)}: give Margin.retail(), Margin.institutional(), a Margin of "
                 "your own, or None"
             )
-        if self.availability is not None:
-            _check_availability(self.availability)
         # What may be given in several forms, or changed later by its owner, is kept as a copy in one form.
         clean = {
+            "availability": _availability(self.availability),
             "conversion_days": int(self.conversion_days),
             "fees": _fees(self.fees),
             "cash_rate_pa": _cash_rates(self.cash_rate_pa),
@@ -389,12 +388,14 @@ def _check_dates(name: str, index: pd.Index[Any]) -> None:
         raise ParameterError(f"the dates of {name} repeat or are out of order: give each once, in order")
 
 
-def _check_availability(frame: object) -> None:
+def _availability(frame: object) -> pd.DataFrame | None:
+    if frame is None:
+        return None
     words = ", ".join(map(repr, AVAILABILITY))
     if not isinstance(frame, pd.DataFrame) or not is_dated(frame):
         raise ParameterError(
-            f"availability is {shown(frame)}: give a frame with dates as rows, symbols as columns and "
-            f"{words} as values"
+            f"availability is {shown(frame)}: give a frame with dates as rows (pandas.to_datetime), symbols "
+            f"as columns and {words} as values"
         )
     _check_dates("availability", frame.index)
     if frame.columns.has_duplicates:
@@ -403,6 +404,7 @@ def _check_availability(frame: object) -> None:
         known = isinstance(word, str) and word in AVAILABILITY
         if not known and not (pd.api.types.is_scalar(word) and pd.isna(word)):
             raise ParameterError(f"availability holds {shown(word)}: give {words}, or leave it empty")
+    return frame.copy()
 
 
 def _states(name: str, given: Any) -> frozenset[int] | None:

@@ -24,6 +24,7 @@ class RunState:
 
     Args:
         times: UTC nanoseconds of the steps that were run, shape (t + 1,).
+        prices: of the steps that were run, by line, shape (t + 1, K).
         lines: the lines the ledger kept apart.
         currencies: of cash, the base currency first.
         capital: equity before the first step.
@@ -36,6 +37,7 @@ class RunState:
     """
 
     times: NDArray[np.int64]
+    prices: NDArray[np.float64]
     lines: Lines
     currencies: tuple[str, ...]
     capital: float
@@ -73,6 +75,13 @@ class RunState:
             raise ParameterError(
                 f"the state holds lines in {', '.join(gone)}, which this market does not have: load them too"
             )
+        for symbol, before in zip(self.lines.symbols, self.prices.T, strict=True):
+            if not np.array_equal(
+                market.prices[: len(before), market.column(symbol)], before, equal_nan=True
+            ):
+                raise ParameterError(
+                    f"the state was recorded on other prices of {symbol}: resume on the same market, longer"
+                )
 
 
 def unpaid_slots(tape: kernels.Tape) -> dict[tuple[int, int, int], int]:

@@ -168,7 +168,11 @@ def _check_names(market: Market, costs: Costs) -> None:
             named = given.columns if is_dated(given) else [row for row in given.index if row not in sizes]
         for symbol in named:
             if symbol not in market.symbols:
-                raise ParameterError(f"{name} names {symbol!r}, which this market does not have: correct it")
+                or_size = f" or a size, {', '.join(sizes)}" if name == "borrow_rate_pa" else ""
+                raise ParameterError(
+                    f"{name} names {symbol!r}, which this market does not have: give one of its "
+                    f"symbols{or_size}"
+                )
     for currency in costs.cash_rate_pa or ():
         if currency not in {"USD", "HKD", *market.currencies}:
             raise ParameterError(
@@ -533,16 +537,11 @@ def _half_spreads(
     half[:, hk] = HK_LEAST_HALF_SPREAD
     ticked = hk & (instruments["adjustment"] == "raw").to_numpy()
     own = np.flatnonzero(market.venue_of_step == "XHKG")
-    if ticked.any() and len(own) and not isinstance(given, int | float):
+    if ticked.any() and len(own) and not is_number(given):
         quoted = price[np.ix_(own, ticked)]
         tick = schedules.half_tick("XHKG", quoted, pd.DatetimeIndex(market.grid["session"])[own]) / quoted
         half[np.ix_(own, ticked)] = np.maximum(tick, HK_LEAST_HALF_SPREAD)
-    if isinstance(given, int | float):
-        half[:] = given * 1e-4
-    elif given is not None:
-        for k, symbol in enumerate(lines.symbols):
-            if symbol in given:
-                half[:, k] = given[symbol] * 1e-4
+    half = _given(market, lines.symbols, given, half * 1e4) * 1e-4
     half[np.isnan(price)] = 0.0
     return half
 
@@ -683,6 +682,7 @@ def _actions(
     for k, symbol in enumerate(lines.symbols):
         lines_of.setdefault(symbol, []).append(k)
     rows: list[tuple[int, int, int, int, float, float]] = []
+    gone = dict(zip(market.delistings["symbol"], market.delistings["last_session"], strict=True))
     slots = 0
 
     def first_step(venue: str, date: pd.Timestamp) -> int:
@@ -696,6 +696,8 @@ def _actions(
         begins = pd.Timestamp(sessions[0])
         found = []
         for row in records(table[table["symbol"].isin(lines_of) & (table["ex_date"] >= begins)]):
+            if row.symbol in gone and row.ex_date > gone[row.symbol]:
+                continue
             venue = str(market.instruments.at[row.symbol, "venue"])
             step = first_step(venue, pd.Timestamp(row.ex_date))
             if step < len(market):
@@ -747,5 +749,12 @@ def _conversions(
                 step = len(market) if still_to_come else int(last[-1]) + 1
             heir = partner.get(k, -1) if lines.linked[k] else singles.get(str(gone.into), -1)
             into = heir if gone.into and np.isfinite(gone.ordinary_per_ads) else -1
-            rows.append((step, kernels.CONVERSION, k, into, float(gone.ordinary_per_ads), 0.0))
+            ratio = float(gone.ordinary_per_ads)
+            # It counts the shares of the last session; what has been split since is more.
+            there = venues.index(market.instruments.at[lines.symbols[into], "venue"]) if into >= 0 else -1
+            begun = sessions[: step + 1][venue_of_step[: step + 1] == there].max(initial=date)
+            for split in records(market.splits[market.splits["symbol"] == gone.into]):
+                if date < pd.Timestamp(split.ex_date).as_unit("ns").value <= begun:
+                    ratio *= float(split.factor)
+            rows.append((step, kernels.CONVERSION, k, into, ratio, 0.0))
     return rows

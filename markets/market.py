@@ -205,6 +205,13 @@ class Market:
         return mask
 
     @cached_property
+    def printed(self) -> NDArray[np.float64]:
+        """The prices without the estimates among them, shape (T, N): what may be learnt from."""
+        if self.estimates.empty:
+            return self.prices
+        return np.where(self.estimated, np.nan, self.prices)
+
+    @cached_property
     def schedule(self) -> pd.DataFrame:
         """The grid and the steps scheduled after it, same columns."""
         if len(self.ahead) == 0:

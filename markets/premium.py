@@ -131,7 +131,7 @@ def prints(market: Market, symbol: str, phase: str, align: Align) -> Prints:
     column = market.column(symbol)
     mask = market.scheduled[:, column] & (market.grid["phase"] == phase).to_numpy()
     step = np.flatnonzero(mask)
-    price = market.prices[step, column]
+    price = market.printed[step, column]
     if phase == "open" and not np.isfinite(price).any():
         raise DataError(
             f"align={align!r} needs opens and {symbol} has none in this market: load files with an Open "

@@ -19,9 +19,9 @@ def peg_stress(
     """Return the market with the Hong Kong dollar's peg broken on a date.
 
     The first HKD fixing on or after the date becomes ``per_usd``; all later ones are scaled by the same
-    factor, so their moves are kept. Prices in HKD are scaled by ``1 + pass_through * (factor - 1)`` from the
-    first step at which that fixing is known; until Hong Kong trades again, its lines stand at their old
-    prices and the new rate. Prices in USD, dividends and interest rates stay as they are.
+    factor, so their moves are kept. Prices in HKD are scaled by ``1 + pass_through * (factor - 1)``. Both
+    begin when Hong Kong next trades: no line stands at an old price and a new rate meanwhile. Prices in USD,
+    dividends and interest rates stay as they are.
 
     Args:
         market: T steps.
@@ -59,16 +59,32 @@ def peg_stress(
     rates = fixings["per_usd"].where(~moved, fixings["per_usd"] * factor)
     rates = rates.mask(fixings.index == first.name, float(per_usd))
     quoted = (market.instruments["currency"] == "HKD").to_numpy()
-    known = market.times >= pd.Timestamp(first["time"]).as_unit("ns").value
+    when = pd.DatetimeIndex(fixings["time"]).as_unit("ns")
+    trading = market.times[market.scheduled[:, quoted].any(axis=1)]
+    later = trading[trading >= pd.Timestamp(first["time"]).as_unit("ns").value]
+    if len(later) == 0:
+        raise DataError(
+            f"nothing trades in HKD after {first['time']:%Y-%m-%d %H:%M} UTC: give an earlier date"
+        )
+    begins = pd.Timestamp(later[0], tz="UTC")
+    # Fixings before Hong Kong trades again stay as they were; the last of them is made again then, moved.
+    early = moved.to_numpy() & (when < begins)
+    rates = rates.where(~early, fixings["per_usd"])
+    again = fixings[early].tail(1)
+    then = pd.DatetimeIndex([begins] * len(again)).as_unit("ns")
+    again = again.assign(time=then, per_usd=again["per_usd"] * factor)
+    known = market.times >= later[0]
     price = market.price * np.where(known[:, None] & quoted[None, :], scale, 1.0)
     return replace(
         market,
-        fixings=fixings.assign(per_usd=rates),
+        fixings=pd.concat([fixings.assign(per_usd=rates), again])
+        .sort_values("time", kind="stable")
+        .reset_index(drop=True),
         price=price,
         label=f"{market.label}, HKD peg stress",
         notes=(
             *market.notes,
-            f"HKD peg stress: from {first['time']:%Y-%m-%d %H:%M} UTC a USD costs {factor:.4g} times as many "
+            f"HKD peg stress: from {begins:%Y-%m-%d %H:%M} UTC a USD costs {factor:.4g} times as many "
             f"HKD as it did ({float(per_usd):g} instead of {old:.4f} at first), and prices in HKD are "
             f"{scale:.4g} times what they were (pass_through {float(pass_through):g}); prices in USD, "
             "dividends and interest rates are as they were.",

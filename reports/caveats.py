@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from entrepot.engine.result import Ledger
 from entrepot.reports.findings import Findings
 from entrepot.reports.metrics import ruin_note
 
@@ -25,7 +26,9 @@ def caveats_of(found: Findings, given: Sequence[str] = ()) -> list[str]:
     out = list(given)
     ruin = ruin_note(found.ledger)
     if ruin:
-        out.insert(0, f"{ruin[0].upper()}{ruin[1:]}: no lender would have let the run go on from there.")
+        out.insert(
+            0, f"{ruin[0].upper()}{ruin[1:]}: the run ended there, and what it owed then stands as a debt."
+        )
     said = " ".join(given)
     if found.simulated:
         out.append(
@@ -55,6 +58,8 @@ def caveats_of(found: Findings, given: Sequence[str] = ()) -> list[str]:
             "Legs are marked at their own venue's close, hours apart. That adds noise to daily returns, "
             "which the monthly and the lag-adjusted Sharpe ratio mostly leave out."
         )
+    if estimates := estimates_note(found.ledger):
+        out.append(estimates)
     missing = int((found.ledger.gaps > 0).sum())
     if missing:
         out.append(
@@ -62,6 +67,22 @@ def caveats_of(found: Findings, given: Sequence[str] = ()) -> list[str]:
             "session; a position is marked at its last price meanwhile."
         )
     return out
+
+
+def estimates_note(ledger: Ledger) -> str:
+    """Say what was traded and marked at prices that nobody printed; nothing where there are none."""
+    market = ledger.market
+    held = ledger.positions.to_numpy() != 0
+    columns = [market.column(str(symbol)) for symbol in ledger.positions.columns]
+    steps = (held & market.estimated[:, columns]).sum(axis=0)
+    if not steps.any():
+        return ""
+    names = [str(s) for s, n in zip(ledger.positions.columns, steps, strict=True) if n]
+    fills = int(ledger.fills["estimated"].sum())
+    return (
+        f"{fills} fills, and the marks of {int(steps.sum())} closes at which {', '.join(names)} were held, "
+        "are at estimates: parity with Hong Kong in place of prices that are missing."
+    )
 
 
 def episodes(on: NDArray[np.bool_], session_count: NDArray[np.float64]) -> tuple[int, int]:

@@ -116,8 +116,7 @@ def _own_close_profit(market: Market, plan: _Pairs) -> pd.DataFrame:
         for symbol in pair:
             line = market.instruments.loc[symbol]
             own = (grid["phase"] == "close").to_numpy() & (market.venue_of_step == line["venue"])
-            usd = market.price[symbol].to_numpy() * market.fx[line["currency"]].to_numpy()
-            usd = np.where(market.estimated[:, market.column(symbol)], np.nan, usd)
+            usd = market.printed[:, market.column(symbol)] * market.fx[line["currency"]].to_numpy()
             series = pd.Series(usd[own], index=pd.DatetimeIndex(grid["session"][own]))
             for split in records(market.splits[market.splits["symbol"] == symbol]):
                 series[series.index >= pd.Timestamp(split.ex_date)] *= float(split.factor)

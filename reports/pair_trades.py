@@ -116,7 +116,7 @@ def trade_rows(book: PairBook) -> Iterator[dict[str, object]]:
     for i, trade in enumerate(trades):
         following = trades[i + 1] if i + 1 < len(trades) else None
         amount = booked(book, trade, following, first=i == 0)
-        cost = {source: -amount[j] for j, source in enumerate(SOURCES) if source in COSTS}
+        cost = {source: 0.0 - amount[j] for j, source in enumerate(SOURCES) if source in COSTS}
         gross = sum(amount[j] for j, source in enumerate(SOURCES) if source in NOT_COSTS)
         paid = sum(cost.values())
         until = trade.exit if trade.exit >= 0 else book.last

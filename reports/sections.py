@@ -235,6 +235,7 @@ def events(found: Findings) -> Section:
 # What None means where it is not "the default".
 NOT_GIVEN = {
     "availability": "always",
+    "fees": "none in place of the schedule's",
     "margin": "none asked for",
     "max_fill_shares": "no cap",
     "stress_states": "those the regime path calls stressed",
@@ -253,12 +254,12 @@ def costs(found: Findings, sensitivity: pd.DataFrame | None) -> Section:
     paid.loc["total"] = paid.sum(min_count=1)
     tables = [frame_table(paid, "Costs by kind", f"{found.currency}, positive where paid.", foot=1)]
     if sensitivity is not None:
-        cases = frame_table(sensitivity, "The result under other costs", corner="figure")
+        cases = frame_table(sensitivity, "Under other terms of borrow, and with other exits", corner="figure")
         tables.append(transposed(cases) if len(sensitivity) <= 3 else cases)
     model = getattr(ledger, "cost_model", None)
     if is_dataclass(model):
         given = {item.name: assumed(getattr(model, item.name)) for item in fields(model)}
-        given |= {name: words for name, words in NOT_GIVEN.items() if getattr(model, name, 0) is None}
+        given |= {name: words for name, words in NOT_GIVEN.items() if not getattr(model, name, True)}
         tables.append(series_table(pd.Series(given, dtype=object), "Costs assumed", folded=True))
     return Section("costs", "Costs", tuple(tables))
 
@@ -270,9 +271,11 @@ def assumed(value: object) -> str:
     if isinstance(value, pd.DataFrame | pd.Series):
         return f"a table of {len(value)} rows, given"
     if is_dataclass(value):
-        return ", ".join(f"{item.name} {assumed(getattr(value, item.name))}" for item in fields(value))
+        own = [item for item in fields(value) if getattr(value, item.name) != item.default]
+        return ", ".join(f"{item.name} {assumed(getattr(value, item.name))}" for item in own)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {assumed(item)}" for key, item in value.items()) or "none"
+        named = {" ".join(key) if isinstance(key, tuple) else key: item for key, item in value.items()}
+        return "; ".join(f"{key}: {assumed(item)}" for key, item in named.items()) or "none"
     if isinstance(value, frozenset | set | tuple):
         return ", ".join(str(item) for item in sorted(value)) or "none"
     return f"{value:,g}" if isinstance(value, float) else str(value)
@@ -292,7 +295,8 @@ def pairs(found: Findings) -> Section:
     risk_note = (
         f"{found.currency}, positive where waiting cost. From a lead's fill until its shares are hedged, "
         "against a hedge at once at the last price known of the other line. That price was hours old: part "
-        "of the move had happened before the lead, and nobody could have hedged at it."
+        "of the move had happened before the lead, and nobody could have hedged at it. What one order lost "
+        "or won is the night's news; only a mean that stays away from zero is a cost."
     )
     trades = pair_trades(found.ledger).sort_values("net", ascending=False, kind="stable")
     columns = ["entry", "exit", "direction", "exit_by", "sessions", "entry_premium", "exit_premium", "gross"]
@@ -318,6 +322,11 @@ def pairs(found: Findings) -> Section:
     return Section("pairs", "Pair trades and leg risk", tables)
 
 
+MOVED_NOTE = (
+    "Shares that became other shares or cash without a trade; the fee is the depositary's, in dollars."
+)
+
+
 def orders(found: Findings, rows: int) -> Section:
     """Fills, orders that were not filled, and sessions without a price."""
     ledger = found.ledger
@@ -333,7 +342,9 @@ def orders(found: Findings, rows: int) -> Section:
         "fees",
     ]
     columns += ["fx", "reason", "pair"]
+    columns += ["estimated"] if ledger.fills.get("estimated", pd.Series(dtype=bool)).any() else []
     shown, note = ends(ledger.fills[columns], rows)
+    moved = ledger.conversions.drop(columns=["step", "pair"]).set_index("time")
     dropped, dropped_note = ends(ledger.dropped, rows)
     reasons = ledger.dropped["reason"].value_counts().rename_axis("reason").rename("orders")
     gaps = ledger.gaps[ledger.gaps > 0].sort_values(ascending=False)
@@ -341,8 +352,9 @@ def orders(found: Findings, rows: int) -> Section:
     fill_note = f"{note} Prices and fees in local currency."
     tables = (
         frame_table(shown.set_index("time"), "Fills", fill_note, folded=True),
-        frame_table(reasons.to_frame(), "Orders dropped, by reason"),
-        frame_table(dropped.reset_index(drop=True), "Orders dropped", dropped_note, folded=True),
+        frame_table(moved, "Conversions", MOVED_NOTE, folded=True),
+        frame_table(reasons.to_frame(), "Orders dropped or cut, by reason"),
+        frame_table(dropped.reset_index(drop=True), "Orders dropped or cut", dropped_note, folded=True),
         frame_table(gaps.to_frame("sessions"), "Gaps", gap_note, corner="symbol", folded=True),
     )
     return Section("orders", "Orders and data", tables)

@@ -242,7 +242,7 @@ class LongHKShortADR(Parametrised):
         level = np.where(relief >= escalation, 0.0, quarters / QUARTERS)
         quoted = np.ones((len(steps), len(pairs)), dtype=bool)
         for legs in (pairs["hk"], pairs.index):
-            quoted &= latest(market.prices[:, columns_of(market, legs)], steps)[1] <= STALE_SESSIONS
+            quoted &= latest(market.printed[:, columns_of(market, legs)], steps)[1] <= STALE_SESSIONS
         shortable = market.instruments["shortable"][pairs.index].to_numpy(bool)
         notes: tuple[str, ...] = ()
         if not level.any():

@@ -145,7 +145,10 @@ class Parametrised:
 
 def checked_exits(exits: NDArray[np.int8], shape: tuple[int, ...]) -> NDArray[np.int8]:
     """Return exits as small integers, zeros where none are given; refuse another shape and unknown exits."""
-    given = np.asarray(exits)
+    try:
+        given = np.asarray(exits)
+    except ValueError:
+        given = np.array(0)
     if given.size == 0:
         return np.zeros(shape, dtype=np.int8)
     if given.shape != shape:

@@ -410,13 +410,13 @@ class Clock:
         self.splits: dict[int, list[tuple[str, Decimal]]] = defaultdict(list)
         for row in self.market.splits.itertuples():
             step = self.effective_step(str(row.symbol), row.ex_date)
-            if step is not None:
+            if step is not None and not self.has_left(str(row.symbol), row.ex_date):
                 self.splits[step].append((str(row.symbol), decimal(row.factor)))
         self.dividends: dict[int, list[tuple[str, Decimal, int | None]]] = defaultdict(list)
         for row in self.market.dividends.itertuples():
             symbol = str(row.symbol)
             step = self.effective_step(symbol, row.ex_date)
-            if step is None or self.single[symbol].total_return:
+            if step is None or self.single[symbol].total_return or self.has_left(symbol, row.ex_date):
                 continue
             pays = step if pd.isna(row.pay_date) else self.effective_step(symbol, row.pay_date)
             # a pay date before the ex-date, or on it, is paid at the ex-date
@@ -428,7 +428,18 @@ class Clock:
             step = self.departure_step(str(row.symbol), pd.Timestamp(row.last_session))
             ratio = decimal(row.ordinary_per_ads) if finite(row.ordinary_per_ads) else None
             if step < self.T:
+                # the ratio counts Hong Kong shares of the last session: those split since are more
+                for split in self.market.splits.itertuples():
+                    after = pd.Timestamp(split.ex_date) > pd.Timestamp(row.last_session)
+                    effective = self.effective_step(str(split.symbol), split.ex_date)
+                    if str(split.symbol) == str(row.into) and after and effective is not None and ratio:
+                        ratio *= decimal(split.factor) if effective <= step else ONE
                 self.departures[step].append((str(row.symbol), str(row.into), ratio))
+
+    def has_left(self, symbol: str, date: Any) -> bool:
+        """Whether a line has left the market before a date."""
+        rows = self.market.delistings[self.market.delistings["symbol"] == symbol]
+        return any(pd.Timestamp(date) > pd.Timestamp(x) for x in rows["last_session"])
 
     def departure_step(self, symbol: str, last_session: pd.Timestamp) -> int:
         """The step after the line's last session.
@@ -694,9 +705,6 @@ class Clock:
         for line in self.lines:
             if line.symbol == symbol:
                 line.q *= factor
-                # CHOICE: a split dated after a parked line has left still makes new shares of it, each worth
-                # what the delisting says; its mark moves there at the mark of this step
-                line.parity_mark /= factor
                 if line.order is not None:
                     line.order.goal *= factor
             if line.parity is not None and line.parity.symbol == symbol:
@@ -709,6 +717,17 @@ class Clock:
 
     def pay_dividend(self, t: int, symbol: str, amount: Decimal, pays: int | None) -> None:
         for line in self.lines:
+            if line.parity is not None and line.parity.symbol == symbol and line.q != 0:
+                # kept at parity, it falls with the Hong Kong line and earns or owes what that pays
+                heir = line.parity
+                net = max(amount * (1 - heir.withholding), ZERO)
+                money = line.q * line.parity_ratio * (net if line.q > 0 else amount)
+                self.book(t, "dividend", line.symbol, money * self.fx[t][heir.currency])
+                if pays == t:
+                    self.cash[heir.currency] += money
+                else:
+                    self.receivable[heir.currency] += money
+                    self.receivable_due.append((pays, heir.currency, money))
             if line.symbol != symbol or line.q == 0:
                 continue
             per_share = amount
@@ -778,6 +797,8 @@ class Clock:
         self.converted(t, line, heir.symbol, shares, fee, "delisted")
         heir.q += shares
         if not line.pair and heir.q < -SLACK and not heir.shortable:
+            if heir.order is not None and not heir.order.forced:
+                self.drop(t, heir.symbol, heir.order.decided, "forced")
             heir.order = Order(ZERO, t, None, forced=True)  # nobody lends that line: bought in
         line.q = ZERO
         self.cash[line.currency] -= fee
@@ -1019,13 +1040,22 @@ class Clock:
         if not nothing(quantity):
             self.trade(t, line, quantity, "forced" if order.forced else "target", order.decided)
 
-    def capped(self, t: int, line: Line, quantity: Decimal, unit: Decimal) -> tuple[Decimal, bool]:
-        """What may be traded at once, in whole units, and whether that is less than was wanted."""
-        given = self.costs.max_fill_shares
+    def cap_of(self, t: int, line: Line) -> Decimal | None:
+        """The most shares of a line that are filled in one step; None: any number."""
         if self.dated_caps is not None:
-            cap = number(self.dated_caps[line.symbol][t]) if line.symbol in self.dated_caps else None
-        else:
-            cap = named_rate(given, line.symbol)
+            return number(self.dated_caps[line.symbol][t]) if line.symbol in self.dated_caps else None
+        return named_rate(self.costs.max_fill_shares, line.symbol)
+
+    def capped(
+        self, t: int, line: Line, quantity: Decimal, unit: Decimal, most: Decimal | None = None
+    ) -> tuple[Decimal, bool]:
+        """What may be traded at once, in whole units, and whether that is less than was wanted.
+
+        A leg that leads is bound by ``most`` as well: what the other leg can cover in one step.
+        """
+        cap = self.cap_of(t, line)
+        if most is not None:
+            cap = most if cap is None else min(cap, most)
         # CHOICE: what is above the cap by no more than rounding leaves is not capped
         if cap is None or abs(quantity) <= cap + SLACK:
             return quantity, False
@@ -1073,7 +1103,9 @@ class Clock:
                 if order.goal != 0:
                     quantity = whole_units(quantity, unit)
                 wanted = quantity
-                quantity, partial = self.capped(t, leg, quantity, unit)
+                most = self.cap_of(t, pair.adr)
+                most = None if order.forced or most is None else most * ratio
+                quantity, partial = self.capped(t, leg, quantity, leg.lot if order.forced else unit, most)
                 hk_after = leg.q + quantity
                 adr_after = -hk_after / ratio
             else:
@@ -1081,7 +1113,10 @@ class Clock:
                 if order.goal != 0:
                     quantity = whole_units(quantity * ratio, unit) / ratio
                 wanted = quantity
-                quantity, partial = self.capped(t, leg, quantity, unit / ratio)
+                most = self.cap_of(t, pair.hk)
+                most = None if order.forced or most is None else most / ratio
+                whole = leg.lot if order.forced else unit / ratio
+                quantity, partial = self.capped(t, leg, quantity, whole, most)
                 adr_after = leg.q + quantity
                 hk_after = -adr_after * ratio
             if nothing(wanted):
@@ -1305,7 +1340,9 @@ class Clock:
     def refuse_what_has_stopped(self, t: int) -> None:
         for symbol, printed in self.stops[t]:
             for line in self.lines:
-                if line.symbol == symbol and not line.gone and not nothing(line.q):
+                heir = line.parity is not None and line.parity.symbol == symbol
+                own = line.symbol == symbol and not line.gone
+                if (own or heir) and not nothing(line.q):
                     raise DataError(
                         f"{symbol} printed last on {printed.date()} and {line.q} of it are still held after "
                         f"{STOPPED_SESSIONS} sessions: give its delisting or its halt, or close it before"

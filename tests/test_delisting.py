@@ -396,7 +396,7 @@ def test_the_loader_refuses_a_line_that_stops_without_having_left() -> None:
 @pytest.mark.parametrize("weight", [0.5, -0.5])
 def test_a_run_that_holds_a_line_past_its_prices_is_refused(weight: float) -> None:
     market = Market.from_prices(stopping())
-    with pytest.raises(DataError, match=r"GONE has no price after 2024-03-11") as refused:
+    with pytest.raises(DataError, match=r"GONE is held but has no price after 2024-03-11") as refused:
         run(market, plan(market, {(0, "GONE"): weight}), Costs.none())
     assert "\n" not in str(refused.value)
     # Who got out before, and who never had any, runs on; so does one who looks only five sessions further.
@@ -406,7 +406,7 @@ def test_a_run_that_holds_a_line_past_its_prices_is_refused(weight: float) -> No
     ledger = run(short, plan(short, {(0, "GONE"): weight}), Costs.none())
     assert ledger.positions["GONE"].iloc[-1] != 0
     longer = market.between("2024-03-01", "2024-03-19")
-    with pytest.raises(DataError, match="GONE has no price after 2024-03-11"):
+    with pytest.raises(DataError, match="GONE is held but has no price after 2024-03-11"):
         run(longer, plan(longer, {(0, "GONE"): weight}), Costs.none())
 
 
@@ -491,7 +491,7 @@ def test_real_lines_as_given_are_said_to_stop_and_may_not_be_held(as_given: Mark
         for longs, shorts in POLICIES:
             costs = Costs.none().with_(delisting=longs, delisted_shorts=shorts)
             with pytest.raises(
-                DataError, match=rf"{adr} has no price after 2020-12-11.*{REAL[adr]}"
+                DataError, match=rf"{adr} is held but has no price after 2020-12-11.*{REAL[adr]}"
             ) as refused:
                 run(as_given, hold(as_given, adr, how), costs)
             assert "\n" not in str(refused.value)

@@ -64,7 +64,7 @@ def run_until_a_gap(
     try:
         return backtest(market, plan, path=path, fill=world.fill, **options)
     except DataError as error:
-        symbol = str(error).split(" has no price after ")[0]
+        symbol = str(error).split(" is held but has no price after ")[0]
         if not world.market.price[symbol].iloc[len(market) :].notna().any():
             raise
         return None

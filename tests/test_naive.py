@@ -620,16 +620,29 @@ def test_a_capped_pair_is_hedged_before_it_leads_again() -> None:
     market = pair_market([20.0] * 5)
     costs = Costs(**FREE | {"max_fill_shares": {"1.HK": 12_050, "A": 2_000}})
     run = backtest(market, want(market, None, PAIR, {1: 0.1}), costs, capital=1_000_000)
-    # 20,000 shares wanted, 12,050 allowed: 12,000, whole units of 100. The hedge of 3000 ADSs takes two
-    # sessions of 2000 and 1000; then the other 8000 lead, and 2000 ADSs follow
+    # 20,000 shares wanted, 12,050 allowed, and no more than 2000 ADSs, 8000 shares, that can follow in a step
     assert one_line_of(run, "fills") == [
-        (2, "1.HK", 12_000, "lead"),
+        (2, "1.HK", 8_000, "lead"),
         (3, "A", -2_000, "hedge"),
-        (5, "A", -1_000, "hedge"),
-        (6, "1.HK", 8_000, "lead"),
-        (7, "A", -2_000, "hedge"),
+        (4, "1.HK", 8_000, "lead"),
+        (5, "A", -2_000, "hedge"),
+        (6, "1.HK", 4_000, "lead"),
+        (7, "A", -1_000, "hedge"),
     ]
     assert run.dropped == []
+
+
+def test_a_hedge_goes_on_where_its_cap_has_fallen() -> None:
+    market = pair_market([20.0] * 5)
+    caps = by_date(**{"1.HK": {0: 20_000, 2: 12_050}})
+    costs = Costs(**FREE | {"max_fill_shares": caps})
+    run = backtest(market, want(market, None, PAIR, {2: 0.1}), costs, capital=1_000_000)
+    # New York leads on day 1, when Hong Kong could still fill 20,000; from day 2 it fills 12,000, whole lots
+    assert one_line_of(run, "fills") == [
+        (3, "A", -5_000, "lead"),
+        (4, "1.HK", 12_000, "hedge"),
+        (6, "1.HK", 8_000, "hedge"),
+    ]
 
 
 def test_a_target_takes_the_place_of_what_a_cap_has_left() -> None:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 import entrepot as ep
 from entrepot.job import REPORT, TEAR_SHEET, TIMING_TITLE, Outcome, run_main_job
+from entrepot.reports.caveats import estimates_note
 from entrepot.reports.style import source_name
 
 STAGES = 8
@@ -101,6 +102,9 @@ def _show(outcome: Outcome) -> None:
     print(TIMING_TITLE)
     print(outcome.timing.to_string(float_format="{:,.2f}".format, na_rep="n/a"))
     print()
+    if note := estimates_note(result):
+        print(note)
+        print()
     _show_notes("market", result.market.notes)
     _show_notes("plan", result.plan_notes)
     print(f"report      {outcome.report}")

@@ -140,6 +140,26 @@ class Result(Ledger):
         }
 
 
+def _check_states(costs: Costs, path: RegimePath | None) -> None:
+    """Refuse costs that depend on a regime state which the run cannot be in."""
+    for name in ("stress_states", "no_borrow_states", "recall_states", "borrow_rate_pa"):
+        states = getattr(costs, name)
+        if isinstance(states, pd.DataFrame):
+            states = () if isinstance(states.index, pd.DatetimeIndex) else states.columns
+        elif name == "borrow_rate_pa":
+            continue
+        wanted = [] if states is None else sorted(int(state) for state in states)
+        if wanted and path is None:
+            raise ParameterError(
+                f"{name} names the states {wanted} and this run has no regime path: give path=, or give the "
+                "cost by date"
+            )
+        names = getattr(path, "names", None)
+        if wanted and names is not None and wanted[-1] >= len(names):
+            numbered = ", ".join(f"{i} {state}" for i, state in enumerate(names))
+            raise ParameterError(f"{name} names the state {wanted[-1]}: this path has {numbered}")
+
+
 def _frame_of(events: Events | pd.DataFrame) -> pd.DataFrame:
     """Return the frame of a calendar; what is no frame is refused by the reports."""
     return events.frame if isinstance(events, Events) else events
@@ -170,7 +190,8 @@ def backtest(
         path: regime path handed to the plan; a `RegimeSwitch` brings its own. Its states go to the ledger.
         fill: ``"next_step"`` fills at the first tradable step after the decision; ``"same_step"`` at the very
             price the decision was made on, for comparing with engines that do so.
-        check: verify at every step that equity moved by exactly what was booked.
+        check: work every booked amount and every balance out again, at every step, and refuse a ledger that
+            does not add up.
         resume: ``result.state`` of a run over the first steps of this market, to go on from; its capital,
             base currency and, where none are given, costs hold. The result is that of a single run.
 
@@ -179,6 +200,9 @@ def backtest(
     """
     if path is None:
         path = getattr(plan, "path", None)
+    given = resume.costs if costs is None and isinstance(resume, RunState) else costs
+    if isinstance(given, Costs):
+        _check_states(given, path)
     ledger = engine.backtest(
         market,
         plan,

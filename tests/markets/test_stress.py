@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from price_folders import fixings, long, pair
 
+from entrepot.engine import Costs, backtest
 from entrepot.errors import DataError, ParameterError
 from entrepot.markets.load import load_market
 from entrepot.markets.market import Market
@@ -30,14 +31,20 @@ def test_the_first_fixing_on_the_date_is_the_rate_given_and_later_ones_keep_thei
     stressed = peg_stress(market, DATE, 9.0)
     before, after = per_usd(market), per_usd(stressed)
     first = pd.Timestamp("2022-02-16 13:15", tz="UTC")
-    assert after[first] == 9.0
-    np.testing.assert_allclose(after[first:] / before[first:], 9.0 / before[first], rtol=1e-14)
+    # known when Hong Kong next trades, with its own prices
+    opens = pd.Timestamp("2022-02-17 01:30", tz="UTC")
+    assert after.index.difference(before.index).tolist() == [opens]
+    assert after[opens] == pytest.approx(9.0, rel=1e-14)
+    assert after[first] == before[first]
+    later = before.index[before.index > opens]
+    np.testing.assert_allclose(after[later] / before[later], 9.0 / before[first], rtol=1e-14)
     pd.testing.assert_series_equal(after[: first - pd.Timedelta(1)], before[: first - pd.Timedelta(1)])
 
 
 def test_a_date_without_a_fixing_takes_the_next_one(market) -> None:
     after = per_usd(peg_stress(market, "2022-02-19", 9.0))  # a Saturday
-    assert after[after == 9.0].index.tolist() == [pd.Timestamp("2022-02-21 13:15", tz="UTC")]
+    assert after["2022-02-22 01:30+00:00"] == pytest.approx(9.0, rel=1e-14)
+    assert after.drop(pd.Timestamp("2022-02-22 01:30", tz="UTC")).max() < 9.5
 
 
 @pytest.mark.parametrize("pass_through", [0.0, 0.5, 1.0])
@@ -56,21 +63,29 @@ def test_hong_kong_prices_follow_from_the_first_step_after_the_fixing(market, pa
 @pytest.mark.parametrize("align", ["same_date", "next_hk", "hk_open", "us_open"])
 def test_passed_through_in_full_the_premium_is_what_it_was(market, align: str) -> None:
     stressed = peg_stress(market, DATE, 9.0)
-    before, after = (premium(m, "BABA", align).drop(pd.Timestamp(DATE)) for m in (market, stressed))
+    before, after = (premium(m, "BABA", align) for m in (market, stressed))
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-12)
 
 
-def test_in_the_night_between_the_new_rate_meets_the_old_price(market) -> None:
-    stressed = peg_stress(market, DATE, 9.0)
-    day = pd.Timestamp(DATE)
-    old = per_usd(market)["2022-02-16 13:15+00:00"]
-    expected = (1.0 + premium(market, "BABA")[day]) * 9.0 / old - 1.0
-    assert premium(stressed, "BABA")[day] == pytest.approx(expected, rel=1e-12)
+def test_no_position_is_ever_marked_at_an_old_price_and_a_new_rate(market) -> None:
+    """Companies worth the same in USD: a holding is worth the same at every step, the night included."""
+    weights = pd.DataFrame({"9988.HK": [3.0]}, index=[pd.Timestamp("2022-02-10")])
+    plain, stressed = (
+        backtest(m, weights, costs=Costs.none(), capital=1e6)
+        for m in (market, peg_stress(market, DATE, 12.0))
+    )
+    inside = (market.grid["session"] > pd.Timestamp("2022-02-14")).to_numpy()
+    held = plain.positions["9988.HK"].to_numpy() * market.price["9988.HK"].ffill().to_numpy()
+    for ledger, m in ((plain, market), (stressed, peg_stress(market, DATE, 12.0))):
+        value = ledger.positions["9988.HK"] * m.price["9988.HK"].ffill() * m.fx["HKD"]
+        np.testing.assert_allclose(
+            value.to_numpy()[inside], (held * market.fx["HKD"].to_numpy())[inside], rtol=2e-3
+        )
 
 
 def test_not_passed_through_the_adr_trades_at_a_premium(market) -> None:
     stressed = peg_stress(market, DATE, 9.0, pass_through=0.0)
-    later = slice("2022-02-16", None)
+    later = slice("2022-02-17", None)
     old = per_usd(market)["2022-02-16 13:15+00:00"]
     expected = (1.0 + premium(market, "BABA")[later]) * 9.0 / old - 1.0
     np.testing.assert_allclose(premium(stressed, "BABA")[later], expected, rtol=1e-12)
@@ -91,7 +106,7 @@ def test_it_says_what_it_is(market) -> None:
     assert "HKD peg stress" in stressed.label
     assert stressed.label.startswith(market.label)
     assert stressed.notes[:-1] == market.notes
-    for words in ("HKD peg stress", "2022-02-16 13:15 UTC", "9 instead of", "pass_through 0.25"):
+    for words in ("HKD peg stress", "2022-02-17 01:30 UTC", "9 instead of", "pass_through 0.25"):
         assert words in stressed.notes[-1]
     simulated = simulate_market("2020-01-02", "2020-06-30", seed=1)
     assert "simulated" in peg_stress(simulated, "2020-03-02", 7.0).label

@@ -44,6 +44,13 @@ class Market:
     label: str = "simulated market, seed 5"
     notes: tuple[str, ...] = ("BABA: 1,264 closes read", "rates after 2023-07-26 carried forward")
 
+    def column(self, symbol: str) -> int:
+        return list(self.price.columns).index(symbol)
+
+    @property
+    def estimated(self) -> np.ndarray:
+        return np.zeros(self.price.shape, dtype=bool)
+
 
 @dataclass(frozen=True, eq=False)
 class Ledger:
@@ -65,6 +72,11 @@ class Ledger:
     label: str = "simulated market, seed 5"
     cost_model: Costs = NO_COSTS
     plan_notes: tuple[str, ...] = ("3 signals not taken",)
+
+    @property
+    def conversions(self) -> pd.DataFrame:
+        names = ["step", "time", "symbol", "quantity", "into", "into_quantity", "fee", "reason", "pair"]
+        return pd.DataFrame(columns=names)
 
     @property
     def daily(self) -> pd.Series:

@@ -167,16 +167,17 @@ def test_a_lead_at_the_end_is_open() -> None:
 
 
 def test_partial_hedges_wait_by_their_shares() -> None:
-    market = pair_market([40.0] * 5, [20.0, 20.2, 20.4, 20.6, 20.6])
-    result = run(market, {1: 0.1}, max_fill_shares={"A": 3_000})
-    # 20,000 shares led at step 2; 3000 ADSs follow at step 3 at 20.2, the other 2000 a day later at 20.4
+    market = pair_market([40.0, 40.0, 40.4, 40.8, 40.8], [20.0] * 5)
+    caps = pd.DataFrame({"1.HK": [20_000.0, 12_000.0]}, index=pd.to_datetime(["2024-03-04", "2024-03-06"]))
+    result = run(market, {2: 0.1}, max_fill_shares=caps)
+    # 5000 ADSs led at step 3; 12,000 shares follow at step 4 at 40.4, the other 8000 a day later at 40.8
     (order,) = (row for _, row in result.linked_orders.iterrows())
-    assert (order["outcome"], order["hedge_quantity"]) == ("hedged", -5_000)
+    assert (order["outcome"], order["hedge_quantity"]) == ("hedged", 20_000)
     assert order["hours"] == approx(0.6 * 12 + 0.4 * 36)
     assert order["move"] == approx(0.6 * 0.01 + 0.4 * 0.02)
-    assert order["cost"] == approx(-3_000 * 0.2 - 2_000 * 0.4)
-    assert order["hedge_price"] == approx(0.6 * 20.2 + 0.4 * 20.4)
-    assert str(order["hedge_time"]) == "2024-03-06 20:00:00+00:00"
+    assert order["cost"] == approx((12_000 * 0.4 + 8_000 * 0.8) / 8)
+    assert order["hedge_price"] == approx(0.6 * 40.4 + 0.4 * 40.8)
+    assert str(order["hedge_time"]) == "2024-03-07 08:00:00+00:00"
 
 
 def test_partial_leads_are_one_order() -> None:
