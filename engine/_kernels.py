@@ -568,7 +568,7 @@ def mark(tape: Tape, state: State, record: Record, t: int) -> None:
     recording, sources = record.on, record.sources
     lines = quote.shape[2]
     parks = False
-    for k in range(lines):
+    for k in range(0 if tape.simple else lines):
         parks |= marks[GONE, k] == PARKED
     # Parked lines second: they are valued by what their Hong Kong lines are marked at.
     for turn in range(2 if parks else 1):
@@ -1462,6 +1462,9 @@ def run(
     currencies, lanes = state.money.shape[1], state.money.shape[2]
     lines = tape.quote.shape[2]
     margined = tape.margin.shape[0] > 0 and not same_step
+    first_stop = FOREVER
+    for k in range(lines):
+        first_stop = min(first_stop, tape.flags[STOPS, k])
     now = state.now
     for t in range(first, steps):
         daily = tape.clock[DECIDES, t] == 1
@@ -1484,7 +1487,7 @@ def run(
             decide(tape, state, record, t, weights, pair_weights, exits, band, same_step, now)
         fill(tape, state, record, t)
         expire(tape, state, record, t, same_step)
-        fault = stopped(tape, state, t)
+        fault = stopped(tape, state, t) if t >= first_stop else -1
         if fault >= 0:
             return t, fault, STOPPED
         if tape.sweeps and daily:
