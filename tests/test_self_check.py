@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import worlds
-from test_engine import cut
+from test_engine import cut, run as run_checked
 
-from entrepot.engine import Costs, Ledger, _kernels as kernels, backtest
+from entrepot.engine import Costs, Ledger, _kernels as kernels
 from entrepot.engine.check import check_identity
 from entrepot.engine.lines import FEE_KINDS, SOURCES
 from entrepot.engine.tape import build_tape
@@ -67,14 +67,7 @@ def world(seed: int) -> worlds.World:
 
 
 def execute(world: worlds.World, **changes: Any) -> Ledger:
-    options = {
-        "capital": world.capital,
-        "base_currency": world.base_currency,
-        "costs": world.costs,
-        "path": world.path,
-        "fill": world.fill,
-    }
-    return backtest(world.market, world.plan, **(options | changes))
+    return run_checked(world, **({"check": False} | changes))
 
 
 @lru_cache

@@ -13,21 +13,11 @@ import pandas as pd
 import pytest
 
 import entrepot as ep
-from entrepot.markets.fees import fee_schedule, fee_table, settlement_days
+from entrepot.markets.fees import HK_KINDS, US_KINDS, fee_schedule, fee_table, settlement_days
 
 CLOSES = {"XHKG": "08:00", "XNYS": "21:00"}
 CURRENCY = {"XHKG": "HKD", "XNYS": "USD"}
-ITEMS = {
-    "XHKG": {
-        "stamp_duty": "stamp_duty",
-        "sfc_levy": "sfc_transaction_levy",
-        "afrc_levy": "afrc_levy",
-        "trading_fee": "exchange_trading_fee",
-        "settlement_fee": "ccass_settlement_fee",
-        "brokerage": "brokerage",
-    },
-    "XNYS": {"sec_section31": "sec_section31", "finra_taf": "finra_taf", "brokerage": "brokerage"},
-}
+ITEMS = {"XHKG": HK_KINDS, "XNYS": US_KINDS}
 
 
 class Trade(NamedTuple):
