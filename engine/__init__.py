@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from entrepot.engine.backtest import Fill, Plan, backtest, backtest_batch
+from entrepot.engine.backtest import backtest
+from entrepot.engine.batch import Bench, Tallied, backtest_batch
 from entrepot.engine.costs import Costs, Fee, Margin
+from entrepot.engine.plans import Fill, Plan
 from entrepot.engine.result import Ledger
 from entrepot.engine.run_state import RunState
 
 __all__ = [
+    "Bench",
     "Costs",
     "Fee",
     "Fill",
@@ -15,6 +18,7 @@ __all__ = [
     "Margin",
     "Plan",
     "RunState",
+    "Tallied",
     "backtest",
     "backtest_batch",
 ]

@@ -17,6 +17,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from entrepot.decisions import DecisionState
+from entrepot.engine.references import by_reference
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -41,10 +44,13 @@ AVAILABLE, WAIT, NO_NEW, RECALL = range(4)
 LISTED, GONE_LINE, PARKED = range(3)
 # What a lane is told by its margin: nothing, to reduce, or that its equity is gone.
 FREE, CALLED, OVER = range(3)
-# What ends a run: a line that leaves with nothing to convert into, prices that end for good.
-NO_HEIR, STOPPED = range(2)
-# The expiry of an order that must be filled, whenever that is.
+# What ends a run: a line that leaves with nothing to convert into, prices that end for good, a target that
+# may not be, somebody who wants it to end.
+NO_HEIR, STOPPED, OUT_OF_BOUNDS, INTERRUPTED = range(4)
+# The expiry of an order that must be filled, whenever that is; the latest of the others; that of no order.
 FOREVER = np.iinfo(np.int64).max - 1
+LATEST = FOREVER - 1
+NEVER = np.iinfo(np.int64).max
 # Kinds of corporate action, in the order in which they take effect within a step.
 SPLIT, DIVIDEND, PAYMENT, CONVERSION = 0, 1, 2, 3
 # Sources of profit and loss; the fee kinds follow.
@@ -82,6 +88,30 @@ WANTED, KEPT, QUEUED = range(3)
 UNTIL, DECIDED, STAGE, LEADER, HEDGE_UNTIL, QUEUED_UNTIL, QUEUED_DECIDED, FORCE, PARTIAL = range(9)
 CASH, UNSETTLED, RECEIVABLE, SHORTED, ACCRUED = range(5)
 LAST, GONE, PRINTED, HEIR, PER_SHARE = range(5)
+LIVE, PENDING = range(2)
+TRADE, FEES, FLOW, COLLATERAL, UNDONE = range(5)
+# The same rows, where margins are worked out.
+LONG, SHORT, KEEPS, ASKS = range(4)
+# Rows of the record's sums.
+FILLS, TRADED, TRADES, DROPS = range(4)
+(
+    TOTAL,
+    FIRST,
+    BEFORE,
+    MEAN,
+    SQUARES,
+    OVER_MEAN,
+    OVER_SQUARES,
+    FALLS,
+    FALLS_SQUARED,
+    RISES,
+    WORST,
+    PEAK,
+    DEPTH,
+    MONTH_BEFORE,
+    MONTH_MEAN,
+    MONTH_SQUARES,
+) = range(16)
 
 # An order within a billionth of the next whole lot, or a fee within a billionth of a rounding unit, is
 # that lot or unit: binary fractions must not cost a lot or a dollar.
@@ -144,7 +174,7 @@ class Tape(NamedTuple):
     convert: bool  # exchange long-side flows and fees into the base currency at each fill
     sweeps: bool  # exchange free balances once a day
     recalls: bool  # whether any short is ever recalled
-    simple: bool  # no margin, recall or departure: orders are never forced
+    departs: bool  # whether any line ever leaves
 
 
 class State(NamedTuple):
@@ -162,12 +192,40 @@ class State(NamedTuple):
     marks: Floats
     called: Ints  # (L,) FREE, CALLED while a margin call is not met, OVER once equity is gone
     now: Floats  # (L,) equity
-    scratch: Floats  # (2, L)
-    wanted: Floats  # (K, L) scratch
+    before: Floats  # (L,) equity of the step before; kept where sums are
+    memory: Floats  # (M, L) what compiled decisions keep for themselves
+    # What need not be looked at. All may say too much, never too little.
+    agenda: Ints  # (2, K): LIVE (whether any lane holds the line), PENDING (first expiry of its orders)
+    busy: Ints  # (P,) whether a pair is under way in any lane
+    alarm: Ints  # (1,) whether any order is forced, or any lane called
+    falls_due: Ints  # (R,) whether anything settles
+    fresh: Ints  # (L,) whether anything was decided at this step
+    # Scratch.
+    scratch: Floats  # (5, L)
+    tile: Floats  # (steps, S + 2P, L) the next few steps of a plan
+    wanted: Floats  # (S + 2P, L) targets of S single lines and P pairs, and how each pair is closed
+    worth: Floats  # (K,) of one share in base currency
+    fault: Floats  # (2,) lane and target that may not be
+
+
+class Orders(NamedTuple):
+    """What is wanted: a plan that is read, or what a compiled decision is given."""
+
+    compiled: bool
+    plan: Floats  # (L, T, S + 2P) targets, NaN = leave alone, then how each pair is closed; empty if compiled
+    asked: NDArray[np.int8]  # (T,) steps at which the decision is called; empty if not compiled
+    params: Floats  # (L, Q)
+    features: Floats  # (G, F, T, N)
+    group: Ints  # (L,) which of the features are a lane's
+    limits: Floats  # (2, S + P) least and largest target
+    band: Floats  # (L,) relative drift beyond which a standing target is decided again at a decision step
+    drifts: bool  # whether any of them is finite
+    same_step: bool  # decide on the mark of a step and fill at it, instead of filling at the next step
+    stop: NDArray[np.int8]  # (1,) not 0: end the run
 
 
 class Record(NamedTuple):
-    """What a recorded run leaves behind: lane 0 only, and only where it is on."""
+    """What a run leaves behind: everything of lane 0, or sums of every lane, or nothing."""
 
     on: bool
     positions: Floats  # (T, K)
@@ -178,6 +236,16 @@ class Record(NamedTuple):
     dropped: Ints  # (max, 4)
     moved: Floats  # (max, 7) shares changed into others or into cash
     counts: Ints  # (3,) fills, dropped orders, moves
+    tallies: bool
+    regime: Ints  # (T,) the regime that (t-1, t] belongs to
+    sample: Ints  # (T,) number of the session that ends at t
+    free: Floats  # (T,) return of cash over that session
+    month: Ints  # (T,) number of the month whose last session ends at t, from 1; 0 where none does
+    month_free: Floats  # (T,) growth of cash over that month
+    paid: Floats  # (S, R, L) contributions by source and regime; not price, FX and conversion
+    profit: Floats  # (R, L) change of equity by regime
+    tally: Floats  # (4, L): FILLS, TRADED, TRADES, DROPS
+    moments: Floats  # (16, L): TOTAL, ... of session equity and returns
 
 
 @jit
@@ -207,98 +275,197 @@ def order_fees(tape: Tape, k: int, t: int, side: int, notional: float, shares: f
 
 
 @jit
-def drop(record: Record, t: int, line: int, decided: int, reason: int) -> None:
+def post(record: Record, source: int, t: int, line: int, lane: int, amount: float) -> None:
+    """Book what one lane earned or paid, in base currency, under its source."""
+    if record.on:
+        record.sources[source, t, line] += amount
+    if record.tallies:
+        record.paid[source, record.regime[t], lane] += amount
+
+
+@jit
+def drop(record: Record, lane: int, t: int, line: int, decided: int, reason: int) -> None:
     """Note an order that will not be filled."""
-    recording, counts, dropped = record.on, record.counts, record.dropped
-    if recording:
-        n = counts[1]
+    if record.tallies:
+        record.tally[DROPS, lane] += 1.0
+    if record.on:
+        dropped, n = record.dropped, record.counts[1]
         dropped[n, 0] = t
         dropped[n, 1] = line
         dropped[n, 2] = decided
         dropped[n, 3] = reason
-        counts[1] = n + 1
+        record.counts[1] = n + 1
+
+
+@jit
+def close_trip(tape: Tape, state: State, record: Record, k: int, lane: int, before: float) -> None:
+    """Count a round trip that a change of line k's position has ended: of a single line, or of a pair."""
+    if not record.tallies:
+        return
+    book, p = state.book, tape.flags[PAIR, k]
+    after = book[HELD, k, lane]
+    turned = before * after < 0.0
+    gone = before != 0.0 and after == 0.0
+    if p >= 0:
+        # A pair is one trade: it ends when both legs are flat, and turns where its Hong Kong leg does.
+        other = book[HELD, tape.legs[p, 0] + tape.legs[p, 1] - k, lane]
+        gone = gone and other == 0.0
+        turned = turned and k == tape.legs[p, 0]
+    if gone or turned:
+        record.tally[TRADES, lane] += 1.0
 
 
 @jit
 def execute(
-    tape: Tape, state: State, record: Record, t: int, k: int, lane: int, trade: float, why: int, decided: int
+    tape: Tape,
+    state: State,
+    record: Record,
+    t: int,
+    k: int,
+    first: int,
+    last: int,
+    why: int,
+    decided: int,
 ) -> None:
-    """Fill a trade of one line at the price of step t, worsened by the half-spread, and pay its fees."""
-    quote, flags, schedule, fee_row = tape.quote, tape.flags, tape.schedule, tape.fee_row
-    rates, convert, fx_spread, accrues = tape.rates, tape.convert, tape.fx_spread, tape.accrues
-    clock = tape.clock
-    book, money, due = state.book, state.money, state.due
-    recording, counts, fills, sources = record.on, record.counts, record.fills, record.sources
-    price = quote[PRICE_AT, t, k]
-    half = quote[HALF_SPREAD, t, k]
+    """Fill the trades of one line in lanes [first, last) at the price of step t, worsened, and pay the fees.
+
+    The trades stand in the state's scratch; a lane whose trade is 0 is left as it is.
+    """
+    quote, rates, book, money = tape.quote, tape.rates, state.book, state.money
+    price, half = quote[PRICE_AT, t, k], quote[HALF_SPREAD, t, k]
+    ask, bid = price * (1.0 + half), price * (1.0 - half)
+    buy_fees, sell_fees = quote[BUY_FEES, t, k], quote[SELL_FEES, t, k]
+    trade, fees = state.scratch[TRADE], state.scratch[FEES]
+    flow, collateral = state.scratch[FLOW], state.scratch[COLLATERAL]
+    state.agenda[LIVE, k] = 1
+    if tape.flags[EXACT, k] == 1:
+        for lane in range(first, last):
+            side = 0 if trade[lane] > 0.0 else 1
+            notional = abs(trade[lane]) * (ask if side == 0 else bid)
+            traded = trade[lane] != 0.0
+            fees[lane] = order_fees(tape, k, t, side, notional, abs(trade[lane])) if traded else 0.0
+    else:
+        for lane in range(first, last):
+            bought, sold = max(trade[lane], 0.0), max(-trade[lane], 0.0)
+            fees[lane] = bought * ask * buy_fees + sold * bid * sell_fees
+    held = book[HELD, k]
+    for lane in range(first, last):
+        change, before = trade[lane], held[lane]
+        after = before + change
+        bought_long = max(after, 0.0) - max(before, 0.0)
+        fill_price = ask if change > 0.0 else bid
+        # The long side and the fees settle later; what a short sale brings in is collateral from the start.
+        flow[lane] = -bought_long * fill_price - fees[lane]
+        collateral[lane] = (bought_long - change) * fill_price
+        # What rounding leaves of a position is none: it would pay borrow and never be got rid of.
+        held[lane] = 0.0 if nothing(after, before) else after
+    c = tape.flags[CURRENCY, k]
+    rate = rates[FX_RATE, t, c]
+    if record.on or record.tallies:
+        for lane in range(first, last):
+            if trade[lane] != 0.0:
+                write_fill(tape, state, record, t, k, lane, why, decided)
+    cash = money[CASH, c]
+    if tape.convert and c > 0:
+        c = 0
+        for lane in range(first, last):
+            cash[lane] += collateral[lane]
+            collateral[lane] = 0.0
+            flow[lane] = flow[lane] * rate - tape.fx_spread * abs(flow[lane]) * rate
+        cash = money[CASH, c]
+    for lane in range(first, last):
+        cash[lane] = cash[lane] + collateral[lane] + flow[lane]
+    settles = tape.clock[SETTLES, t]
+    if tape.accrues and settles > t:
+        unsettled, owed = money[UNSETTLED, c], state.due[settles % state.due.shape[0], c]
+        state.falls_due[settles % state.due.shape[0]] = 1
+        for lane in range(first, last):
+            unsettled[lane] += flow[lane]
+            owed[lane] += flow[lane]
+
+
+@jit
+def write_fill(
+    tape: Tape, state: State, record: Record, t: int, k: int, lane: int, why: int, decided: int
+) -> None:
+    """Book the costs of one trade that has just been filled, by kind, and note the fill."""
+    quote, schedule, row = tape.quote, tape.schedule, tape.fee_row[t, k]
+    c = tape.flags[CURRENCY, k]
+    rate = tape.rates[FX_RATE, t, c]
+    price, half = quote[PRICE_AT, t, k], quote[HALF_SPREAD, t, k]
+    trade = state.scratch[TRADE, lane]
     side = 0 if trade > 0.0 else 1
     fill_price = price * (1.0 + half) if side == 0 else price * (1.0 - half)
     shares = abs(trade)
     notional = shares * fill_price
-    fees = order_fees(tape, k, t, side, notional, shares)
-
-    before = book[HELD, k, lane]
-    after = before + trade
-    book[HELD, k, lane] = after
-    bought_long = max(after, 0.0) - max(before, 0.0)
-    # The long side and the fees settle later; what a short sale brings in is collateral from the start.
-    flow = -bought_long * fill_price - fees
-    collateral = (bought_long - trade) * fill_price
-    c = flags[CURRENCY, k]
-    rate = rates[FX_RATE, t, c]
-    spread = 0.0
-    money[CASH, c, lane] += collateral
-    if convert and c > 0:
-        spread = fx_spread * abs(flow) * rate
-        flow = flow * rate - spread
-        c = 0
-    money[CASH, c, lane] += flow
-    if accrues and clock[SETTLES, t] > t:
-        money[UNSETTLED, c, lane] += flow
-        due[clock[SETTLES, t] % due.shape[0], c, lane] += flow
-
-    if recording:
-        n = counts[0]
+    n = record.counts[0]
+    for kind in range(schedule.shape[1]):
+        amount = fee(schedule, row, kind, side, notional, shares)
+        post(record, FIRST_FEE + kind, t, k, lane, -amount * rate)
+        if record.on:
+            record.fills[n, 9 + kind] = amount
+    post(record, SLIPPAGE, t, k, lane, -shares * price * half * rate)
+    if tape.convert and c > 0:
+        post(record, FX_SPREAD, t, k, lane, -tape.fx_spread * abs(state.scratch[FLOW, lane]) * rate)
+    if record.tallies:
+        record.tally[FILLS, lane] += 1.0
+        record.tally[TRADED, lane] += notional * rate
+        close_trip(tape, state, record, k, lane, state.book[HELD, k, lane] - trade)
+    if record.on:
+        fills = record.fills
         fills[n, 0], fills[n, 1], fills[n, 2], fills[n, 3], fills[n, 4] = t, k, trade, price, fill_price
-        fills[n, 5], fills[n, 6], fills[n, 7], fills[n, 8] = rate, why, decided, fees
-        for kind in range(schedule.shape[1]):
-            amount = fee(schedule, fee_row[t, k], kind, side, notional, shares)
-            fills[n, 9 + kind] = amount
-            sources[FIRST_FEE + kind, t, k] -= amount * rate
-        sources[SLIPPAGE, t, k] -= shares * price * half * rate
-        sources[FX_SPREAD, t, k] -= spread
-        counts[0] = n + 1
+        fills[n, 5], fills[n, 6], fills[n, 7] = rate, why, decided
+        fills[n, 8] = state.scratch[FEES, lane]
+        record.counts[0] = n + 1
+
+
+@jit
+def trade_one(
+    tape: Tape,
+    state: State,
+    record: Record,
+    t: int,
+    k: int,
+    lane: int,
+    trade: float,
+    why: int,
+    decided: int,
+) -> None:
+    """Fill a trade of one line in one lane."""
+    state.scratch[TRADE, lane] = trade
+    execute(tape, state, record, t, k, lane, lane + 1, why, decided)
 
 
 @jit
 def accrue(tape: Tape, state: State, record: Record, t: int) -> None:
     """Stage 1: borrow, rebate, ADS fees and interest over (t-1, t], on the state left by t-1."""
-    elapsed, flags, trait, rates = tape.elapsed, tape.flags, tape.trait, tape.rates
-    quote, carry = tape.quote, tape.carry
-    book, money, marks = state.book, state.money, state.marks
-    recording, sources = record.on, record.sources
+    flags, trait, rates, quote, carry = tape.flags, tape.trait, tape.rates, tape.quote, tape.carry
+    book, money = state.book, state.money
     lines, lanes = book.shape[1], book.shape[2]
-    days = elapsed[t]
+    days = tape.elapsed[t]
     money[SHORTED].fill(0.0)
     money[ACCRUED].fill(0.0)
     for k in range(lines):
+        last = state.marks[LAST, k]
+        if state.agenda[LIVE, k] == 0 or np.isnan(last):
+            continue
         c = flags[CURRENCY, k]
-        last = marks[LAST, k]
         borrow_rate = quote[BORROW_RATE, t - 1, k] * days
         rebate_rate = (rates[INTEREST_RATE, t, c] - carry[REBATE_SPREAD, c]) * days
         custody_fee = trait[CUSTODY, k] * days
-        if np.isnan(last):
-            continue
         held, shorted, accrued = book[HELD, k], money[SHORTED, c], money[ACCRUED, c]
         for lane in range(lanes):
             worth = -min(held[lane], 0.0) * last
             shorted[lane] += worth
             accrued[lane] += worth * rebate_rate - worth * borrow_rate - abs(held[lane]) * custody_fee
-        if recording:
-            worth = -min(held[0], 0.0) * last * rates[FX_RATE, t, c]
-            sources[BORROW, t, k] -= worth * borrow_rate
-            sources[REBATE, t, k] += worth * rebate_rate
-            sources[ADS_FEE, t, k] -= abs(held[0]) * custody_fee * rates[FX_RATE, t, c]
+        if record.on or record.tallies:
+            rate = rates[FX_RATE, t, c]
+            for lane in range(lanes):
+                if held[lane] != 0.0:
+                    worth = -min(held[lane], 0.0) * last * rate
+                    post(record, BORROW, t, k, lane, -worth * borrow_rate)
+                    post(record, REBATE, t, k, lane, worth * rebate_rate)
+                    post(record, ADS_FEE, t, k, lane, -abs(held[lane]) * custody_fee * rate)
     for c in range(rates.shape[2]):
         cash, shorted, accrued, unsettled = (
             money[CASH, c],
@@ -311,8 +478,9 @@ def accrue(tape: Tape, state: State, record: Record, t: int) -> None:
             free = cash[lane] - shorted[lane] - unsettled[lane]
             shorted[lane] = free * (credit if free >= 0.0 else debit) * days
             cash[lane] += accrued[lane] + shorted[lane]
-        if recording:
-            sources[INTEREST, t, lines + c] += shorted[0] * rates[FX_RATE, t, c]
+        if record.on or record.tallies:
+            for lane in range(lanes):
+                post(record, INTEREST, t, lines + c, lane, shorted[lane] * rates[FX_RATE, t, c])
 
 
 @jit
@@ -320,10 +488,14 @@ def settle(state: State, t: int) -> None:
     """Release the flows that settle at step t."""
     due, money = state.due, state.money
     slot = t % due.shape[0]
+    if state.falls_due[slot] == 0:
+        return
+    state.falls_due[slot] = 0
     for c in range(money.shape[1]):
+        unsettled, owed = money[UNSETTLED, c], due[slot, c]
         for lane in range(money.shape[2]):
-            money[UNSETTLED, c, lane] -= due[slot, c, lane]
-            due[slot, c, lane] = 0.0
+            unsettled[lane] -= owed[lane]
+            owed[lane] = 0.0
 
 
 @jit
@@ -350,7 +522,6 @@ def close_in_cash(tape: Tape, state: State, record: Record, t: int, k: int, lane
     """Turn a position into cash at its last price, less a fee, or half a spread where it is bought in."""
     quote, flags, rates = tape.quote, tape.flags, tape.rates
     book, marks, money = state.book, state.marks, state.money
-    recording, sources = record.on, record.sources
     held = book[HELD, k, lane]
     last = marks[LAST, k]
     c = flags[CURRENCY, k]
@@ -361,12 +532,13 @@ def close_in_cash(tape: Tape, state: State, record: Record, t: int, k: int, lane
         paid = depositary_fee(tape, k, held)
     money[CASH, c, lane] += held * last - paid - spread
     book[HELD, k, lane] = 0.0
-    if recording:
+    close_trip(tape, state, record, k, lane, held)
+    post(record, CONVERT_FEE, t, k, lane, -paid * rates[FX_RATE, t, c])
+    post(record, SLIPPAGE, t, k, lane, -spread * rates[FX_RATE, t, c])
+    if record.on:
         # A line that leaves is closed before it would be marked at this step's rate; one closed later, after.
         if why != CLOSED_LATER and t > 0:
-            sources[FX, t, k] += held * last * (rates[FX_RATE, t, c] - rates[FX_RATE, t - 1, c])
-        sources[CONVERT_FEE, t, k] -= paid * rates[FX_RATE, t, c]
-        sources[SLIPPAGE, t, k] -= spread * rates[FX_RATE, t, c]
+            record.sources[FX, t, k] += held * last * (rates[FX_RATE, t, c] - rates[FX_RATE, t - 1, c])
         move(record, t, k, held, -1, 0.0, paid, why)
 
 
@@ -382,7 +554,7 @@ def leave(tape: Tape, state: State, record: Record, t: int, a: int) -> int:
     for lane in range(book.shape[2]):
         if not np.isnan(book[GOAL, k, lane]):
             if p < 0:
-                drop(record, t, k, order[DECIDED, k, lane], DELISTED)
+                drop(record, lane, t, k, order[DECIDED, k, lane], DELISTED)
             book[GOAL, k, lane] = np.nan
         book[STANDING, k, lane] = np.nan
         held = book[HELD, k, lane]
@@ -420,7 +592,6 @@ def convert(
     """Exchange what is held of a line that leaves for shares of its Hong Kong line."""
     flags, rates = tape.flags, tape.rates
     book, marks, money, order = state.book, state.marks, state.money, state.order
-    recording, sources = record.on, record.sources
     before = max(t - 1, 0)
     c = flags[CURRENCY, k]
     held = book[HELD, k, lane]
@@ -431,17 +602,18 @@ def convert(
     if book[HELD, into, lane] < 0.0 and flags[PAIR, into] < 0 and flags[SHORTABLE, into] == 0:
         # A short that lands in a line nobody lends is bought in.
         if not np.isnan(book[GOAL, into, lane]) and order[UNTIL, into, lane] != FOREVER:
-            drop(record, t, into, order[DECIDED, into, lane], DISPLACED)
-        book[GOAL, into, lane] = 0.0
-        order[DECIDED, into, lane] = t
-        order[UNTIL, into, lane] = FOREVER
+            drop(record, lane, t, into, order[DECIDED, into, lane], DISPLACED)
+        force_single(state, t, into, lane, 0.0)
     book[HELD, k, lane] = 0.0
     money[CASH, c, lane] -= paid
-    if recording:
+    state.agenda[LIVE, into] = 1
+    close_trip(tape, state, record, k, lane, held)
+    close_trip(tape, state, record, into, lane, after - shares)
+    post(record, CONVERT_FEE, t, k, lane, -paid * rates[FX_RATE, t, c])
+    if record.on:
         change = shares * marks[LAST, into] * rates[FX_RATE, before, flags[CURRENCY, into]]
         change -= held * marks[LAST, k] * rates[FX_RATE, before, c]
-        sources[CONVERT, t, k] += change
-        sources[CONVERT_FEE, t, k] -= paid * rates[FX_RATE, t, c]
+        record.sources[CONVERT, t, k] += change
         move(record, t, k, held, into, shares, paid, LEFT)
 
 
@@ -450,7 +622,6 @@ def deliver(tape: Tape, state: State, record: Record, t: int, p: int, lane: int)
     """Complete a conversion that was asked for: the long leg becomes the other line and covers the short."""
     legs, parity, flags, rates = tape.legs, tape.parity, tape.flags, tape.rates
     book, marks, money = state.book, state.marks, state.money
-    recording, sources = record.on, record.sources
     hk, adr = legs[p, 0], legs[p, 1]
     ratio = parity[RATIO, t, p]
     if np.isnan(ratio):
@@ -467,13 +638,17 @@ def deliver(tape: Tape, state: State, record: Record, t: int, p: int, lane: int)
     book[HELD, into, lane] = 0.0 if nothing(after, covered) else after
     c = flags[CURRENCY, adr]
     money[CASH, c, lane] -= paid
-    if recording:
+    state.agenda[LIVE, into] = 1
+    close_trip(tape, state, record, source, lane, given)
+    if book[HELD, into, lane] != 0.0:
+        close_trip(tape, state, record, into, lane, covered)
+    post(record, CONVERT_FEE, t, adr, lane, -paid * rates[FX_RATE, t, c])
+    if record.on:
         change = (
             (book[HELD, into, lane] - covered) * marks[LAST, into] * rates[FX_RATE, t, flags[CURRENCY, into]]
         )
         change -= given * marks[LAST, source] * rates[FX_RATE, t, flags[CURRENCY, source]]
-        sources[CONVERT, t, adr] += change
-        sources[CONVERT_FEE, t, adr] -= paid * rates[FX_RATE, t, c]
+        record.sources[CONVERT, t, adr] += change
         move(record, t, source, given, into, made, paid, CHOSEN)
     return True
 
@@ -485,21 +660,19 @@ def dissolve(
     """End a pair one of whose legs has left: drop what it had to do and leave the other, or park both."""
     legs = tape.legs
     book, link, pair, marks = state.book, state.link, state.pair, state.marks
-    order = state.order
     adr = legs[p, 1]
     left = legs[p, 0] + legs[p, 1] - k
     stage = link[STAGE, p, lane]
     if stage in (LEAD, HEDGE):
-        drop(record, t, adr, link[DECIDED, p, lane], DELISTED)
+        drop(record, lane, t, adr, link[DECIDED, p, lane], DELISTED)
     if not np.isnan(pair[QUEUED, p, lane]):
-        drop(record, t, adr, link[QUEUED_DECIDED, p, lane], DELISTED)
+        drop(record, lane, t, adr, link[QUEUED_DECIDED, p, lane], DELISTED)
     link[STAGE, p, lane] = PARKED_PAIR if stays else GONE_PAIR
     link[FORCE, p, lane], link[PARTIAL, p, lane] = UNFORCED, 0
     pair[:, p, lane].fill(np.nan)
+    state.busy[p] = 1
     if not stays and not nothing(book[HELD, left, lane], 0.0) and marks[GONE, left] == LISTED:
-        book[GOAL, left, lane] = 0.0
-        order[DECIDED, left, lane] = t
-        order[UNTIL, left, lane] = FOREVER
+        force_single(state, t, left, lane, 0.0)
 
 
 @jit
@@ -509,7 +682,6 @@ def act(tape: Tape, state: State, record: Record, t: int) -> int:
     rates = tape.rates
     book, marks, pair, slots = state.book, state.marks, state.pair, state.slots
     money = state.money
-    recording, sources = record.on, record.sources
     lanes = book.shape[2]
     for a in range(action_first[t], action_first[t + 1]):
         k = int(actions[a, LINE])
@@ -545,8 +717,7 @@ def act(tape: Tape, state: State, record: Record, t: int) -> int:
                         money[RECEIVABLE, c, lane] += amount
                     else:
                         money[CASH, c, lane] += amount
-                    if recording:
-                        sources[DIVIDENDS, t, owner] += amount * rates[FX_RATE, t, c]
+                    post(record, DIVIDENDS, t, owner, lane, amount * rates[FX_RATE, t, c])
         elif kind == PAYMENT:
             for lane in range(lanes):
                 amount = slots[int(actions[a, INTO]), lane]
@@ -568,7 +739,7 @@ def mark(tape: Tape, state: State, record: Record, t: int) -> None:
     recording, sources = record.on, record.sources
     lines = quote.shape[2]
     parks = False
-    for k in range(0 if tape.simple else lines):
+    for k in range(lines if tape.departs else 0):
         parks |= marks[GONE, k] == PARKED
     # Parked lines second: they are valued by what their Hong Kong lines are marked at.
     for turn in range(2 if parks else 1):
@@ -632,27 +803,67 @@ def in_units(trade: float, unit: float) -> float:
 
 
 @jit
+def trade_to(goal: float, held: float, lot: float) -> float:
+    """The trade of a pending order in whole lots; the last of a position may be an odd lot."""
+    trade = goal - held
+    return trade if goal == 0.0 else in_units(trade, lot)
+
+
+@jit
 def fill_single(tape: Tape, state: State, record: Record, t: int, k: int, lane: int, why: int) -> None:
     """Fill the pending order of one line that trades at step t, as far as it may be."""
-    lot, most = tape.trait[LOT, k], tape.quote[MOST, t, k]
     book, order = state.book, state.order
-    goal = book[GOAL, k, lane]
+    lot, most = tape.trait[LOT, k], tape.quote[MOST, t, k]
     held = book[HELD, k, lane]
-    trade = goal - held
-    if goal != 0.0:
-        trade = in_units(trade, lot)
+    trade = trade_to(book[GOAL, k, lane], held, lot)
     remains = exceeds(trade, most)
     if remains:
         trade = in_units(np.copysign(most, trade), lot)
     if needs_borrow(held, held + trade) and not may_short(tape, k, t):
         remains = must_wait(tape, k, t)
         if not remains:
-            drop(record, t, k, order[DECIDED, k, lane], NO_BORROW)
+            drop(record, lane, t, k, order[DECIDED, k, lane], NO_BORROW)
         trade = -min(max(held, 0.0), abs(trade))
     if not nothing(trade, held):
-        execute(tape, state, record, t, k, lane, trade, why, order[DECIDED, k, lane])
+        trade_one(tape, state, record, t, k, lane, trade, why, order[DECIDED, k, lane])
     if not remains:
         book[GOAL, k, lane] = np.nan
+
+
+@jit
+def fill_row(tape: Tape, state: State, record: Record, t: int, k: int) -> bool:
+    """Fill the pending orders of one line in every lane at once; tell if that could be done.
+
+    What `fill_single` does to one lane, without its exception: where a short cannot be had it does nothing.
+    """
+    lot, most = tape.trait[LOT, k], tape.quote[MOST, t, k]
+    trade, held, goal = state.scratch[TRADE], state.book[HELD, k], state.book[GOAL, k]
+    lanes = held.shape[0]
+    left = 0
+    if most == np.inf and may_short(tape, k, t):
+        # A lane without an order wants NaN, which is no trade.
+        for lane in range(lanes):
+            wanted = trade_to(goal[lane], held[lane], lot)
+            trade[lane] = wanted if abs(wanted) >= SLACK * max(1.0, abs(held[lane])) else 0.0
+            goal[lane] = np.nan
+    else:
+        undone, shorts = state.scratch[UNDONE], 0
+        for lane in range(lanes):
+            wanted = trade_to(goal[lane], held[lane], lot)
+            capped = exceeds(wanted, most)
+            undone[lane] = goal[lane] if capped else np.nan
+            wanted = in_units(np.copysign(most, wanted), lot) if capped else wanted
+            trade[lane] = wanted if abs(wanted) >= SLACK * max(1.0, abs(held[lane])) else 0.0
+            left += capped
+            shorts += needs_borrow(held[lane], held[lane] + wanted)
+        if shorts > 0 and not may_short(tape, k, t):
+            return False
+        for lane in range(lanes):
+            goal[lane] = undone[lane]
+    execute(tape, state, record, t, k, 0, lanes, TARGET, state.order[DECIDED, k, 0])
+    if left == 0:
+        state.agenda[PENDING, k] = NEVER
+    return True
 
 
 @jit
@@ -724,7 +935,7 @@ def lead_pair(tape: Tape, state: State, record: Record, t: int, p: int, lane: in
         if needs_borrow(book[HELD, other, lane], -follows) and not may_short(tape, other, t):
             continue
         why = LEADING if force == UNFORCED else FORCED
-        execute(tape, state, record, t, k, lane, trade, why, link[DECIDED, p, lane])
+        trade_one(tape, state, record, t, k, lane, trade, why, link[DECIDED, p, lane])
         link[STAGE, p, lane] = HEDGE
         link[LEADER, p, lane] = leg
         link[PARTIAL, p, lane] = 1 if partial else 0
@@ -755,74 +966,12 @@ def follow_pair(tape: Tape, state: State, record: Record, t: int, p: int, lane: 
         if why == HEDGING or must_wait(tape, k, t):
             return False
         # An unwind cannot wait for a borrow: it stops at zero.
-        drop(record, t, legs[p, 1], link[DECIDED, p, lane], NO_BORROW)
+        drop(record, lane, t, legs[p, 1], link[DECIDED, p, lane], NO_BORROW)
         trade = -min(max(held, 0.0), abs(trade))
         partial = False
     if not nothing(trade, held):
-        execute(tape, state, record, t, k, lane, trade, why, link[DECIDED, p, lane])
+        trade_one(tape, state, record, t, k, lane, trade, why, link[DECIDED, p, lane])
     return not partial
-
-
-@jit
-def fill_plain(tape: Tape, state: State, t: int) -> None:
-    """Fill the pending single orders of every lane in lines without lots, minimum fees or a short ban.
-
-    What `fill_single` and `execute` do to one lane, on whole rows: no branch, so that it vectorises.
-    """
-    quote, flags, rates, clock = tape.quote, tape.flags, tape.rates, tape.clock
-    convert, fx_spread = tape.convert, tape.fx_spread
-    book, money, due, scratch = state.book, state.money, state.due, state.scratch
-    lines, lanes = book.shape[1], book.shape[2]
-    waits = tape.accrues and clock[SETTLES, t] > t
-    slot = clock[SETTLES, t] % due.shape[0] if waits else 0
-    for k in range(lines):
-        if not plain(tape, state, k, t) or tape.door[t, k] != OPEN:
-            continue
-        price, half = quote[PRICE_AT, t, k], quote[HALF_SPREAD, t, k]
-        ask, bid = price * (1.0 + half), price * (1.0 - half)
-        buy_fees, sell_fees = quote[BUY_FEES, t, k], quote[SELL_FEES, t, k]
-        c = flags[CURRENCY, k]
-        held, goal = book[HELD, k], book[GOAL, k]
-        flow, collateral = scratch[0], scratch[1]
-        for lane in range(lanes):
-            before = held[lane]
-            wanted = goal[lane]
-            trade = wanted - before if wanted == wanted else 0.0
-            trade = 0.0 if abs(trade) < SLACK * max(1.0, abs(before)) else trade
-            fill_price = ask if trade > 0.0 else bid
-            fees = abs(trade) * fill_price * (buy_fees if trade > 0.0 else sell_fees)
-            after = before + trade
-            bought_long = max(after, 0.0) - max(before, 0.0)
-            flow[lane] = -bought_long * fill_price - fees
-            collateral[lane] = (bought_long - trade) * fill_price
-            held[lane] = after
-            goal[lane] = np.nan
-        # One row at a time: two names for one row of cash would keep the loop from vectorising.
-        cash = money[CASH, c]
-        for lane in range(lanes):
-            cash[lane] += collateral[lane]
-        if convert and c > 0:
-            rate = rates[FX_RATE, t, c]
-            c = 0
-            for lane in range(lanes):
-                flow[lane] = flow[lane] * rate - fx_spread * abs(flow[lane]) * rate
-        cash = money[CASH, c]
-        for lane in range(lanes):
-            cash[lane] += flow[lane]
-        if waits:
-            unsettled, owed = money[UNSETTLED, c], due[slot, c]
-            for lane in range(lanes):
-                unsettled[lane] += flow[lane]
-                owed[lane] += flow[lane]
-
-
-@jit
-def plain(tape: Tape, state: State, k: int, t: int) -> bool:
-    """Whether a single line has no lots, fees by order or cap nor, at step t, a ban on shorts."""
-    flags = tape.flags
-    simple = flags[PAIR, k] < 0 and flags[EXACT, k] == 0 and tape.trait[LOT, k] == 0.0
-    uncapped = tape.quote[MOST, t, k] == np.inf
-    return bool(simple and uncapped and may_short(tape, k, t))
 
 
 @jit
@@ -831,14 +980,14 @@ def fill_what_is_forced(tape: Tape, state: State, record: Record, t: int) -> Non
     legs, door = tape.legs, tape.door
     book, link, order, marks = state.book, state.link, state.order, state.marks
     lines, lanes = book.shape[1], book.shape[2]
-    for k in range(lines):
+    for k in range(lines if state.alarm[0] == 1 else 0):
         if marks[GONE, k] == PARKED:
             for lane in range(lanes):
                 if not np.isnan(book[GOAL, k, lane]) and order[DECIDED, k, lane] < t:
                     close_in_cash(tape, state, record, t, k, lane, CLOSED_LATER)
                     book[GOAL, k, lane] = np.nan
     for p in range(legs.shape[0]):
-        for lane in range(lanes):
+        for lane in range(lanes if state.busy[p] == 1 else 0):
             stage = link[STAGE, p, lane]
             if stage == GONE_PAIR:
                 for leg in range(2):
@@ -862,18 +1011,19 @@ def fill(tape: Tape, state: State, record: Record, t: int) -> None:
     legs, door, flags = tape.legs, tape.door, tape.flags
     book, link, order = state.book, state.link, state.order
     lines, lanes = book.shape[1], book.shape[2]
-    if not tape.simple or legs.shape[0] > 0:
+    if state.alarm[0] == 1 or legs.shape[0] > 0:
         fill_what_is_forced(tape, state, record, t)
-    if not record.on:
-        fill_plain(tape, state, t)
     for k in range(lines):
-        if flags[PAIR, k] < 0 and door[t, k] == OPEN and (record.on or not plain(tape, state, k, t)):
-            for lane in range(lanes):
-                forced = order[UNTIL, k, lane] == FOREVER
-                if not np.isnan(book[GOAL, k, lane]) and not (forced and order[DECIDED, k, lane] == t):
-                    fill_single(tape, state, record, t, k, lane, FORCED if forced else TARGET)
-    for p in range(legs.shape[0]):
+        if flags[PAIR, k] >= 0 or door[t, k] != OPEN or state.agenda[PENDING, k] == NEVER:
+            continue
+        if state.alarm[0] == 0 and fill_row(tape, state, record, t, k):
+            continue
         for lane in range(lanes):
+            forced = order[UNTIL, k, lane] == FOREVER
+            if not np.isnan(book[GOAL, k, lane]) and not (forced and order[DECIDED, k, lane] == t):
+                fill_single(tape, state, record, t, k, lane, FORCED if forced else TARGET)
+    for p in range(legs.shape[0]):
+        for lane in range(lanes if state.busy[p] == 1 else 0):
             if link[STAGE, p, lane] == HEDGE:
                 if follow_pair(tape, state, record, t, p, lane, HEDGING):
                     link[STAGE, p, lane] = EVEN
@@ -894,34 +1044,57 @@ def expire(tape: Tape, state: State, record: Record, t: int, same_step: bool) ->
     book, order, link, pair = state.book, state.order, state.link, state.pair
     lines, lanes = book.shape[1], book.shape[2]
     for k in range(lines):
-        if flags[PAIR, k] >= 0:
+        soonest = state.agenda[PENDING, k]
+        if flags[PAIR, k] >= 0 or soonest == NEVER or not (same_step or t >= soonest):
             continue
-        goal = book[GOAL, k]
-        pending = 0
+        soonest = NEVER
         for lane in range(lanes):
-            pending += goal[lane] == goal[lane]
-        if pending == 0:
-            continue
-        for lane in range(lanes):
-            late = (same_step or t >= order[UNTIL, k, lane]) and order[UNTIL, k, lane] != FOREVER
-            if late and not np.isnan(goal[lane]):
-                drop(record, t, k, order[DECIDED, k, lane], EXPIRED)
-                goal[lane] = np.nan
+            if np.isnan(book[GOAL, k, lane]):
+                continue
+            until = order[UNTIL, k, lane]
+            if until != FOREVER and (same_step or t >= until):
+                drop(record, lane, t, k, order[DECIDED, k, lane], EXPIRED)
+                book[GOAL, k, lane] = np.nan
+            else:
+                soonest = min(soonest, until, LATEST)
+        state.agenda[PENDING, k] = soonest
     for p in range(legs.shape[0]):
-        adr = legs[p, 1]
+        if state.busy[p] == 0:
+            continue
+        adr, active = legs[p, 1], 0
         for lane in range(lanes):
             stage = link[STAGE, p, lane]
             if stage == HEDGE and t >= link[HEDGE_UNTIL, p, lane]:
-                drop(record, t, adr, link[DECIDED, p, lane], UNWOUND)
+                drop(record, lane, t, adr, link[DECIDED, p, lane], UNWOUND)
                 link[STAGE, p, lane] = UNWIND
                 link[DECIDED, p, lane] = t
                 link[PARTIAL, p, lane] = 0
             elif stage == LEAD and t >= link[UNTIL, p, lane]:
-                drop(record, t, adr, link[DECIDED, p, lane], EXPIRED)
+                drop(record, lane, t, adr, link[DECIDED, p, lane], EXPIRED)
                 link[STAGE, p, lane] = IDLE
             if not np.isnan(pair[QUEUED, p, lane]) and t >= link[QUEUED_UNTIL, p, lane]:
-                drop(record, t, adr, link[QUEUED_DECIDED, p, lane], EXPIRED)
+                drop(record, lane, t, adr, link[QUEUED_DECIDED, p, lane], EXPIRED)
                 pair[QUEUED, p, lane] = np.nan
+            stage = link[STAGE, p, lane]
+            active += stage not in (IDLE, PARKED_PAIR, GONE_PAIR) or not np.isnan(pair[QUEUED, p, lane])
+            if stage == GONE_PAIR:
+                for leg in range(2):
+                    active += not np.isnan(book[GOAL, legs[p, leg], lane])
+        state.busy[p] = 1 if active > 0 else 0
+
+
+@jit
+def stand_down(tape: Tape, state: State) -> None:
+    """End the alarm once nothing is forced and nobody is called."""
+    book, order, link = state.book, state.order, state.link
+    alarms = 0
+    for lane in range(book.shape[2]):
+        alarms += state.called[lane] == CALLED
+        for k in range(book.shape[1]):
+            alarms += order[UNTIL, k, lane] == FOREVER and not np.isnan(book[GOAL, k, lane])
+        for p in range(link.shape[1]):
+            alarms += link[FORCE, p, lane] != UNFORCED
+    state.alarm[0] = 1 if alarms > 0 else 0
 
 
 @jit
@@ -944,26 +1117,30 @@ def sweep(tape: Tape, state: State, record: Record, t: int) -> None:
     """Exchange what is settled and no collateral of every other currency into the base currency."""
     flags, rates, fx_spread = tape.flags, tape.rates, tape.fx_spread
     book, marks, money = state.book, state.marks, state.money
-    recording, sources = record.on, record.sources
-    lines = book.shape[1]
+    lines, lanes = book.shape[1], book.shape[2]
+    free, base = state.scratch[FLOW], money[CASH, 0]
     for c in range(1, money.shape[1]):
         rate = rates[FX_RATE, t, c]
-        for lane in range(book.shape[2]):
-            free = money[CASH, c, lane] - money[UNSETTLED, c, lane]
-            for k in range(lines):
-                if flags[CURRENCY, k] == c and book[HELD, k, lane] < 0.0:
-                    free += book[HELD, k, lane] * marks[LAST, k]
-            spread = fx_spread * abs(free) * rate
-            money[CASH, c, lane] -= free
-            money[CASH, 0, lane] += free * rate - spread
-            if recording:
-                sources[FX_SPREAD, t, lines + c] -= spread
+        cash, unsettled = money[CASH, c], money[UNSETTLED, c]
+        for lane in range(lanes):
+            free[lane] = cash[lane] - unsettled[lane]
+        for k in range(lines):
+            if flags[CURRENCY, k] == c and state.agenda[LIVE, k] == 1 and not np.isnan(marks[LAST, k]):
+                held, last = book[HELD, k], marks[LAST, k]
+                for lane in range(lanes):
+                    free[lane] += min(held[lane], 0.0) * last
+        for lane in range(lanes):
+            cash[lane] -= free[lane]
+            base[lane] += free[lane] * rate - fx_spread * abs(free[lane]) * rate
+        if record.on or record.tallies:
+            for lane in range(lanes):
+                post(record, FX_SPREAD, t, lines + c, lane, -fx_spread * abs(free[lane]) * rate)
 
 
 @jit
 def value(tape: Tape, state: State, t: int, equity: Floats) -> None:
     """Equity of every lane: cash and receivables of all currencies, then the marked lines in order."""
-    rates, quote, flags = tape.rates, tape.quote, tape.flags
+    rates, flags = tape.rates, tape.flags
     money, marks, book = state.money, state.marks, state.book
     lanes = equity.shape[0]
     equity.fill(0.0)
@@ -972,8 +1149,8 @@ def value(tape: Tape, state: State, t: int, equity: Floats) -> None:
         cash, receivable = money[CASH, c], money[RECEIVABLE, c]
         for lane in range(lanes):
             equity[lane] += rate * (cash[lane] + receivable[lane])
-    for k in range(quote.shape[2]):
-        if np.isnan(marks[LAST, k]):
+    for k in range(book.shape[1]):
+        if state.agenda[LIVE, k] == 0 or np.isnan(marks[LAST, k]):
             continue
         worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
         held = book[HELD, k]
@@ -982,9 +1159,24 @@ def value(tape: Tape, state: State, t: int, equity: Floats) -> None:
 
 
 @jit
+def look_who_lives(state: State) -> None:
+    """Find the lines that any lane holds: the others need no accruals and have no value."""
+    for k in range(state.book.shape[1]):
+        held, holders = state.book[HELD, k], 0
+        for lane in range(held.shape[0]):
+            holders += held[lane] != 0.0
+        state.agenda[LIVE, k] = 1 if holders > 0 else 0
+
+
+@jit
 def end_what_is_ruined(state: State, equity: Floats) -> None:
     """Close every lane whose equity is gone, at its marks; what it then owes stands as a receivable."""
     book, pair, link, money = state.book, state.pair, state.link, state.money
+    solvent = 0
+    for lane in range(equity.shape[0]):
+        solvent += equity[lane] > 0.0
+    if solvent == equity.shape[0]:
+        return
     for lane in range(equity.shape[0]):
         if equity[lane] > 0.0 or state.called[lane] == OVER:
             continue
@@ -1002,6 +1194,43 @@ def end_what_is_ruined(state: State, equity: Floats) -> None:
         state.slots[:, lane].fill(0.0)
         state.called[lane] = OVER
         money[RECEIVABLE, 0, lane] = equity[lane]
+
+
+@jit
+def count_session(record: Record, t: int, equity: Floats) -> None:
+    """Add the session that ends at step t to every lane's moments: returns, excess, drawdown, months."""
+    m, first = record.moments, record.sample[t] == 0
+    for lane in range(equity.shape[0]):
+        now = equity[lane]
+        m[TOTAL, lane] += now
+        if first:
+            m[FIRST, lane] = m[BEFORE, lane] = m[PEAK, lane] = m[MONTH_BEFORE, lane] = now
+            continue
+        n = float(record.sample[t])
+        change = now / m[BEFORE, lane] - 1.0
+        over = change - record.free[t]
+        m[BEFORE, lane] = now
+        # Welford's recurrences: a sum of squares of returns around 1e-2 less a square loses six digits.
+        off = change - m[MEAN, lane]
+        m[MEAN, lane] += off / n
+        m[SQUARES, lane] += off * (change - m[MEAN, lane])
+        off = over - m[OVER_MEAN, lane]
+        m[OVER_MEAN, lane] += off / n
+        m[OVER_SQUARES, lane] += off * (over - m[OVER_MEAN, lane])
+        m[FALLS, lane] += min(over, 0.0)
+        m[FALLS_SQUARED, lane] += min(over, 0.0) * min(over, 0.0)
+        m[RISES, lane] += max(over, 0.0)
+        m[WORST, lane] = min(m[WORST, lane], over)
+        m[PEAK, lane] = max(m[PEAK, lane], now)
+        m[DEPTH, lane] = min(m[DEPTH, lane], now / m[PEAK, lane] - 1.0)
+    months = record.month[t]
+    if months > 0:
+        for lane in range(equity.shape[0]):
+            over = equity[lane] / m[MONTH_BEFORE, lane] - record.month_free[t]
+            m[MONTH_BEFORE, lane] = equity[lane]
+            off = over - m[MONTH_MEAN, lane]
+            m[MONTH_MEAN, lane] += off / float(months)
+            m[MONTH_SQUARES, lane] += off * (over - m[MONTH_MEAN, lane])
 
 
 # -- stage 6: what must be done whether the plan wants it or not ---------------------------------------------
@@ -1026,6 +1255,8 @@ def force_single(state: State, t: int, k: int, lane: int, goal: float) -> None:
     book[GOAL, k, lane] = goal
     order[DECIDED, k, lane] = t
     order[UNTIL, k, lane] = FOREVER
+    state.agenda[PENDING, k] = min(state.agenda[PENDING, k], LATEST)
+    state.alarm[0] = 1
 
 
 @jit
@@ -1036,25 +1267,44 @@ def force_pair(state: State, t: int, p: int, lane: int, goal: float, force: int)
     link[FORCE, p, lane], link[PARTIAL, p, lane] = force, 0
     link[DECIDED, p, lane], link[UNTIL, p, lane] = t, FOREVER
     pair[WANTED, p, lane] = goal
+    state.busy[p], state.alarm[0] = 1, 1
 
 
 @jit
-def call_margin(tape: Tape, state: State, record: Record, t: int, lane: int, equity: float) -> None:
+def call_margin(tape: Tape, state: State, record: Record, t: int, equity: Floats) -> None:
     """Scale every position of a lane down to its initial requirement if it fails the one to keep it."""
-    flags, rates, legs, margin = tape.flags, tape.rates, tape.legs, tape.margin
+    flags, rates, margin = tape.flags, tape.rates, tape.margin
+    long, short = state.scratch[LONG], state.scratch[SHORT]
+    lanes = equity.shape[0]
+    long.fill(0.0)
+    short.fill(0.0)
+    for k in range(state.book.shape[1]):
+        if state.agenda[LIVE, k] == 1 and not np.isnan(state.marks[LAST, k]):
+            held, last, rate = (
+                state.book[HELD, k],
+                state.marks[LAST, k],
+                rates[FX_RATE, t, flags[CURRENCY, k]],
+            )
+            for lane in range(lanes):
+                worth = held[lane] * last * rate
+                long[lane] += max(worth, 0.0)
+                short[lane] += max(-worth, 0.0)
+    for lane in range(lanes):
+        if not equity[lane] > 0.0:
+            continue
+        kept = margin[MAINTENANCE_LONG] * long[lane] + margin[MAINTENANCE_SHORT] * short[lane]
+        state.called[lane] = CALLED if kept > equity[lane] * (1.0 + SLACK) else FREE
+        if state.called[lane] == CALLED:
+            needed = margin[INITIAL_LONG] * long[lane] + margin[INITIAL_SHORT] * short[lane]
+            reduce_all(tape, state, record, t, lane, min(1.0, equity[lane] / needed))
+
+
+@jit
+def reduce_all(tape: Tape, state: State, record: Record, t: int, lane: int, scale: float) -> None:
+    """Have every position of a lane scaled down at its next step, and let nothing larger stand."""
+    flags, legs = tape.flags, tape.legs
     book, order, marks, link, pair = state.book, state.order, state.marks, state.link, state.pair
-    long, short = 0.0, 0.0
-    for k in range(book.shape[1]):
-        if not np.isnan(marks[LAST, k]):
-            worth = book[HELD, k, lane] * marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
-            long += max(worth, 0.0)
-            short += max(-worth, 0.0)
-    kept = margin[MAINTENANCE_LONG] * long + margin[MAINTENANCE_SHORT] * short
-    called = kept > equity * (1.0 + SLACK)
-    state.called[lane] = CALLED if called else FREE
-    if not called:
-        return
-    scale = min(1.0, equity / (margin[INITIAL_LONG] * long + margin[INITIAL_SHORT] * short))
+    state.alarm[0] = 1
     for k in range(book.shape[1]):
         if flags[PAIR, k] >= 0 or marks[GONE, k] != LISTED:
             continue
@@ -1063,7 +1313,7 @@ def call_margin(tape: Tape, state: State, record: Record, t: int, lane: int, equ
         if pending and (order[UNTIL, k, lane] == FOREVER or within(goal, held * scale)):
             continue
         if pending:
-            drop(record, t, k, order[DECIDED, k, lane], MARGIN_CALL)
+            drop(record, lane, t, k, order[DECIDED, k, lane], MARGIN_CALL)
             book[GOAL, k, lane] = np.nan
         if not nothing(held, 0.0):
             force_single(state, t, k, lane, held * scale)
@@ -1073,7 +1323,7 @@ def call_margin(tape: Tape, state: State, record: Record, t: int, lane: int, equ
             continue
         adr = legs[p, 1]
         if not np.isnan(pair[QUEUED, p, lane]):
-            drop(record, t, adr, link[QUEUED_DECIDED, p, lane], MARGIN_CALL)
+            drop(record, lane, t, adr, link[QUEUED_DECIDED, p, lane], MARGIN_CALL)
             pair[QUEUED, p, lane] = np.nan
         if link[FORCE, p, lane] != UNFORCED or stage not in (IDLE, LEAD):
             continue
@@ -1081,7 +1331,7 @@ def call_margin(tape: Tape, state: State, record: Record, t: int, lane: int, equ
         if stage == LEAD:
             if within(pair[WANTED, p, lane], held * scale):
                 continue
-            drop(record, t, adr, link[DECIDED, p, lane], MARGIN_CALL)
+            drop(record, lane, t, adr, link[DECIDED, p, lane], MARGIN_CALL)
             link[STAGE, p, lane] = IDLE
             pair[WANTED, p, lane] = np.nan
         if not nothing(held, 0.0):
@@ -1106,16 +1356,16 @@ def recall(tape: Tape, state: State, record: Record, t: int) -> None:
                     book[GOAL, k, lane] = 0.0
                     continue
                 if pending:
-                    drop(record, t, k, order[DECIDED, k, lane], DISPLACED)
+                    drop(record, lane, t, k, order[DECIDED, k, lane], DISPLACED)
                 force_single(state, t, k, lane, 0.0)
                 continue
             stage, adr = link[STAGE, p, lane], legs[p, 1]
             if stage in (GONE_PAIR, PARKED_PAIR) or link[FORCE, p, lane] >= ONE_LEG:
                 continue
             if stage != IDLE:
-                drop(record, t, adr, link[DECIDED, p, lane], DISPLACED)
+                drop(record, lane, t, adr, link[DECIDED, p, lane], DISPLACED)
             if not np.isnan(pair[QUEUED, p, lane]):
-                drop(record, t, adr, link[QUEUED_DECIDED, p, lane], DISPLACED)
+                drop(record, lane, t, adr, link[QUEUED_DECIDED, p, lane], DISPLACED)
                 pair[QUEUED, p, lane] = np.nan
             force_pair(state, t, p, lane, 0.0, ONE_LEG + (1 if k == adr else 0))
 
@@ -1142,7 +1392,7 @@ def decide_single(
     given = weight == weight
     if marks[GONE, k] != LISTED:
         if given and weight != 0.0:
-            drop(record, t, k, t, DELISTED)
+            drop(record, lane, t, k, t, DELISTED)
         elif given and marks[GONE, k] == PARKED and held != 0.0:
             force_single(state, t, k, lane, 0.0)
         return
@@ -1159,23 +1409,72 @@ def decide_single(
         book[GOAL, k, lane] = np.nan
         return
     if np.isnan(worth):
-        drop(record, t, k, t, UNPRICED)
+        drop(record, lane, t, k, t, UNPRICED)
         book[STANDING, k, lane] = np.nan
         return
     goal = weight * equity / worth
     if state.called[lane] == CALLED and not reduces(goal, book[GOAL, k, lane] if pending else held):
         if given:
-            drop(record, t, k, t, MARGIN_CALL)
+            drop(record, lane, t, k, t, MARGIN_CALL)
         return
     if pending and order[UNTIL, k, lane] == FOREVER:
         if weight == 0.0:
             book[GOAL, k, lane] = 0.0
         else:
-            drop(record, t, k, t, DISPLACED)
+            drop(record, lane, t, k, t, DISPLACED)
         return
     book[GOAL, k, lane] = goal
     order[DECIDED, k, lane] = t
     order[UNTIL, k, lane] = ends[TO_LIVE, t, flags[VENUE, k]]
+    state.agenda[PENDING, k] = min(state.agenda[PENDING, k], order[UNTIL, k, lane], LATEST)
+    state.fresh[lane] = 1
+
+
+@jit
+def decide_row(
+    tape: Tape,
+    state: State,
+    t: int,
+    k: int,
+    target: Floats,
+    given: int,
+    band: Floats,
+    drifts: bool,
+    equity: Floats,
+) -> None:
+    """Turn the targets of one listed line, of no lane that is called or forced, into pending quantities.
+
+    What `decide_single` does to one lane where nothing stands apart; so many lanes have given a target.
+    """
+    worth = state.marks[LAST, k] * tape.rates[FX_RATE, t, tape.flags[CURRENCY, k]]
+    until = tape.ends[TO_LIVE, t, tape.flags[VENUE, k]]
+    held, goal, standing = state.book[HELD, k], state.book[GOAL, k], state.book[STANDING, k]
+    decided, expires = state.order[DECIDED, k], state.order[UNTIL, k]
+    lanes = equity.shape[0]
+    if drifts:
+        for lane in range(lanes):
+            weight = standing[lane]
+            # NaN, where nothing stands, is away from nothing.
+            away = abs(held[lane] * worth / equity[lane] - weight) > band[lane] * abs(weight)
+            idle = (target[lane] != target[lane]) & (goal[lane] != goal[lane])
+            target[lane] = weight if away & idle else target[lane]
+    # Loops of few arrays and no branches: these are what vectorises.
+    shares, fresh = state.scratch[UNDONE], state.fresh
+    for lane in range(lanes):
+        out = (target[lane] == 0.0) & nothing(held[lane], 0.0)
+        shares[lane] = np.nan if out else target[lane] * equity[lane] / worth
+    for lane in range(lanes):
+        goal[lane] = shares[lane] if target[lane] == target[lane] else goal[lane]
+        standing[lane] = target[lane] if target[lane] == target[lane] else standing[lane]
+    if given == lanes:
+        decided.fill(t)
+        expires.fill(until)
+        fresh.fill(1)
+    else:
+        for lane in range(lanes):
+            if shares[lane] == shares[lane]:
+                decided[lane], expires[lane], fresh[lane] = t, until, 1
+    state.agenda[PENDING, k] = min(state.agenda[PENDING, k], until, LATEST)
 
 
 @jit
@@ -1226,9 +1525,10 @@ def decide_pair(
     given = weight == weight
     if stage in (GONE_PAIR, PARKED_PAIR):
         if given and weight != 0.0:
-            drop(record, t, adr, t, DELISTED)
+            drop(record, lane, t, adr, t, DELISTED)
         elif given and stage == PARKED_PAIR:
             link[STAGE, p, lane] = GONE_PAIR
+            state.busy[p] = 1
             force_single(state, t, hk, lane, 0.0)
             force_single(state, t, adr, lane, 0.0)
         return
@@ -1246,15 +1546,16 @@ def decide_pair(
     if weight == 0.0:
         goal = 0.0
     if np.isnan(goal):
-        drop(record, t, adr, t, UNPRICED)
+        drop(record, lane, t, adr, t, UNPRICED)
         pair[KEPT, p, lane] = np.nan
         return
     waiting = stage == LEAD and not outstanding
     if state.called[lane] == CALLED and not reduces(goal, pair[WANTED, p, lane] if waiting else held):
         if given:
-            drop(record, t, adr, t, MARGIN_CALL)
+            drop(record, lane, t, adr, t, MARGIN_CALL)
         return
     until = max(ends[TO_LIVE, t, flags[VENUE, hk]], ends[TO_LIVE, t, flags[VENUE, adr]])
+    state.busy[p], state.fresh[lane] = 1, 1
     if outstanding:
         pair[QUEUED, p, lane] = goal
         link[QUEUED_UNTIL, p, lane] = until
@@ -1311,82 +1612,138 @@ def shared_part(held: float, wanted: float) -> float:
 
 
 @jit
-def limit(tape: Tape, state: State, record: Record, t: int, lane: int, equity: float) -> None:
-    """Cut what was decided at step t back to what the initial margin allows."""
-    flags, rates, legs, margin = tape.flags, tape.rates, tape.legs, tape.margin
-    book, order, marks, link, pair = state.book, state.order, state.marks, state.link, state.pair
-    kept, asked, fresh_orders = 0.0, 0.0, 0
-    # Twice over everything: first the sums, then, where they are too large, the cuts.
-    share = 1.0
-    for turn in range(2):
-        for k in range(book.shape[1]):
-            worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
-            p = flags[PAIR, k]
-            if np.isnan(worth) or (p >= 0 and link[STAGE, p, lane] not in (GONE_PAIR, PARKED_PAIR)):
-                continue
-            held, want = book[HELD, k, lane], book[GOAL, k, lane]
-            fixed = np.isnan(want) or order[UNTIL, k, lane] == FOREVER or marks[GONE, k] != LISTED
-            want = held if fixed else want
-            fresh = not fixed and order[DECIDED, k, lane] == t
-            keep = shared_part(held, want) if fresh else want
-            if turn == 0:
-                need = worth * (margin[INITIAL_LONG] if want > 0.0 else margin[INITIAL_SHORT])
-                kept += abs(keep) * need
-                asked += abs(want) * need
-                fresh_orders += fresh
-            elif fresh and abs(want) > abs(keep):
-                book[GOAL, k, lane] = keep + share * (want - keep)
-                book[STANDING, k, lane] = book[GOAL, k, lane] * worth / equity
-                drop(record, t, k, t, MARGIN_CALL)
-        for p in range(legs.shape[0]):
-            hk = legs[p, 0]
-            worth = marks[LAST, hk] * rates[FX_RATE, t, flags[CURRENCY, hk]]
-            if np.isnan(worth) or link[STAGE, p, lane] in (GONE_PAIR, PARKED_PAIR):
-                continue
-            want, fresh = wanted_of_pair(tape, state, t, p, lane)
-            keep = shared_part(book[HELD, hk, lane], want) if fresh else want
-            if turn == 0:
-                kept += need_of_pair(tape, state, t, p, keep)
-                asked += need_of_pair(tape, state, t, p, want)
-                fresh_orders += fresh
-            elif fresh and abs(want) > abs(keep):
-                goal = keep + share * (want - keep)
-                if np.isnan(pair[QUEUED, p, lane]):
-                    pair[WANTED, p, lane] = goal
-                else:
-                    pair[QUEUED, p, lane] = goal
-                pair[KEPT, p, lane] = goal * worth / equity
-                drop(record, t, legs[p, 1], t, MARGIN_CALL)
-        if fresh_orders == 0 or not (asked > equity * (1.0 + SLACK) and asked > kept * (1.0 + SLACK)):
-            return
-        share = (equity - kept) / (asked - kept)
-        share = share if share > SLACK else 0.0
+def asked_of_single(tape: Tape, state: State, t: int, k: int, lane: int) -> tuple[float, float, bool]:
+    """Shares a lane is to have of a line, what of them is not new, and whether step t decided so."""
+    book, order = state.book, state.order
+    held, want = book[HELD, k, lane], book[GOAL, k, lane]
+    fixed = np.isnan(want) or order[UNTIL, k, lane] == FOREVER or state.marks[GONE, k] != LISTED
+    want = held if fixed else want
+    fresh = not fixed and order[DECIDED, k, lane] == t
+    return want, shared_part(held, want) if fresh else want, fresh
 
 
 @jit
-def decide_plain(tape: Tape, state: State, t: int, weights: Floats, equity: Floats) -> None:
-    """Turn the targets of every line into pending quantities where nothing drifts and nothing is recorded."""
-    rates, flags, ends = tape.rates, tape.flags, tape.ends
-    book, order, marks = state.book, state.order, state.marks
-    lanes = equity.shape[0]
-    # Turned over first: a row of one lane is contiguous, a row of one line is what the loop below needs.
-    wanted = state.wanted
+def limit(tape: Tape, state: State, record: Record, t: int, equity: Floats) -> None:
+    """Cut what every lane decided at step t back to what the initial margin allows."""
+    flags, rates, legs, margin = tape.flags, tape.rates, tape.legs, tape.margin
+    marks, link = state.marks, state.link
+    kept, asked = state.scratch[KEEPS], state.scratch[ASKS]
+    lanes, decided = equity.shape[0], 0
     for lane in range(lanes):
-        row = weights[lane, t]
-        for k in range(row.shape[0]):
-            wanted[k, lane] = row[k]
-    for k in range(weights.shape[2]):
+        kept[lane], asked[lane] = 0.0, 0.0
+        decided += state.fresh[lane]
+    if decided == 0:
+        return
+    for k in range(state.book.shape[1]):
         worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
-        if np.isnan(worth):
+        p = flags[PAIR, k]
+        if np.isnan(worth) or (state.agenda[LIVE, k] == 0 and state.agenda[PENDING, k] == NEVER):
             continue
-        until = ends[TO_LIVE, t, flags[VENUE, k]]
-        held, goal, expires, target = book[HELD, k], book[GOAL, k], order[UNTIL, k], wanted[k]
         for lane in range(lanes):
-            weight = target[lane] if equity[lane] > 0.0 else np.nan
-            shares = weight * equity[lane] / worth
-            shares = np.nan if weight == 0.0 and abs(held[lane]) < SLACK else shares
-            goal[lane] = shares if weight == weight else goal[lane]
-            expires[lane] = until if weight == weight else expires[lane]
+            if p >= 0 and link[STAGE, p, lane] not in (GONE_PAIR, PARKED_PAIR):
+                continue
+            want, keep, _ = asked_of_single(tape, state, t, k, lane)
+            need = worth * (margin[INITIAL_LONG] if want > 0.0 else margin[INITIAL_SHORT])
+            kept[lane] += abs(keep) * need
+            asked[lane] += abs(want) * need
+    for lane in range(lanes):
+        if state.fresh[lane] == 0 or not equity[lane] > 0.0:
+            continue
+        for p in range(legs.shape[0]):
+            worth = marks[LAST, legs[p, 0]] * rates[FX_RATE, t, flags[CURRENCY, legs[p, 0]]]
+            if np.isnan(worth) or link[STAGE, p, lane] in (GONE_PAIR, PARKED_PAIR):
+                continue
+            want, fresh = wanted_of_pair(tape, state, t, p, lane)
+            keep = shared_part(state.book[HELD, legs[p, 0], lane], want) if fresh else want
+            kept[lane] += need_of_pair(tape, state, t, p, keep)
+            asked[lane] += need_of_pair(tape, state, t, p, want)
+        too_much = max(equity[lane], kept[lane]) * (1.0 + SLACK)
+        if asked[lane] > too_much:
+            share = (equity[lane] - kept[lane]) / (asked[lane] - kept[lane])
+            cut_back(tape, state, record, t, lane, equity[lane], share if share > SLACK else 0.0)
+
+
+@jit
+def cut_back(
+    tape: Tape, state: State, record: Record, t: int, lane: int, equity: float, share: float
+) -> None:
+    """Leave of what a lane has added at step t only a share."""
+    flags, rates, legs = tape.flags, tape.rates, tape.legs
+    book, marks, link, pair = state.book, state.marks, state.link, state.pair
+    for k in range(book.shape[1]):
+        worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
+        p = flags[PAIR, k]
+        if np.isnan(worth) or (p >= 0 and link[STAGE, p, lane] not in (GONE_PAIR, PARKED_PAIR)):
+            continue
+        want, keep, fresh = asked_of_single(tape, state, t, k, lane)
+        if fresh and abs(want) > abs(keep):
+            book[GOAL, k, lane] = keep + share * (want - keep)
+            book[STANDING, k, lane] = book[GOAL, k, lane] * worth / equity
+            drop(record, lane, t, k, t, MARGIN_CALL)
+    for p in range(legs.shape[0]):
+        hk = legs[p, 0]
+        worth = marks[LAST, hk] * rates[FX_RATE, t, flags[CURRENCY, hk]]
+        if np.isnan(worth) or link[STAGE, p, lane] in (GONE_PAIR, PARKED_PAIR):
+            continue
+        want, fresh = wanted_of_pair(tape, state, t, p, lane)
+        keep = shared_part(book[HELD, hk, lane], want) if fresh else want
+        if fresh and abs(want) > abs(keep):
+            goal = keep + share * (want - keep)
+            if np.isnan(pair[QUEUED, p, lane]):
+                pair[WANTED, p, lane] = goal
+            else:
+                pair[QUEUED, p, lane] = goal
+            pair[KEPT, p, lane] = goal * worth / equity
+            drop(record, lane, t, legs[p, 1], t, MARGIN_CALL)
+
+
+@jit
+def read_plan(state: State, orders: Orders, t: int) -> None:
+    """Turn the plan's next few steps over: a row of one lane is contiguous, a row of one column is needed."""
+    plan, tile = orders.plan, state.tile
+    lanes = plan.shape[0]
+    # Eight lanes at a time fill whole cache lines: half the time of going lane by lane.
+    for block in range(0, lanes, 8):
+        for i in range(min(tile.shape[0], plan.shape[1] - t)):
+            for column in range(plan.shape[2]):
+                row = tile[i, column]
+                for lane in range(block, min(block + 8, lanes)):
+                    row[lane] = plan[lane, t + i, column]
+
+
+@jit
+def ask(tape: Tape, state: State, orders: Orders, decision: Any, t: int, equity: Floats) -> None:
+    """Let every lane that has equity decide for itself."""
+    wanted, held, worth = state.wanted, state.book[HELD], state.worth
+    columns = orders.limits.shape[1]
+    for k in range(worth.shape[0]):
+        worth[k] = state.marks[LAST, k] * tape.rates[FX_RATE, t, tape.flags[CURRENCY, k]]
+    wanted[:columns].fill(np.nan)
+    wanted[columns:].fill(0.0)
+    for lane in range(equity.shape[0]):
+        if equity[lane] > 0.0:
+            own = DecisionState(equity[lane], held[:, lane], worth, state.memory[:, lane])
+            features = orders.features[orders.group[lane]]
+            decision(t, own, orders.params[lane], features, wanted[:, lane])
+
+
+@jit
+def look(target: Floats, low: float, high: float) -> tuple[int, int]:
+    """How many lanes want something of a column, and how many want what may not be."""
+    given, beyond = 0, 0
+    for lane in range(target.shape[0]):
+        given += target[lane] == target[lane]
+        beyond += (target[lane] < low) | (target[lane] > high)
+    return given, beyond
+
+
+@jit
+def blame(state: State, target: Floats, low: float, high: float) -> None:
+    """Note the first lane whose target may not be."""
+    for lane in range(target.shape[0]):
+        if target[lane] < low or target[lane] > high:
+            state.fault[0], state.fault[1] = lane, target[lane]
+            return
 
 
 @jit
@@ -1394,79 +1751,130 @@ def decide(
     tape: Tape,
     state: State,
     record: Record,
+    orders: Orders,
     t: int,
-    weights: Floats,
-    pair_weights: Floats,
-    exits: NDArray[np.int8],
-    band: float,
-    same_step: bool,
+    wanted: Floats,
     equity: Floats,
-) -> None:
-    """Stage 7: the targets of step t become pending quantities, while there is equity to weigh them by."""
-    clock, door = tape.clock, tape.door
-    lanes = equity.shape[0]
-    drifts = clock[DECIDES, t] == 1 and band < np.inf
-    simple = tape.simple and not record.on and band == np.inf
-    if simple:
-        decide_plain(tape, state, t, weights, equity)
-    for k in range(0 if simple else weights.shape[2]):
-        drifting = drifts and (not same_step or door[t, k] == OPEN)
+) -> int:
+    """Stage 7: the targets of step t become pending quantities, while there is equity to weigh them by.
+
+    Returns the column of a target that may not be, or -1.
+    """
+    door, link, pair, marks = tape.door, state.link, state.pair, state.marks
+    limits, band = orders.limits, orders.band
+    lanes, pairs = equity.shape[0], tape.legs.shape[0]
+    singles = limits.shape[1] - pairs
+    drifts = tape.clock[DECIDES, t] == 1 and orders.drifts
+    state.fresh.fill(0)
+    for lane in range(lanes):
+        if not equity[lane] > 0.0:  # There is nothing left to weigh targets by.
+            wanted[: singles + pairs, lane].fill(np.nan)
+    for k in range(singles):
+        drifting = drifts and (not orders.same_step or door[t, k] == OPEN)
+        target = wanted[k]
+        given, beyond = look(target, limits[0, k], limits[1, k])
+        if beyond > 0:
+            blame(state, target, limits[0, k], limits[1, k])
+            return int(k)
+        if given == 0 and not drifting:
+            continue
+        worth = marks[LAST, k] * tape.rates[FX_RATE, t, tape.flags[CURRENCY, k]]
+        if state.alarm[0] == 0 and marks[GONE, k] == LISTED and worth == worth:
+            decide_row(tape, state, t, k, target, given, band, drifting, equity)
+            continue
         for lane in range(lanes):
-            weight = weights[lane, t, k]
-            if (drifting or weight == weight) and equity[lane] > 0.0:
-                decide_single(tape, state, record, t, k, lane, weight, band, equity[lane])
-    for p in range(pair_weights.shape[2]):
-        for lane in range(lanes):
-            weight = pair_weights[lane, t, p]
+            if (drifting or target[lane] == target[lane]) and equity[lane] > 0.0:
+                decide_single(tape, state, record, t, k, lane, target[lane], band[lane], equity[lane])
+    for p in range(pairs):
+        target, exits, kept = wanted[singles + p], wanted[singles + pairs + p], pair[KEPT, p]
+        hk, at = tape.legs[p, 0], singles + p
+        given, beyond = look(target, limits[0, at], limits[1, at])
+        if beyond > 0:
+            blame(state, target, limits[0, at], limits[1, at])
+            return int(at)
+        if drifts and given == 0:
+            held, stage = state.book[HELD, hk], link[STAGE, p]
+            worth = marks[LAST, hk] * tape.rates[FX_RATE, t, tape.flags[CURRENCY, hk]]
+            for lane in range(lanes):
+                # NaN, where nothing is kept, is away from nothing.
+                away = abs(held[lane] * worth / equity[lane] - kept[lane]) > band[lane] * abs(kept[lane])
+                given += away & (stage[lane] == IDLE)
+        for lane in range(lanes if given > 0 else 0):
+            weight = target[lane]
             if (drifts or weight == weight) and equity[lane] > 0.0:
-                decide_pair(
-                    tape, state, record, t, p, lane, weight, band, equity[lane], int(exits[lane, t, p])
-                )
-    if tape.margin.shape[0] > 0 and not same_step:
-        for lane in range(lanes):
-            if equity[lane] > 0.0:
-                limit(tape, state, record, t, lane, equity[lane])
+                closing = int(exits[lane])
+                decide_pair(tape, state, record, t, p, lane, weight, band[lane], equity[lane], closing)
+    if tape.margin.shape[0] > 0 and not orders.same_step:
+        limit(tape, state, record, t, equity)
+    return -1
+
+
+@jit
+def deliberate(
+    tape: Tape,
+    state: State,
+    record: Record,
+    orders: Orders,
+    decision: Any,
+    t: int,
+    first: int,
+    equity: Floats,
+) -> int:
+    """Find out what is wanted at step t and decide it; return the column of a forbidden target, or -1."""
+    wanted = state.wanted
+    if not orders.compiled:
+        i = (t - first) % state.tile.shape[0]
+        if i == 0:
+            read_plan(state, orders, t)
+        wanted = state.tile[i]
+    elif orders.asked[t] == 1:
+        ask(tape, state, orders, decision, t, equity)
+    else:
+        wanted[: orders.limits.shape[1]].fill(np.nan)
+    return decide(tape, state, record, orders, t, wanted, equity)
+
+
+def leave_alone(step: int, state: DecisionState, params: Floats, features: Floats, out: Floats) -> None:
+    """Decide nothing: the decision of a run that reads a plan."""
 
 
 @kernel
 def run(
-    tape: Tape,
-    state: State,
-    record: Record,
-    weights: Floats,
-    pair_weights: Floats,
-    exits: NDArray[np.int8],
-    band: float,
-    same_step: bool,
+    the_tape: Tape,
+    the_state: State,
+    the_record: Record,
+    the_orders: Orders,
+    decision: Any,
     first: int,
     equity: Floats,
 ) -> tuple[int, int, int]:
     """Run the clock from a step to the last.
 
     Args:
-        tape: the market and its costs.
-        state: what every lane starts with; changed in place.
-        record: where lane 0 leaves its fills, positions and contributions.
-        weights: (L, T, K) wanted weights of equity, NaN = leave alone.
-        pair_weights: (L, T, P) wanted weights of the Hong Kong legs of linked pairs.
-        exits: (L, T, P) how a pair that is told to get out is closed.
-        band: relative drift beyond which a standing target is decided again at a decision step.
-        same_step: decide on the mark of a step and fill at it, instead of filling at the next step.
+        the_tape: the market and its costs.
+        the_state: what every lane starts with; changed in place.
+        the_record: where lane 0 leaves its fills, positions and contributions, or every lane its sums.
+        the_orders: what is wanted: a plan, or what a compiled decision is given.
+        decision: the compiled decision; not called where there is a plan.
         first: the first step to run, 0 unless a run is taken up again.
-        equity: (T, L) out, in base currency, after the fills of each step.
+        equity: (T, L) out, in base currency, after the fills of each step; (0, L): not wanted.
 
     Returns:
-        Step, line and kind of what cannot be run, or (-1, -1, -1).
+        Step, line or column, and kind of what cannot be run, or (-1, -1, -1).
     """
-    steps = tape.quote.shape[1]
+    tape, state = by_reference(the_tape), by_reference(the_state)
+    record, orders = by_reference(the_record), by_reference(the_orders)
+    steps, lines = tape.quote.shape[1], tape.quote.shape[2]
     currencies, lanes = state.money.shape[1], state.money.shape[2]
-    lines = tape.quote.shape[2]
+    same_step = orders.same_step
     margined = tape.margin.shape[0] > 0 and not same_step
     first_stop = FOREVER
     for k in range(lines):
         first_stop = min(first_stop, tape.flags[STOPS, k])
-    now = state.now
+    now, before = state.now, state.before
     for t in range(first, steps):
+        if orders.stop[0] != 0:
+            return t, -1, INTERRUPTED
         daily = tape.clock[DECIDES, t] == 1
         if t > 0:
             if record.on:
@@ -1484,26 +1892,40 @@ def run(
         mark(tape, state, record, t)
         if same_step:
             value(tape, state, t, now)
-            decide(tape, state, record, t, weights, pair_weights, exits, band, same_step, now)
+            fault = deliberate(tape, state, record, orders, decision, t, first, now)
+            if fault >= 0:
+                return t, fault, OUT_OF_BOUNDS
         fill(tape, state, record, t)
         expire(tape, state, record, t, same_step)
+        if state.alarm[0] == 1:
+            stand_down(tape, state)
         fault = stopped(tape, state, t) if t >= first_stop else -1
         if fault >= 0:
             return t, fault, STOPPED
-        if tape.sweeps and daily:
-            sweep(tape, state, record, t)
+        if daily:
+            look_who_lives(state)
+            if tape.sweeps:
+                sweep(tape, state, record, t)
         value(tape, state, t, now)
-        for lane in range(lanes):
-            equity[t, lane] = now[lane]
+        if equity.shape[0] > 0:
+            for lane in range(lanes):
+                equity[t, lane] = now[lane]
+        if record.tallies:
+            profit = record.profit[record.regime[t]]
+            for lane in range(lanes):
+                profit[lane] += now[lane] - before[lane]
+                before[lane] = now[lane]
+            if daily:
+                count_session(record, t, now)
         end_what_is_ruined(state, now)
         if margined and daily:
-            for lane in range(lanes):
-                if now[lane] > 0.0:
-                    call_margin(tape, state, record, t, lane, now[lane])
+            call_margin(tape, state, record, t, now)
         if tape.recalls:
             recall(tape, state, record, t)
         if not same_step:
-            decide(tape, state, record, t, weights, pair_weights, exits, band, same_step, now)
+            fault = deliberate(tape, state, record, orders, decision, t, first, now)
+            if fault >= 0:
+                return t, fault, OUT_OF_BOUNDS
         if record.on:
             for k in range(lines):
                 record.positions[t, k] = state.book[HELD, k, 0]

@@ -51,25 +51,32 @@ class Lines:
         columns: its position among the market's symbols.
         legs: lines of the Hong Kong and the ADR leg of each linked pair, shape (P, 2).
         pairs: symbols of those legs.
+        singles: how many lines have targets of their own; they are the first ones.
     """
 
     symbols: tuple[str, ...]
     columns: NDArray[np.int64]
     legs: NDArray[np.int64]
     pairs: tuple[tuple[str, str], ...]
+    singles: int
 
     @classmethod
     def of(cls, market: Market, singles: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Lines:
-        """Lay out the lines: the single ones in the market's order, then both legs of each pair."""
+        """Lay out the lines: single ones in the market's order, legs by pair, what single ones turn into."""
         into = dict(zip(market.delistings["symbol"], market.delistings["into"], strict=True))
-        wanted = set(singles) | {into[s] for s in singles if into.get(s)}
-        ordered = [s for s in market.symbols if s in wanted]
+        heirs = {into[s] for s in singles if into.get(s)} - set(singles)
+        ordered = [s for s in market.symbols if s in set(singles)]
         symbols = [*ordered, *(leg for pair in pairs for leg in pair)]
+        symbols += [s for s in market.symbols if s in heirs]
         first = len(ordered)
         legs = [[first + 2 * p, first + 2 * p + 1] for p in range(len(pairs))]
         columns = np.array([market.column(s) for s in symbols], dtype=np.int64)
         return cls(
-            tuple(symbols), columns, np.array(legs, dtype=np.int64).reshape(len(pairs), 2), tuple(pairs)
+            tuple(symbols),
+            columns,
+            np.array(legs, dtype=np.int64).reshape(len(pairs), 2),
+            tuple(pairs),
+            first,
         )
 
     def columns_in(self, market: Market, *, linked: bool) -> list[int]:

@@ -31,6 +31,8 @@ DAYS_PER_SESSION = 1.4
 # Rule 201 comes on when a price has fallen by this much from the last one of the session before.
 CIRCUIT_BREAKER = 0.10
 FEE_SIDES = {"both": (0, 1), "buy": (0,), "sell": (1,)}
+# Steps of a plan that a kernel turns over at once: 8 of 20 columns and 32 lanes are 40 kB.
+TILE = 8
 LEAVING = {"convert": kernels.CONVERT_IT, "cash": kernels.CASH_IT, "mark": kernels.PARK_IT}
 LOANS = dict(zip(AVAILABILITY, (kernels.AVAILABLE, kernels.NO_NEW, kernels.RECALL), strict=True))
 
@@ -151,9 +153,7 @@ def build_tape(
         convert=costs.fx_conversion == "on_fill",
         sweeps=sweeps,
         recalls=bool((loan == kernels.RECALL).any()),
-        simple=margin is None
-        and not (loan == kernels.RECALL).any()
-        and not (actions[:, 1] == kernels.CONVERSION).any(),
+        departs=bool((actions[:, 1] == kernels.CONVERSION).any()),
     )
     return tape, currencies
 
@@ -180,7 +180,7 @@ def _check_names(market: Market, costs: Costs) -> None:
             )
 
 
-def initial_state(tape: kernels.Tape, capital: float, lanes: int) -> kernels.State:
+def initial_state(tape: kernels.Tape, capital: float, lanes: int, memory: int = 0) -> kernels.State:
     """Start every lane with the capital in settled cash of the base currency and nothing else."""
     _, steps, lines = tape.quote.shape
     currencies, pairs = tape.rates.shape[2], len(tape.legs)
@@ -204,8 +204,19 @@ def initial_state(tape: kernels.Tape, capital: float, lanes: int) -> kernels.Sta
         marks=marks,
         called=np.zeros(lanes, dtype=np.int64),
         now=np.zeros(lanes),
-        scratch=np.zeros((2, lanes)),
+        before=np.full(lanes, float(capital)),
+        memory=np.zeros((memory, lanes)),
+        # A run that is taken up has orders and positions: the first step looks at everything.
+        agenda=np.array([[1], [0]]) + np.zeros((2, lines), dtype=np.int64),
+        busy=np.ones(pairs, dtype=np.int64),
+        alarm=np.ones(1, dtype=np.int64),
+        falls_due=np.ones(ring, dtype=np.int64),
+        fresh=np.zeros(lanes, dtype=np.int64),
+        scratch=np.zeros((5, lanes)),
+        tile=np.zeros((TILE, lines, lanes)),
         wanted=np.zeros((lines, lanes)),
+        worth=np.zeros(lines),
+        fault=np.zeros(2),
     )
 
 
@@ -215,6 +226,7 @@ def empty_record(tape: kernels.Tape, on: bool) -> kernels.Record:
     currencies, kinds = tape.rates.shape[2], tape.schedule.shape[1]
     # Of a line and step: at most two fills (a forced order and its own), six orders dropped and one move.
     rows = steps * max(lines, 1)
+    no_steps = np.zeros(0, dtype=np.int64)
     return kernels.Record(
         on=on,
         positions=np.zeros((steps, lines)),
@@ -225,6 +237,16 @@ def empty_record(tape: kernels.Tape, on: bool) -> kernels.Record:
         dropped=np.empty((6 * rows, 4), dtype=np.int64),
         moved=np.empty((rows, 7)),
         counts=np.zeros(3, dtype=np.int64),
+        tallies=False,
+        regime=no_steps,
+        sample=no_steps,
+        free=np.zeros(0),
+        month=no_steps,
+        month_free=np.zeros(0),
+        paid=np.zeros((0, 0, 0)),
+        profit=np.zeros((0, 0)),
+        tally=np.zeros((0, 0)),
+        moments=np.zeros((0, 0)),
     )
 
 

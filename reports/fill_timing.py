@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.engine.backtest import TargetArrays, backtest
+from entrepot.engine.backtest import backtest
 from entrepot.engine.costs import Costs
+from entrepot.engine.plans import TargetArrays
 from entrepot.engine.result import Ledger
 from entrepot.errors import ParameterError
 from entrepot.markets.market import Market, records

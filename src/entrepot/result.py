@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from entrepot import engine, reports
-from entrepot.engine.backtest import Fill, Plan
 from entrepot.engine.costs import Costs
+from entrepot.engine.plans import Fill, Plan
 from entrepot.engine.result import Ledger
 from entrepot.engine.run_state import RunState
 from entrepot.errors import ParameterError

@@ -1,0 +1,125 @@
+"""Compiled decisions: what a strategy does inside the time loop, and the form in which it is handed over.
+
+A decision is a plain function of ``(step, state, params, features, out)``. The engine calls it for one
+configuration at a time, after equity has been recorded at ``step``, and compiles it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrepot.errors import TargetError, shown
+
+Floats = NDArray[np.float64]
+Function = Callable[[int, Any, Floats, Floats, Floats], None]
+
+OWN = "entrepot."
+
+
+class DecisionState(NamedTuple):
+    """What a decision sees of its own configuration at a step. S single lines, P pairs, M numbers of its own.
+
+    Args:
+        equity: in base currency.
+        shares: shape (S + 2P,), held of the single lines, then of the Hong Kong and the ADR leg of each pair.
+            To be read only.
+        worth: shape (S + 2P,) or longer, value of one share of each in base currency at the last mark; NaN
+            before the first price. To be read only.
+        memory: shape (M,), kept from step to step, zero at the start.
+    """
+
+    equity: float
+    shares: Floats
+    worth: Floats
+    memory: Floats
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Decision:
+    """A compiled decision and what it needs, for one configuration on one market of T steps.
+
+    ``function(step, state, params, features, out)`` writes into ``out``, shape (S + 2P,), the weights of
+    equity wanted in the S single lines, then of the Hong Kong legs of the P pairs, then how each pair is
+    closed (0 trade, 1 convert, 2 cheapest). ``out`` comes filled with NaN, which leaves alone, and with 0 for
+    the closings. It may read ``features[:, : step + 1]``, nothing later.
+
+    Args:
+        function: plain or njit; the same object for all configurations of a strategy.
+        symbols: S single lines, in the market's order.
+        pairs: P linked pairs as (Hong Kong symbol, ADR symbol).
+        params: shape (Q,), the configuration's own numbers.
+        features: makes the array (F, T, N) of floats that configurations with equal keys share.
+        features_key: configurations of one function with equal keys have equal features.
+        memory: M, how many numbers of its own a configuration keeps.
+        steps: shape (T,), the steps at which it is asked; None: the market's decision steps.
+        drift_band: relative drift beyond which the engine decides a standing target again; inf: never.
+        notes: what a reader should know, a sentence each.
+    """
+
+    function: Function
+    symbols: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    params: Floats
+    features: Callable[[], Floats]
+    features_key: Hashable
+    memory: int = 0
+    steps: NDArray[np.bool_] | None = None
+    drift_band: float = np.inf
+    notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        named = getattr(self.function, "__name__", "a function")
+        return f"Decision({named}: {len(self.symbols)} lines, {len(self.pairs)} pairs)"
+
+
+def signature() -> Any:
+    """Return numba's type of a decision function."""
+    from numba import float64, int64, types, void
+
+    state = types.NamedTuple((float64, float64[:], float64[::1], float64[:]), DecisionState)
+    return void(int64, state, float64[::1], float64[:, :, ::1], float64[:])
+
+
+@cache
+def compiled(function: Function) -> Any:
+    """Return a decision function as a first-class value that any kernel can call; compiled once per process.
+
+    A function of one's own is bounds-checked and guarded: an exception in it makes infinite targets, which
+    the engine refuses. The library's own are kept on disk.
+
+    Raises:
+        TargetError: where numba cannot compile it.
+    """
+    from numba import cfunc, njit
+    from numba.core.errors import NumbaError
+
+    plain = getattr(function, "py_func", function)
+    if not callable(plain):
+        raise TargetError(
+            f"a decision's function is {shown(function)}: give a function of "
+            "(step, state, params, features, out)"
+        )
+    if plain.__module__.startswith(OWN):
+        return cfunc(signature(), nopython=True, cache=True, error_model="numpy")(plain)
+    checked = njit(boundscheck=True, error_model="numpy")(plain)
+
+    def guarded(step: int, state: Any, params: Floats, features: Floats, out: Floats) -> None:
+        try:
+            checked(step, state, params, features, out)
+        except Exception:  # numba knows no narrower one; the engine reports the step
+            out[:] = np.inf
+
+    try:
+        return cfunc(signature(), nopython=True)(guarded)
+    except NumbaError as error:
+        why = " ".join(str(error).split())
+        raise TargetError(
+            f"the decision {getattr(plain, '__name__', plain)} cannot be compiled: {why[:300]}; keep to "
+            "numbers and arrays"
+        ) from error
