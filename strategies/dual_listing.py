@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from entrepot.decisions import Decision
 from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
+from entrepot.strategies.built_in import (
+    ADR_SHORTABLE,
+    CHEAP,
+    CONVERGENCE,
+    COST,
+    DEPARTED,
+    FLAGS,
+    GONE,
+    HK_SHORTABLE,
+    HOLDING,
+    LEVEL,
+    REVERSION,
+    RICH,
+    STALE,
+    Z,
+    built_in,
+)
 from entrepot.strategies.pair_history import (
     averaged_premium,
     between_ex_dates,
+    once_per_market,
+    pairs_of,
     round_trip_cost,
     same_date_premium,
 )
@@ -24,10 +45,10 @@ from entrepot.strategies.targets import (
     STALE_SESSIONS,
     Parametrised,
     Targets,
-    changes,
     columns_of,
     decisions,
     departed,
+    emitted,
     latest,
     require,
     require_band,
@@ -117,6 +138,48 @@ class LongHKShortADR(Parametrised):
         if self.pairs is not None:
             object.__setattr__(self, "pairs", require_symbols("pairs", self.pairs))
 
+    def decision(self, market: Market, path: RegimePath | None = None) -> Decision:
+        """Return what is decided inside the loop; its numbers are those of `targets`.
+
+        Configurations that differ only in entry, exit, weight, reverse, round_trip_bps or exit_by share their
+        features.
+
+        Args:
+            market: with at least one complete pair.
+            path: needed by ``delisting_hedge`` only.
+
+        Raises:
+            ParameterError: when a pair asked for is not in the market, or the path is missing or misfits.
+        """
+        require_market(market, "LongHKShortADR")
+        pairs = self._pairs(market)
+        adrs = tuple(adr for _, adr in pairs)
+        closing = float(EXITS.index(self.exit_by))
+        if self.mode == "convergence":
+            own = self.round_trip_bps is not None
+            trip = (self.round_trip_bps or 0.0) / 1e4
+            params = [self.entry, self.exit, self.weight, float(self.reverse), trip, closing, float(own)]
+            key: tuple[object, ...] = (self.mode, adrs, self.signal, int(self.lookback), float(self.span))
+            features = partial(convergence_features, market, *key[1:])  # type: ignore[arg-type]
+            which, memory, planes = CONVERGENCE, 3 * len(pairs), 4
+        else:
+            path = require_path(market, path, "LongHKShortADR(mode='delisting_hedge')")
+            params = [0.0, 0.0, self.weight, 0.0, 0.0, closing, 0.0]
+            key = (self.mode, adrs)
+            features = partial(hedge_features, market, adrs, path)
+            which, memory, planes = HOLDING, len(pairs), 2
+        return Decision(
+            function=built_in(),
+            symbols=(),
+            pairs=pairs,
+            params=np.array([which, *params], dtype=np.float64),
+            features=features,
+            features_key=key,
+            memory=memory,
+            drift_band=self.drift_band,
+            planes=planes,
+        )
+
     def targets(self, market: Market, path: RegimePath | None = None) -> Targets:
         """Return the pairs' targets at every step, each made from what was known at that step.
 
@@ -127,83 +190,58 @@ class LongHKShortADR(Parametrised):
         Raises:
             ParameterError: when a pair asked for is not in the market, or the path is missing or misfits.
         """
-        require_market(market, "LongHKShortADR")
-        chosen = self._chosen(market)
-        steps = decisions(market)
+        decision = self.decision(market, path)
+        numbers, exits, kept = emitted(market, decision)
         if self.mode == "convergence":
-            state, notes, signals = self._convergence(market, chosen, steps)
+            notes, signals = self._convergence_told(market, decision, kept)
         else:
-            state, notes, signals = self._hedge(market, chosen, steps, path)
-        emitted = changes(self.weight * state)
-        emitted[departed(market)[np.ix_(steps, columns_of(market, chosen.index))]] = np.nan
-        pair_weights = np.full((len(market), len(chosen)), np.nan)
-        pair_weights[steps] = emitted
+            notes, signals = self._hedge_told(market, decision, path)
         if self.weight == 0:
             notes = ("can never trade: weight is 0", *notes)
         return Targets(
             weights=np.full(market.price.shape, np.nan),
-            pairs=tuple(zip(chosen["hk"], chosen.index, strict=True)),
-            pair_weights=pair_weights,
+            pairs=decision.pairs,
+            pair_weights=numbers,
             drift_band=self.drift_band,
             notes=notes,
             signals=signals,
-            exits=np.full(pair_weights.shape, EXITS.index(self.exit_by), dtype=np.int8),
+            exits=exits,
         )
 
-    def _chosen(self, market: Market) -> pd.DataFrame:
-        pairs = market.pairs
-        if pairs.empty:
+    def _pairs(self, market: Market) -> tuple[tuple[str, str], ...]:
+        """The pairs traded, as (Hong Kong symbol, ADR symbol)."""
+        hk_of = pairs_of(market)
+        if not hk_of:
             raise ParameterError(
                 "this market has no pair with both legs: load the Hong Kong line and the ADR"
             )
         if self.pairs is None:
-            return pairs
-        adr_of = dict(zip(pairs["hk"], pairs.index, strict=True)) | {a: a for a in pairs.index}
-        unknown = [name for name in self.pairs if name not in adr_of]
-        if unknown or not self.pairs:
+            return tuple((hk, adr) for adr, hk in hk_of.items())
+        adr_of = {hk: adr for adr, hk in hk_of.items()} | {adr: adr for adr in hk_of}
+        if not self.pairs or any(name not in adr_of for name in self.pairs):
             raise ParameterError(
-                f"pairs is {shown(list(self.pairs))}: give ADR or Hong Kong symbols among "
-                f"{', '.join(pairs.index)}"
+                f"pairs is {shown(list(self.pairs))}: give ADR or Hong Kong symbols among {', '.join(hk_of)}"
             )
-        return pairs.loc[list(dict.fromkeys(adr_of[name] for name in self.pairs))]
+        return tuple((hk_of[adr], adr) for adr in dict.fromkeys(adr_of[name] for name in self.pairs))
 
-    # -- convergence ---------------------------------------------------------------------------------------
-
-    def _convergence(
-        self, market: Market, pairs: pd.DataFrame, steps: NDArray[np.intp]
-    ) -> tuple[NDArray[np.float64], tuple[str, ...], dict[str, pd.DataFrame]]:
-        adrs, hks = tuple(pairs.index.astype(str)), tuple(pairs["hk"].astype(str))
-        raw = SIGNALS[self.signal](market, adrs)
-        # A premium between the two lines' ex-dates contains the dividend: it is no signal, and no gap either.
-        clean = np.where(between_ex_dates(market, adrs), np.nan, raw)
-        signal, mean, deviation = (np.full(raw.shape, np.nan) for _ in range(3))
-        for p in range(len(pairs)):
-            seen = np.isfinite(clean[:, p])
-            smooth = pd.Series(clean[seen, p]).ewm(span=self.span).mean()
-            window = smooth.rolling(min(int(self.lookback), len(smooth) + 1))
-            signal[seen, p] = smooth
-            mean[seen, p] = window.mean()
-            deviation[seen, p] = window.std()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            z = np.where(deviation > 1e-9, (signal - mean) / deviation, np.nan)
-        reversion = signal - mean
-        if self.round_trip_bps is None:
-            cost = round_trip_cost(market, adrs)
-        else:
-            cost = np.full(raw.shape, self.round_trip_bps / 1e4)
-        age = latest(raw, np.arange(len(raw)))[1]
-        stale = age > STALE_SESSIONS
-
-        rich = latched((z > self.entry) & (reversion > cost), (z < self.exit) | stale)
-        cheap = latched((z < -self.entry) & (-reversion > cost), (z > -self.exit) | stale)
+    def _convergence_told(
+        self, market: Market, decision: Decision, kept: NDArray[np.float64]
+    ) -> tuple[tuple[str, ...], dict[str, pd.DataFrame]]:
+        """What a reader should know of the convergence trade, and the series behind it."""
+        adrs, hks = [adr for _, adr in decision.pairs], [hk for hk, _ in decision.pairs]
+        steps = decisions(market)
+        raw = SIGNALS[self.signal](market, tuple(adrs))
+        z, reversion, cost, flags = decision.features()[:, steps]
+        if self.round_trip_bps is not None:
+            cost = np.full(z.shape, self.round_trip_bps / 1e4)
+        remembered = kept.reshape(len(steps), len(adrs), 3)
+        rich, cheap = remembered[:, :, RICH] == 1.0, remembered[:, :, CHEAP] == 1.0
         dear_rich = (z > self.entry) & (reversion <= cost) & ~rich
         dear_cheap = (z < -self.entry) & (-reversion <= cost) & ~cheap
-        shortable = market.instruments["shortable"]
-        adr_shortable = shortable[pairs.index].to_numpy(bool)
-        hk_shortable = shortable[pairs["hk"]].to_numpy(bool)
-        state = 1.0 * (rich & adr_shortable) - 1.0 * (cheap & hk_shortable & self.reverse)
-
-        notes = [self._never(int(np.isfinite(clean).sum(axis=0).max()))]
+        may = flags.astype(np.int64)
+        adr_shortable, hk_shortable = ((may & bit != 0).all(axis=0) for bit in (ADR_SHORTABLE, HK_SHORTABLE))
+        seen = np.isfinite(raw) & ~between_ex_dates(market, tuple(adrs))
+        notes = [self._never(int(seen.sum(axis=0).max()))]
         notes += [missed("rich", entries(rich), ~adr_shortable, adrs)]
         if self.reverse:
             notes.append(missed("cheap", entries(cheap), ~hk_shortable, hks))
@@ -213,10 +251,13 @@ class LongHKShortADR(Parametrised):
             notes.append(
                 f"{too_dear} signals not taken: the reversion to expect was less than the round trip"
             )
+        signal = smoothed_premium(market, tuple(adrs), self.signal, int(self.lookback), float(self.span))[0]
         series = {"premium": raw, "signal": signal, "zscore": z, "round_trip": cost}
         session = sessions_of(market, steps)
-        signals = {name: pd.DataFrame(v, session, pairs.index, copy=True) for name, v in series.items()}
-        return state, tuple(note for note in notes if note), signals
+        signals = {name: pd.DataFrame(v, session, adrs, copy=True) for name, v in series.items()}
+        for frame in signals.values():
+            frame.columns.name = market.pairs.index.name
+        return tuple(note for note in notes if note), signals
 
     def _never(self, longest: int) -> str:
         """Say why no pair can ever be entered, nothing where one can."""
@@ -230,37 +271,94 @@ class LongHKShortADR(Parametrised):
             )
         return ""
 
-    # -- delisting hedge -----------------------------------------------------------------------------------
-
-    def _hedge(
-        self, market: Market, pairs: pd.DataFrame, steps: NDArray[np.intp], path: RegimePath | None
-    ) -> tuple[NDArray[np.float64], tuple[str, ...], dict[str, pd.DataFrame]]:
+    def _hedge_told(
+        self, market: Market, decision: Decision, path: RegimePath | None
+    ) -> tuple[tuple[str, ...], dict[str, pd.DataFrame]]:
+        """What a reader should know of the hedge, and the series behind it."""
         path = require_path(market, path, "LongHKShortADR(mode='delisting_hedge')")
-        escalation = path.intensity["delisting", "escalation"].to_numpy(np.float64)[steps]
-        relief = path.intensity["delisting", "relief"].to_numpy(np.float64)[steps]
-        quarters = np.floor(QUARTERS * np.minimum(1.0, escalation / FULL_ESCALATION) + 0.5)
-        level = np.where(relief >= escalation, 0.0, quarters / QUARTERS)
-        quoted = np.ones((len(steps), len(pairs)), dtype=bool)
-        for legs in (pairs["hk"], pairs.index):
-            quoted &= latest(market.printed[:, columns_of(market, legs)], steps)[1] <= STALE_SESSIONS
-        shortable = market.instruments["shortable"][pairs.index].to_numpy(bool)
+        steps = decisions(market)
+        escalation, relief, level = hedge_level(path, steps)
+        adrs = [adr for _, adr in decision.pairs]
+        shortable = market.instruments["shortable"][adrs].to_numpy(bool)
         notes: tuple[str, ...] = ()
         if not level.any():
             notes = ("never trades: the path's delisting escalation never calls for a hedge",)
         if not shortable.all():
-            notes = (
-                *notes,
-                f"no hedge in {', '.join(pairs.index[~shortable])}: the ADR may not be shorted",
-            )
+            barred = ", ".join(adr for adr, may in zip(adrs, shortable, strict=True) if not may)
+            notes = (*notes, f"no hedge in {barred}: the ADR may not be shorted")
         session = sessions_of(market, steps)
         frame = pd.DataFrame({"escalation": escalation, "relief": relief, "level": level}, index=session)
-        return level[:, None] * (quoted & shortable), notes, {"hedge": frame}
+        return notes, {"hedge": frame}
 
 
-def latched(enter: NDArray[np.bool_], leave: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return a state that is on from each row of ``enter`` until the next row of ``leave``, by column."""
-    row = np.maximum.accumulate(np.where(enter | leave, np.arange(len(enter))[:, None], -1), axis=0)
-    return np.where(row >= 0, np.take_along_axis(enter & ~leave, np.maximum(row, 0), axis=0), False)
+# -- features ------------------------------------------------------------------------------------------------
+
+
+@once_per_market
+def smoothed_premium(
+    market: Market, adrs: tuple[str, ...], signal: str, lookback: int, span: float
+) -> NDArray[np.float64]:
+    """Smooth the premium of each decision: shape (3, S, P), signal and its trailing mean and deviation.
+
+    NaN where there is no new premium or no full window. A premium between the two lines' ex-dates contains
+    the dividend: it is no signal, and no gap either.
+    """
+    clean = np.where(between_ex_dates(market, adrs), np.nan, SIGNALS[signal](market, adrs))
+    result = np.full((3, *clean.shape), np.nan)
+    for p in range(len(adrs)):
+        seen = np.isfinite(clean[:, p])
+        smooth = pd.Series(clean[seen, p]).ewm(span=span).mean()
+        window = smooth.rolling(min(lookback, len(smooth) + 1))
+        result[:, seen, p] = smooth, window.mean(), window.std()
+    return result
+
+
+@once_per_market
+def convergence_features(
+    market: Market, adrs: tuple[str, ...], signal: str, lookback: int, span: float
+) -> NDArray[np.float64]:
+    """Lay out what the convergence decision reads: shape (4, T, P), NaN at steps that decide nothing."""
+    steps = decisions(market)
+    smooth, mean, deviation = smoothed_premium(market, adrs, signal, lookback, span)
+    instruments, hks = market.instruments, market.pairs.loc[list(adrs), "hk"]
+    raw = SIGNALS[signal](market, adrs)
+    age = latest(raw, np.arange(len(raw)))[1]
+    flags = (
+        STALE * (age > STALE_SESSIONS) + DEPARTED * departed(market)[np.ix_(steps, columns_of(market, adrs))]
+    )
+    flags += ADR_SHORTABLE * instruments["shortable"][list(adrs)].to_numpy(bool)
+    flags += HK_SHORTABLE * instruments["shortable"][hks].to_numpy(bool)
+    features = np.full((4, len(market), len(adrs)), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        features[Z, steps] = np.where(deviation > 1e-9, (smooth - mean) / deviation, np.nan)
+    features[REVERSION, steps] = smooth - mean
+    features[COST, steps] = round_trip_cost(market, adrs)
+    features[FLAGS, steps] = flags
+    return features
+
+
+def hedge_level(
+    path: RegimePath, steps: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return escalation, relief and the part of the whole hedge they call for, by decision, each (S,)."""
+    escalation = path.intensity["delisting", "escalation"].to_numpy(np.float64)[steps]
+    relief = path.intensity["delisting", "relief"].to_numpy(np.float64)[steps]
+    quarters = np.floor(QUARTERS * np.minimum(1.0, escalation / FULL_ESCALATION) + 0.5)
+    return escalation, relief, np.where(relief >= escalation, 0.0, quarters / QUARTERS)
+
+
+def hedge_features(market: Market, adrs: tuple[str, ...], path: RegimePath) -> NDArray[np.float64]:
+    """Lay out what the hedge reads: shape (2, T, P), the level of each pair, and whether its ADR has left."""
+    steps = decisions(market)
+    level = hedge_level(path, steps)[2]
+    quoted = np.ones((len(steps), len(adrs)), dtype=bool)
+    for legs in (market.pairs.loc[list(adrs), "hk"], adrs):
+        quoted &= latest(market.printed[:, columns_of(market, legs)], steps)[1] <= STALE_SESSIONS
+    shortable = market.instruments["shortable"][list(adrs)].to_numpy(bool)
+    features = np.full((2, len(market), len(adrs)), np.nan)
+    features[LEVEL, steps] = level[:, None] * (quoted & shortable)
+    features[GONE, steps] = departed(market)[np.ix_(steps, columns_of(market, adrs))]
+    return features
 
 
 def entries(state: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,24 +20,42 @@ from entrepot.strategies.targets import STALE_SESSIONS, columns_of, decisions, l
 US_HALF_SPREAD = 2e-4
 HK_LEAST_HALF_SPREAD = 1e-4
 
-Column = TypeVar("Column", bound=np.generic)
-ByPair = Callable[[Market, tuple[str, ...]], NDArray[Column]]
+# What is kept of one market; the oldest goes first.
+MOST_KEPT_BYTES = 256e6
+
+P = ParamSpec("P")
+A = TypeVar("A", bound=np.generic)
 
 
-def once_per_market(compute: ByPair[Column]) -> ByPair[Column]:
-    """Compute an array once for a market and pairs, however many configurations ask; it is read-only."""
-    memory: WeakKeyDictionary[Market, dict[tuple[str, ...], NDArray[Any]]] = WeakKeyDictionary()
+def once_per_market(
+    compute: Callable[Concatenate[Market, P], NDArray[A]],
+) -> Callable[Concatenate[Market, P], NDArray[A]]:
+    """Compute an array once for a market and arguments, however many ask for it; it is read-only."""
+    memory: WeakKeyDictionary[Market, OrderedDict[Any, NDArray[A]]] = WeakKeyDictionary()
 
     @wraps(compute)
-    def remembered(market: Market, adrs: tuple[str, ...]) -> NDArray[Column]:
-        known = memory.setdefault(market, {})
-        if adrs not in known:
-            array = compute(market, adrs)
-            array.flags.writeable = False
-            known[adrs] = array
-        return known[adrs]
+    def remembered(market: Market, *args: P.args, **kwargs: P.kwargs) -> NDArray[A]:
+        known = memory.setdefault(market, OrderedDict())
+        key = (args, *sorted(kwargs.items()))
+        if key not in known:
+            known[key] = compute(market, *args, **kwargs)
+            known[key].flags.writeable = False
+            while sum(array.nbytes for array in known.values()) > MOST_KEPT_BYTES and len(known) > 1:
+                known.popitem(last=False)
+        return known[key]
 
     return remembered
+
+
+_PAIRS: WeakKeyDictionary[Market, dict[str, str]] = WeakKeyDictionary()
+
+
+def pairs_of(market: Market) -> dict[str, str]:
+    """Return the Hong Kong symbol of each ADR of a market, in its order."""
+    if market not in _PAIRS:
+        pairs = market.pairs
+        _PAIRS[market] = dict(zip(pairs.index.astype(str), pairs["hk"].astype(str), strict=True))
+    return _PAIRS[market]
 
 
 @once_per_market

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from types import NoneType
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from entrepot.decisions import Decision
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind, short
 from entrepot.regimes.path import RegimePath
+from entrepot.strategies.built_in import GAPS, GROWTH, LEFT, MEMBER, ROTATION, ROW, TILT, built_in
 from entrepot.strategies.targets import (
     STALE_SESSIONS,
     Parametrised,
     Targets,
-    changes,
     columns_of,
     decisions,
     departed,
+    emitted,
     latest,
     require,
     require_band,
@@ -36,6 +41,9 @@ UNIVERSES = ("auto", "etf", "hk")
 UNCLASSIFIED = "unclassified"
 
 Tilts = Mapping[str, Mapping[str, float]]
+
+# What the registry says of a market's lines, by universe.
+_SECTORS: WeakKeyDictionary[Market, dict[Any, Any]] = WeakKeyDictionary()
 
 
 def load_tilts() -> dict[str, dict[str, float]]:
@@ -134,37 +142,90 @@ class SectorRotation(Parametrised):
         Raises:
             ParameterError: when the universe is not in the market or the path has other steps.
         """
-        require_market(market, "SectorRotation")
-        sectors, notes = self._sectors(market)
-        columns = columns_of(market, sectors.index)
-        names = list(dict.fromkeys(sectors))
-        member = (sectors.to_numpy()[None, :] == np.array(names)[:, None]).astype(np.float64)
+        decision = self.decision(market, path)
+        names, notes = self._sectors(market)[2:]
+        numbers, _, kept = emitted(market, decision)
         steps = decisions(market)
-        tilt, regime = self._tilts(market, path, names, steps)
-        growth, age = latest(total_return_levels(market, columns), steps)
-        when = self._ranking_rows(len(steps), tilt, regime)
-
-        gaps = np.vstack([np.zeros((1, len(columns))), (age > STALE_SESSIONS).cumsum(axis=0)])
-
-        wanted = np.zeros((len(steps), len(columns)))
-        scores = np.full((len(when), len(names)), np.nan)
-        for k, i in enumerate(when):
-            ranked = gaps[i + 1] == gaps[i - self.lookback]
-            past = np.where(ranked, growth[i - self.skip] / growth[i - self.lookback] - 1, 0.0)
-            scores[k] = sector_scores(past, ranked, member) + tilt[regime[i]]
-            wanted[i:] = self._allocate(scores[k], ranked, member)
-
-        emitted = changes(wanted)
-        emitted[departed(market)[np.ix_(steps, columns)]] = np.nan
+        ranked = self._ranked(market, path)
         weights = np.full(market.price.shape, np.nan)
-        weights[np.ix_(steps, columns)] = emitted
-        session = sessions_of(market, steps[when])
+        weights[:, columns_of(market, decision.symbols)] = numbers
+        scores = pd.DataFrame(kept[ranked, : len(names)], sessions_of(market, steps[ranked]), list(names))
         return Targets(
             weights=weights,
             drift_band=self.drift_band,
-            notes=(*self._remarks(names, len(steps), wanted), *notes),
-            signals={"score": pd.DataFrame(scores, index=session, columns=names)},
+            notes=(*self._remarks(list(names), len(steps), kept[:, len(names) :]), *notes),
+            signals={"score": scores},
         )
+
+    def decision(self, market: Market, path: RegimePath | None = None) -> Decision:
+        """Return what is decided inside the loop; its numbers are those of `targets`.
+
+        Configurations that differ only in lookback, top, rebalance, gross or skip share their features.
+
+        Args:
+            market: with at least one line of the universe.
+            path: for the tilts; None: no tilts.
+
+        Raises:
+            ParameterError: when the universe is not in the market or the path has other steps.
+        """
+        require_market(market, "SectorRotation")
+        if path is not None:
+            path = require_path(market, path, "SectorRotation")
+        symbols, member, names, _ = self._sectors(market)
+        params = [
+            self.lookback,
+            self.top,
+            self.rebalance,
+            self.gross,
+            self.skip,
+            len(names),
+            path is not None,
+        ]
+        tilts = (
+            None
+            if self.tilts is None
+            else tuple(
+                (regime, tuple(sorted(by_sector.items()))) for regime, by_sector in sorted(self.tilts.items())
+            )
+        )
+        return Decision(
+            function=built_in(),
+            symbols=symbols,
+            pairs=(),
+            params=np.array([ROTATION, *params], dtype=np.float64),
+            features=partial(self._features, market, path),
+            features_key=("rotation", symbols, member, names, tilts),
+            memory=len(names) + len(symbols),
+            drift_band=self.drift_band,
+            planes=6,
+        )
+
+    def _features(self, market: Market, path: RegimePath | None) -> NDArray[np.float64]:
+        """Lay out what the rotation reads, shape (6, T, columns); rows are decisions, in their order."""
+        symbols, member, names, _ = self._sectors(market)
+        steps, columns = decisions(market), columns_of(market, symbols)
+        growth, age = latest(total_return_levels(market, columns), steps)
+        rows, lines = slice(0, len(steps)), slice(0, len(symbols))
+        features = np.zeros((6, len(market), max(len(symbols), len(names))))
+        features[GROWTH, rows, lines] = growth
+        features[GAPS, rows, lines] = (age > STALE_SESSIONS).cumsum(axis=0)
+        if path is not None:
+            features[TILT, rows, : len(names)] = self._tilt(names)[path.states[steps]]
+        features[MEMBER, 0, lines] = member
+        features[LEFT, rows, lines] = departed(market)[np.ix_(steps, columns)]
+        features[ROW, steps, 0] = np.arange(len(steps))
+        return features
+
+    def _ranked(self, market: Market, path: RegimePath | None) -> NDArray[np.intp]:
+        """The decisions at which sectors are ranked: every ``rebalance``-th, and where the tilts change."""
+        steps = decisions(market)
+        number = np.arange(len(steps)) - self.lookback
+        due = number % self.rebalance == 0
+        if path is not None:
+            tilt = self._tilt(self._sectors(market)[2])[path.states[steps]]
+            due[1:] |= (tilt[1:] != tilt[:-1]).any(axis=1)
+        return np.flatnonzero(due & (number >= 0))
 
     def _remarks(self, names: list[str], count: int, wanted: NDArray[np.float64]) -> tuple[str, ...]:
         """Say what of the parameters has no effect in this market, and why nothing is ever held."""
@@ -191,40 +252,29 @@ class SectorRotation(Parametrised):
             )
         return tuple(remarks)
 
-    def _allocate(
-        self, score: NDArray[np.float64], ranked: NDArray[np.bool_], member: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Weights of the lines of the ``top`` sectors, shape (N,)."""
-        weights = np.zeros(len(ranked))
-        for sector in np.argsort(-score, kind="stable")[: self.top]:  # NaN sorts last
-            if np.isfinite(score[sector]):
-                lines = member[sector] * ranked
-                weights += lines * self.gross / (self.top * lines.sum())
-        return weights
-
-    def _ranking_rows(
-        self, count: int, tilt: NDArray[np.float64], regime: NDArray[np.int64]
-    ) -> NDArray[np.intp]:
-        """Decisions at which sectors are ranked: every ``rebalance``-th, and where the tilts change."""
-        number = np.arange(count) - min(self.lookback, count)
-        due = number % min(self.rebalance, count + 1) == 0
-        other = (tilt[regime[1:]] != tilt[regime[:-1]]).any(axis=1)
-        due[1:] |= other
-        return np.flatnonzero(due & (number >= 0))
-
-    def _tilts(
-        self, market: Market, path: RegimePath | None, names: list[str], steps: NDArray[np.intp]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Tilts by regime and sector, shape (4, sectors), and the regime of each decision, shape (S,)."""
+    def _tilt(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """Tilts by regime and sector, shape (4, sectors)."""
         tilt = np.zeros((len(RegimePath.names), len(names)))
-        if path is None:
-            return tilt, np.zeros(len(steps), dtype=np.int64)
-        path = require_path(market, path, "SectorRotation")
         for regime, by_sector in (load_tilts() if self.tilts is None else self.tilts).items():
             tilt[RegimePath.names.index(regime)] = [by_sector.get(name, 0.0) for name in names]
-        return tilt, path.states[steps].astype(np.int64)
+        return tilt
 
-    def _sectors(self, market: Market) -> tuple[pd.Series[str], tuple[str, ...]]:
+    def _sectors(
+        self, market: Market
+    ) -> tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...], tuple[str, ...]]:
+        """The lines of the universe, in the market's order, the sector of each, the sectors, and remarks."""
+        universe = self.universe if isinstance(self.universe, str) else tuple(self.universe)
+        known = _SECTORS.setdefault(market, {})
+        key = universe, self.top
+        if key not in known:
+            sectors, notes = self._sector_of_lines(market)
+            names = tuple(dict.fromkeys(sectors))
+            ordered = sectors.loc[[symbol for symbol in market.symbols if symbol in sectors.index]]
+            member = tuple(names.index(name) for name in ordered)
+            known[key] = tuple(ordered.index.astype(str)), member, names, notes
+        return known[key]
+
+    def _sector_of_lines(self, market: Market) -> tuple[pd.Series[str], tuple[str, ...]]:
         """Sector of each line of the universe, by symbol, and what was left out."""
         table = market.instruments
         kind, venue = table["kind"], table["venue"]
@@ -268,29 +318,6 @@ class SectorRotation(Parametrised):
                 )
             return sector[hk & ~unknown], notes
         return sector.where(sector != UNCLASSIFIED, own)[kind != "index"], ()
-
-
-def sector_scores(
-    past: NDArray[np.float64], ranked: NDArray[np.bool_], member: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Mean return of each sector's ranked lines, in standard deviations from the mean of all sectors.
-
-    Args:
-        past: return of each line, shape (N,), 0 where it is not ranked.
-        ranked: whether each line has a full window, shape (N,).
-        member: 1 where the line belongs to the sector, shape (sectors, N).
-
-    Returns:
-        Shape (sectors,); NaN for a sector without a ranked line, 0 where all sectors are alike.
-    """
-    # Sums, not matrix products, whose last bits may depend on where the arrays lie in memory.
-    size = (member * ranked).sum(axis=1)
-    mean = (member * past).sum(axis=1)[size > 0] / size[size > 0]
-    score = np.full(len(member), np.nan)
-    if len(mean):
-        spread = mean.std()
-        score[size > 0] = (mean - mean.mean()) / spread if spread > 1e-12 else 0.0
-    return score
 
 
 def total_return_levels(market: Market, columns: NDArray[np.intp]) -> NDArray[np.float64]:

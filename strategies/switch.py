@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
+from functools import partial
 from types import NoneType
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from entrepot.decisions import Decision
 from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
+from entrepot.strategies.built_in import AWAY, CHARGE, REGIMES, REPLAY, SWITCH, TABLE, WIDTH, built_in
+from entrepot.strategies.dual_listing import LongHKShortADR
+from entrepot.strategies.sector_rotation import SectorRotation
 from entrepot.strategies.targets import (
     Parametrised,
     Strategy,
     Targets,
-    carried,
     columns_of,
     decisions,
     departed,
+    emitted,
     require,
     require_band,
     require_choice,
     require_market,
     require_path,
 )
+
+# What a switch asks inside the loop; the targets of other parts are made beforehand.
+BUILT_IN = (LongHKShortADR, SectorRotation)
 
 Part = Strategy | pd.DataFrame | None
 WEIGHTINGS = ("hard", "probability")
@@ -107,46 +115,123 @@ class RegimeSwitch(Parametrised):
             ParameterError: when the switch's path was made for other steps.
         """
         require_market(market, "RegimeSwitch")
-        own = require_path(market, self.path, "RegimeSwitch")
-        made = self._targets_of_parts(market, own)
-        present = [targets for targets in made if targets is not None]
-        pairs = tuple(dict.fromkeys(pair for targets in present for pair in targets.pairs))
-        used = np.zeros(len(market.symbols), dtype=bool)
-        for targets in present:
-            used |= np.isfinite(targets.weights).any(axis=0)
-        singles = np.flatnonzero(used)
-
-        emitted = np.full((len(made), len(market), len(singles) + len(pairs)), np.nan)
-        for k, part in enumerate(made):
-            if part is not None:
-                linked = [len(singles) + pairs.index(pair) for pair in part.pairs]
-                emitted[k, :, : len(singles)] = part.weights[:, singles]
-                emitted[k][:, linked] = part.pair_weights
-        standing = np.stack([carried(numbers) for numbers in emitted])
-        steps = decisions(market)
-        charge = self._charge(own, steps)
-        if self.weighting == "hard":
-            numbers = self._hard(charge, emitted, standing)
-        else:
-            numbers = self._by_probability(charge, steps, standing)
-        lines = np.append(singles, columns_of(market, (adr for _, adr in pairs)))
-        numbers[departed(market)[:, lines]] = np.nan
-
+        made = self._targets_of_parts(market, require_path(market, self.path, "RegimeSwitch"))
+        decision = self._decision(market, made)
+        numbers, exits, _ = emitted(market, decision)
+        singles = len(decision.symbols)
         weights = np.full(market.price.shape, np.nan)
-        weights[:, singles] = numbers[:, : len(singles)]
-        bands = [targets.drift_band for targets in present] or [np.inf]
+        weights[:, columns_of(market, decision.symbols)] = numbers[:, :singles]
         signals: dict[str, pd.DataFrame] = {}
-        for targets in present:
-            signals = {**targets.signals, **signals}
+        for targets in made:
+            if targets is not None:
+                signals = {**targets.signals, **signals}
         return Targets(
             weights=weights,
-            pairs=pairs,
-            pair_weights=numbers[:, len(singles) :],
-            drift_band=min(bands) if self.drift_band is None else self.drift_band,
+            pairs=decision.pairs,
+            pair_weights=numbers[:, singles:],
+            drift_band=decision.drift_band,
             notes=self._notes(made),
             signals=signals,
-            exits=self._exits(charge, made, pairs),
+            exits=exits,
         )
+
+    def decision(self, market: Market, path: RegimePath | None = None) -> Decision:
+        """Return what is decided inside the loop; its numbers are those of `targets`.
+
+        Parts that are built-in strategies decide in the loop too; the targets of others are made beforehand.
+
+        Args:
+            market: of the same steps as the switch's path.
+            path: not used; the parts get the switch's own.
+
+        Raises:
+            ParameterError: when the switch's path was made for other steps.
+        """
+        require_market(market, "RegimeSwitch")
+        require_path(market, self.path, "RegimeSwitch")
+        return self._decision(market, None)
+
+    def _decision(self, market: Market, made: list[Targets | None] | None) -> Decision:
+        """Put the parts' decisions together; `made` are their targets where they are there already."""
+        parts, of_regime = self._decisions_of_parts(market, made)
+        used = {symbol for part in parts for symbol in part.symbols}
+        symbols = tuple(symbol for symbol in market.symbols if symbol in used)
+        pairs = tuple(dict.fromkeys(pair for part in parts for pair in part.pairs))
+        columns: list[object] = [*symbols, *pairs]
+        head = [float(self.weighting == "probability"), self.deadband, len(symbols), len(pairs), len(parts)]
+        # Behind the switch's own params: where each part finds its own, then which columns are its.
+        table, tail = [], []
+        plane, slot = 2, len(columns) + len(pairs) + len(parts) * len(columns)
+        param = TABLE + REGIMES + WIDTH * len(parts)
+        planes = [part.planes for part in parts]
+        for part, count in zip(parts, planes, strict=True):
+            its = [columns.index(column) for column in (*part.symbols, *part.pairs)]
+            at = param + len(tail)
+            places = [at, plane, plane + count, slot, slot + part.memory]
+            table += [*places, len(part.symbols), len(part.pairs), at + len(part.params)]
+            tail += [*part.params, *its]
+            plane, slot = plane + count, slot + part.memory
+        bands = [part.drift_band for part in parts] or [np.inf]
+        replays = any(part.params[0] == REPLAY for part in parts)
+        return Decision(
+            function=built_in(),
+            symbols=symbols,
+            pairs=pairs,
+            params=np.array([SWITCH, *head, *of_regime, *table, *tail], dtype=np.float64),
+            features=partial(self._features, market, symbols, pairs, parts),
+            features_key=(
+                "switch",
+                self.weighting,
+                symbols,
+                pairs,
+                tuple(part.features_key for part in parts),
+            ),
+            memory=slot,
+            steps=np.ones(len(market), dtype=bool) if replays else None,
+            drift_band=min(bands) if self.drift_band is None else self.drift_band,
+            planes=plane,
+        )
+
+    def _decisions_of_parts(
+        self, market: Market, made: list[Targets | None] | None
+    ) -> tuple[list[Decision], list[int]]:
+        """The decisions of the different parts, and which of them each regime follows; -1 is cash."""
+        asked: list[Decision] = []
+        of_regime: list[int] = []
+        for k, part in enumerate(self.parts):
+            before = [j for j in range(k) if same(self.parts[j], part)]
+            if part is None or before:
+                of_regime.append(of_regime[before[0]] if before else -1)
+                continue
+            of_regime.append(len(asked))
+            if isinstance(part, BUILT_IN):
+                asked.append(part.decision(market, self.path))
+            else:
+                ready = None if made is None else made[k]
+                asked.append(replayed(market, ready or targets_of_part(market, part, self.path)))
+        return asked, of_regime
+
+    def _features(
+        self,
+        market: Market,
+        symbols: tuple[str, ...],
+        pairs: tuple[tuple[str, str], ...],
+        parts: list[Decision],
+    ) -> NDArray[np.float64]:
+        """Stack the features of the switch, (2, T, columns), and of its parts."""
+        made = [part.features() for part in parts]
+        columns = len(symbols) + len(pairs)
+        width = max([REGIMES + 1, columns, *(features.shape[2] for features in made)])
+        features = np.zeros((2 + sum(len(planes) for planes in made), len(market), width))
+        features[CHARGE, :, :REGIMES] = self._charge(self.path, decisions(market))
+        features[CHARGE, :, REGIMES] = market.decision_steps
+        lines = columns_of(market, (*symbols, *(adr for _, adr in pairs)))
+        features[AWAY, :, :columns] = departed(market)[:, lines]
+        at = 2
+        for planes in made:
+            features[at : at + len(planes), :, : planes.shape[2]] = planes
+            at += len(planes)
+        return features
 
     def _targets_of_parts(self, market: Market, path: RegimePath) -> list[Targets | None]:
         """The targets of each part, equal parts being asked once."""
@@ -156,12 +241,7 @@ class RegimeSwitch(Parametrised):
             if part is None or before:
                 made.append(made[before[0]] if before else None)
                 continue
-            if isinstance(part, pd.DataFrame):
-                made.append(Targets.from_frame(market, part))
-            else:
-                targets = part.targets(market, path)
-                targets.check(market)
-                made.append(targets)
+            made.append(targets_of_part(market, part, path))
         return made
 
     def _charge(self, path: RegimePath, steps: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -173,51 +253,6 @@ class RegimeSwitch(Parametrised):
         charge[last >= 0] = share[steps[last[last >= 0]]]
         return charge
 
-    def _hard(
-        self, charge: NDArray[np.float64], emitted: NDArray[np.float64], standing: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        row = np.arange(len(charge))
-        decided = charge.max(axis=1) > 0
-        chosen = charge.argmax(axis=1)
-        wanted = np.where(decided[:, None], standing[chosen, row], 0.0)
-        before = np.vstack([np.zeros((1, wanted.shape[1])), wanted[:-1]])
-        own = np.where(decided[:, None], emitted[chosen, row], np.nan)
-        return np.where(np.isnan(own) & (wanted != before), wanted, own)
-
-    def _by_probability(
-        self, charge: NDArray[np.float64], steps: NDArray[np.intp], standing: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        at = standing[:, steps]
-        wanted = charge[steps].T[:, :, None] * at
-        total = wanted[0] + wanted[1] + wanted[2] + wanted[3]
-        largest = np.abs(at).max(axis=0)
-        numbers = np.full(standing.shape[1:], np.nan)
-        last = np.zeros(standing.shape[2])
-        for i, step in enumerate(steps):
-            moved = np.abs(total[i] - last) > self.deadband * largest[i]
-            numbers[step, moved] = total[i, moved]
-            last[moved] = total[i, moved]
-        return numbers
-
-    def _exits(
-        self,
-        charge: NDArray[np.float64],
-        made: list[Targets | None],
-        pairs: tuple[tuple[str, str], ...],
-    ) -> NDArray[np.int8]:
-        """How each pair is closed, (T, P): by the weightiest part that names it, or the last there was."""
-        claim = np.zeros((len(made), len(charge), len(pairs)))
-        exits = np.zeros(claim.shape, dtype=np.int8)
-        for k, part in enumerate(made):
-            if part is not None:
-                linked = [pairs.index(pair) for pair in part.pairs]
-                claim[k][:, linked] = charge[:, k, None]
-                exits[k][:, linked] = part.exits
-        claimed = claim.max(axis=0) > 0
-        by = carried(np.where(claimed, claim.argmax(axis=0), np.nan)).astype(np.intp)
-        chosen: NDArray[np.int8] = np.take_along_axis(exits, by[None], axis=0)[0]
-        return chosen
-
     def _notes(self, made: list[Targets | None]) -> tuple[str, ...]:
         """The parts' notes, each after the name of its regimes."""
         notes: list[str] = []
@@ -228,6 +263,31 @@ class RegimeSwitch(Parametrised):
                 names = [name for name, other in zip(self.path.names, made, strict=True) if other is targets]
                 notes += [f"{' and '.join(names)}: {note}" for note in targets.notes]
         return tuple(notes)
+
+
+def targets_of_part(market: Market, part: Strategy | pd.DataFrame, path: RegimePath) -> Targets:
+    """Return what one part wants, checked."""
+    if isinstance(part, pd.DataFrame):
+        return Targets.from_frame(market, part)
+    targets = part.targets(market, path)
+    targets.check(market)
+    return targets
+
+
+def replayed(market: Market, targets: Targets) -> Decision:
+    """Return a decision that repeats targets."""
+    used = np.isfinite(targets.weights).any(axis=0)
+    rows = np.hstack([targets.weights[:, used], targets.pair_weights, targets.exits])
+    return Decision(
+        function=built_in(),
+        symbols=tuple(symbol for symbol, wanted in zip(market.symbols, used, strict=True) if wanted),
+        pairs=targets.pairs,
+        params=np.array([REPLAY], dtype=np.float64),
+        features=lambda: rows[None],
+        features_key=id(rows),
+        drift_band=targets.drift_band,
+        planes=1,
+    )
 
 
 def brief(part: object) -> str:

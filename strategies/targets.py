@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from entrepot.decisions import Decision, compiled
 from entrepot.errors import ParameterError, TargetError, is_number, shown
 from entrepot.markets.frames import weights_on_grid
 from entrepot.markets.market import Market
@@ -274,6 +275,30 @@ def carried(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """Carry the last finite number forward along the steps, 0 before the first."""
     row = np.maximum.accumulate(np.where(np.isnan(numbers), -1, np.arange(len(numbers))[:, None]), axis=0)
     return np.where(row >= 0, np.take_along_axis(numbers, np.maximum(row, 0), axis=0), 0.0)
+
+
+def emitted(
+    market: Market, decision: Decision
+) -> tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.float64]]:
+    """Ask a decision that looks at no book of its own at all of its steps.
+
+    Returns:
+        Targets, shape (T, S + P), NaN where it is not asked; how pairs are closed, shape (T, P), as it was
+        last said; what it remembers after each step it is asked at, shape (steps asked, M).
+    """
+    from entrepot.strategies import _kernels as kernels
+
+    asked = np.flatnonzero(market.decision_steps if decision.steps is None else decision.steps)
+    pairs, columns = len(decision.pairs), len(decision.symbols) + len(decision.pairs)
+    out = np.empty((len(asked), columns + pairs))
+    kept = np.empty((len(asked), decision.memory))
+    features = np.array(decision.features(), order="C")  # a read-only array is another signature
+    kernels.emit(compiled(decision.function), asked, decision.params, features, pairs, out, kept)
+    numbers = np.full((len(market), columns), np.nan)
+    numbers[asked] = out[:, :columns]
+    row = np.maximum(np.searchsorted(asked, np.arange(len(market)), side="right") - 1, 0)
+    exits = out[row, columns:] if len(asked) else np.zeros((len(market), pairs))
+    return numbers, exits.astype(np.int8), kept
 
 
 def changes(wanted: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ configuration at a time, after equity has been recorded at ``step``, and compile
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -60,6 +60,7 @@ class Decision:
         steps: shape (T,), the steps at which it is asked; None: the market's decision steps.
         drift_band: relative drift beyond which the engine decides a standing target again; inf: never.
         notes: what a reader should know, a sentence each.
+        planes: F, where something must know it before the features are made; 0: not said.
     """
 
     function: Function
@@ -71,7 +72,8 @@ class Decision:
     memory: int = 0
     steps: NDArray[np.bool_] | None = None
     drift_band: float = np.inf
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    planes: int = 0
 
     def __repr__(self) -> str:
         named = getattr(self.function, "__name__", "a function")

@@ -1,0 +1,312 @@
+"""The built-in strategies as one compiled decision, and the loop that asks a decision without a ledger.
+
+One function for all of them, told apart by the first of their params: it is compiled once, kept on disk, and
+a switch can hold any of them as a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from entrepot.decisions import DecisionState
+from entrepot.strategies.built_in import (
+    ADR_SHORTABLE,
+    AWAY,
+    BY_PROBABILITY,
+    CHARGE,
+    CHEAP,
+    CLOSING,
+    CONVERGENCE,
+    COST,
+    DEADBAND,
+    DEPARTED,
+    ENTRY,
+    EXIT,
+    FIRST_COLUMN,
+    FIRST_PARAM,
+    FIRST_PLANE,
+    FIRST_SLOT,
+    FLAGS,
+    GAPS,
+    GONE,
+    GROSS,
+    GROWTH,
+    HK_SHORTABLE,
+    HOLDING,
+    ITS_PAIRS,
+    ITS_SINGLES,
+    LAST_PLANE,
+    LAST_SLOT,
+    LEFT,
+    LEVEL,
+    LOOKBACK,
+    MEMBER,
+    OWN_COST,
+    PAIR_WEIGHT,
+    PAIRS,
+    PARTS,
+    REBALANCE,
+    REGIMES,
+    REVERSE,
+    REVERSION,
+    RICH,
+    ROTATION,
+    ROUND_TRIP,
+    ROW,
+    SECTORS,
+    SINGLES,
+    SKIP,
+    STALE,
+    SWITCH,
+    TABLE,
+    TILT,
+    TILTED,
+    TOP,
+    WANTED,
+    WIDTH,
+    Z,
+)
+
+Floats = NDArray[np.float64]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def inner(function: F) -> F:
+    """Compile a function that only other kernels call."""
+    compiled: F = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
+        function
+    )
+    return compiled
+
+
+@inner
+def latch(on: float, enter: bool, leave: bool) -> float:
+    """A state that is on from where it is entered to where it is left, off where both are so."""
+    if enter or leave:
+        return 1.0 if enter and not leave else 0.0
+    return on
+
+
+@inner
+def converge(step: int, params: Floats, features: Floats, memory: Floats, out: Floats) -> None:
+    """Trade premia back to their means; see `LongHKShortADR`."""
+    pairs = out.shape[0] // 2
+    entry, leave_at = params[ENTRY], params[EXIT]
+    for p in range(pairs):
+        z, reversion = features[Z, step, p], features[REVERSION, step, p]
+        cost = params[ROUND_TRIP] if params[OWN_COST] == 1.0 else features[COST, step, p]
+        flags = int(features[FLAGS, step, p])
+        stale = flags & STALE != 0
+        slot = 3 * p
+        rich = latch(memory[slot + RICH], z > entry and reversion > cost, z < leave_at or stale)
+        cheap = latch(memory[slot + CHEAP], z < -entry and -reversion > cost, z > -leave_at or stale)
+        memory[slot + RICH], memory[slot + CHEAP] = rich, cheap
+        may_rich = 1.0 if flags & ADR_SHORTABLE else 0.0
+        may_cheap = params[REVERSE] if flags & HK_SHORTABLE else 0.0
+        wanted = params[PAIR_WEIGHT] * (rich * may_rich - cheap * may_cheap)
+        if wanted != memory[slot + WANTED] and flags & DEPARTED == 0:
+            out[p] = wanted
+        memory[slot + WANTED] = wanted
+        out[pairs + p] = params[CLOSING]
+
+
+@inner
+def hold(step: int, params: Floats, features: Floats, memory: Floats, out: Floats) -> None:
+    """Hold pairs at the levels given; see `LongHKShortADR`."""
+    pairs = out.shape[0] // 2
+    for p in range(pairs):
+        wanted = params[PAIR_WEIGHT] * features[LEVEL, step, p]
+        if wanted != memory[p] and features[GONE, step, p] == 0.0:
+            out[p] = wanted
+        memory[p] = wanted
+        out[pairs + p] = params[CLOSING]
+
+
+@inner
+def rotate(step: int, params: Floats, features: Floats, memory: Floats, out: Floats) -> None:
+    """Hold the strongest sectors; see `SectorRotation`. Rows of features are decisions, in their order."""
+    lines, sectors = out.shape[0], int(params[SECTORS])
+    lookback, skip = int(params[LOOKBACK]), int(params[SKIP])
+    row = int(features[ROW, step, 0])
+    number = row - lookback
+    tilted = params[TILTED] == 1.0
+    due = number >= 0 and number % int(params[REBALANCE]) == 0
+    if tilted and number >= 0:
+        for s in range(sectors):
+            due |= features[TILT, row, s] != features[TILT, row - 1, s]
+    score, standing = memory[:sectors], memory[sectors : sectors + lines]
+    if not due:
+        return
+    past, size = np.zeros(sectors), np.zeros(sectors)
+    for n in range(lines):
+        before = features[GAPS, row - lookback - 1, n] if row > lookback else 0.0
+        if features[GAPS, row, n] == before:
+            s = int(features[MEMBER, 0, n])
+            size[s] += 1.0
+            past[s] += features[GROWTH, row - skip, n] / features[GROWTH, row - lookback, n] - 1.0
+    ranked, mean, spread = 0, 0.0, 0.0
+    for s in range(sectors):
+        score[s] = past[s] / size[s] if size[s] > 0.0 else np.nan
+        if size[s] > 0.0:
+            ranked += 1
+            mean += score[s]
+    mean /= ranked
+    for s in range(sectors):
+        if size[s] > 0.0:
+            spread += (score[s] - mean) ** 2
+    spread = np.sqrt(spread / ranked)
+    for s in range(sectors):
+        if size[s] > 0.0:
+            score[s] = (score[s] - mean) / spread if spread > 1e-12 else 0.0
+            score[s] += features[TILT, row, s] if tilted else 0.0
+    share, chosen = np.zeros(sectors), np.zeros(sectors)
+    for _ in range(min(int(params[TOP]), ranked)):
+        best = -1
+        for s in range(sectors):  # of equals the first
+            if chosen[s] == 0.0 and size[s] > 0.0 and (best < 0 or score[s] > score[best]):
+                best = s
+        chosen[best] = 1.0
+        share[best] = params[GROSS] / (params[TOP] * size[best])
+    for n in range(lines):
+        before = features[GAPS, row - lookback - 1, n] if row > lookback else 0.0
+        wanted = share[int(features[MEMBER, 0, n])] if features[GAPS, row, n] == before else 0.0
+        if wanted != standing[n] and features[LEFT, row, n] == 0.0:
+            out[n] = wanted
+        standing[n] = wanted
+
+
+@inner
+def replay(step: int, features: Floats, out: Floats) -> None:
+    """Repeat targets that were made beforehand."""
+    for column in range(out.shape[0]):
+        out[column] = features[0, step, column]
+
+
+@inner
+def decide_part(kind: int, step: int, params: Floats, features: Floats, memory: Floats, out: Floats) -> None:
+    """Ask one strategy that is no switch."""
+    if kind == CONVERGENCE:
+        converge(step, params, features, memory, out)
+    elif kind == HOLDING:
+        hold(step, params, features, memory, out)
+    elif kind == ROTATION:
+        rotate(step, params, features, memory, out)
+    else:
+        replay(step, features, out)
+
+
+@inner
+def switch(step: int, params: Floats, features: Floats, memory: Floats, out: Floats) -> None:
+    """Follow the part that belongs to the regime; see `RegimeSwitch`."""
+    singles, pairs, parts = int(params[SINGLES]), int(params[PAIRS]), int(params[PARTS])
+    columns = singles + pairs
+    by_probability = params[BY_PROBABILITY] == 1.0
+    last, owner = memory[:columns], memory[columns : columns + pairs]
+    standing = memory[columns + pairs : columns + pairs + parts * columns]
+    asked = np.empty(columns + pairs)
+    emitted = np.full((parts, columns), np.nan)
+    closing, named = np.zeros((parts, pairs)), np.zeros((parts, pairs))
+    for i in range(parts):
+        at = TABLE + REGIMES + i * WIDTH
+        its_singles, its_pairs = int(params[at + ITS_SINGLES]), int(params[at + ITS_PAIRS])
+        first, column = int(params[at + FIRST_PARAM]), int(params[at + FIRST_COLUMN])
+        answer = asked[: its_singles + 2 * its_pairs]
+        answer[: its_singles + its_pairs] = np.nan
+        answer[its_singles + its_pairs :] = 0.0
+        decide_part(
+            int(params[first]),
+            step,
+            params[first:],
+            features[int(params[at + FIRST_PLANE]) : int(params[at + LAST_PLANE])],
+            memory[int(params[at + FIRST_SLOT]) : int(params[at + LAST_SLOT])],
+            answer,
+        )
+        for j in range(its_singles + its_pairs):
+            to = int(params[column + j])
+            emitted[i, to] = answer[j]
+            if answer[j] == answer[j]:
+                standing[i * columns + to] = answer[j]
+            if j >= its_singles:
+                closing[i, to - singles] = answer[its_pairs + j]
+                named[i, to - singles] = 1.0
+    charge = features[CHARGE, step, :REGIMES]
+    chosen, decided = 0, False
+    for r in range(REGIMES):
+        decided |= charge[r] > 0.0
+        chosen = r if charge[r] > charge[chosen] else chosen
+    for to in range(columns):
+        total, largest = 0.0, 0.0
+        for r in range(REGIMES):
+            i = int(params[TABLE + r])
+            wanted = standing[i * columns + to] if i >= 0 else 0.0
+            total += charge[r] * wanted
+            largest = max(largest, abs(wanted))
+        if by_probability:
+            if features[CHARGE, step, REGIMES] == 1.0 and abs(total - last[to]) > params[DEADBAND] * largest:
+                out[to] = last[to] = total
+        else:
+            i = int(params[TABLE + chosen])
+            wanted = standing[i * columns + to] if decided and i >= 0 else 0.0
+            own = emitted[i, to] if decided and i >= 0 else np.nan
+            if own == own:
+                out[to] = own
+            elif wanted != last[to]:
+                out[to] = wanted
+            last[to] = wanted
+        if features[AWAY, step, to] == 1.0:
+            out[to] = np.nan
+    for p in range(pairs):
+        # A pair is closed the way of the weightiest part that names it, or of the last there was.
+        most = 0.0
+        for r in range(REGIMES):
+            i = int(params[TABLE + r])
+            if i >= 0 and named[i, p] == 1.0 and charge[r] > most:
+                most, owner[p] = charge[r], float(i)
+        out[columns + p] = closing[int(owner[p]), p] if parts > 0 else 0.0
+
+
+def decide(step: int, state: DecisionState, params: Floats, features: Floats, out: Floats) -> None:
+    """Decide for any built-in strategy: the function all of them hand over."""
+    kind = int(params[0])
+    if kind == SWITCH:
+        switch(step, params, features, state.memory, out)
+    else:
+        decide_part(kind, step, params, features, state.memory, out)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def emit(
+    decision: Any,
+    steps: NDArray[np.int64],
+    params: Floats,
+    features: Floats,
+    pairs: int,
+    out: Floats,
+    kept: Floats,
+) -> None:
+    """Ask a decision at every one of S steps without a ledger: its book is empty and its equity NaN.
+
+    Args:
+        decision: compiled.
+        steps: (S,) at which it is asked.
+        params: (Q,).
+        features: (F, T, N).
+        pairs: how many of the columns are pairs'.
+        out: (S, columns + pairs) what it wants.
+        kept: (S, M) what it remembers after each.
+    """
+    columns = out.shape[1] - pairs
+    # Columns of larger arrays, as the engine hands them over.
+    nothing, memory = np.zeros((columns + pairs, 2))[:, 0], np.zeros((kept.shape[1], 2))[:, 0]
+    worthless, row = np.full(columns + pairs, np.nan), np.zeros((columns + pairs, 2))[:, 0]
+    for i in range(len(steps)):
+        row[:columns] = np.nan
+        row[columns:] = 0.0
+        decision(steps[i], DecisionState(np.nan, nothing, worthless, memory), params, features, row)
+        out[i] = row
+        kept[i] = memory
