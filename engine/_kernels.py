@@ -604,11 +604,11 @@ def convert(
         if not np.isnan(book[GOAL, into, lane]) and order[UNTIL, into, lane] != FOREVER:
             drop(record, lane, t, into, order[DECIDED, into, lane], DISPLACED)
         force_single(state, t, into, lane, 0.0)
+    close_trip(tape, state, record, into, lane, after - shares)
     book[HELD, k, lane] = 0.0
     money[CASH, c, lane] -= paid
     state.agenda[LIVE, into] = 1
     close_trip(tape, state, record, k, lane, held)
-    close_trip(tape, state, record, into, lane, after - shares)
     post(record, CONVERT_FEE, t, k, lane, -paid * rates[FX_RATE, t, c])
     if record.on:
         change = shares * marks[LAST, into] * rates[FX_RATE, before, flags[CURRENCY, into]]

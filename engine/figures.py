@@ -167,4 +167,4 @@ def figures(
     rows = [values[name] for name in FIGURES]
     paid = [i for i, source in enumerate(SOURCES) if source not in NOT_COSTS]
     rows += [*record.profit[:regimes], *(-record.paid[paid].sum(axis=0)[:regimes])]
-    return np.array(rows).T
+    return np.array(rows).T + 0.0  # no minus zeros
