@@ -13,67 +13,30 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from entrepot.decisions import DecisionState
-from entrepot.strategies.built_in import (
-    ADR_SHORTABLE,
-    AWAY,
-    BY_PROBABILITY,
-    CHARGE,
-    CHEAP,
-    CLOSING,
-    CONVERGENCE,
-    COST,
-    DEADBAND,
-    DEPARTED,
-    ENTRY,
-    EXIT,
-    FIRST_COLUMN,
-    FIRST_PARAM,
-    FIRST_PLANE,
-    FIRST_SLOT,
-    FLAGS,
-    GAPS,
-    GONE,
-    GROSS,
-    GROWTH,
-    HK_SHORTABLE,
-    HOLDING,
-    ITS_PAIRS,
-    ITS_SINGLES,
-    LAST_PLANE,
-    LAST_SLOT,
-    LEFT,
-    LEVEL,
-    LOOKBACK,
-    MEMBER,
-    OWN_COST,
-    PAIR_WEIGHT,
-    PAIRS,
-    PARTS,
-    REBALANCE,
-    REGIMES,
-    REVERSE,
-    REVERSION,
-    RICH,
-    ROTATION,
-    ROUND_TRIP,
-    ROW,
-    SECTORS,
-    SINGLES,
-    SKIP,
-    STALE,
-    SWITCH,
-    TABLE,
-    TILT,
-    TILTED,
-    TOP,
-    WANTED,
-    WIDTH,
-    Z,
-)
+from entrepot.decisions import DecisionState, kept_on_disk
 
 Floats = NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+# What a decision is: the first of its params.
+CONVERGENCE, HOLDING, ROTATION, REPLAY, SWITCH = range(5)
+# Planes of features, params and memory of each; what is by pair or line stands in its column.
+Z, REVERSION, COST, FLAGS = range(4)
+STALE, DEPARTED, ADR_SHORTABLE, HK_SHORTABLE = 1, 2, 4, 8
+ENTRY, EXIT, PAIR_WEIGHT, REVERSE, ROUND_TRIP, CLOSING, OWN_COST = range(1, 8)
+RICH, CHEAP, WANTED = range(3)
+
+LEVEL, GONE = range(2)
+
+GROWTH, GAPS, TILT, MEMBER, LEFT, ROW = range(6)
+LOOKBACK, TOP, REBALANCE, GROSS, SKIP, SECTORS, TILTED = range(1, 8)
+
+BY_PROBABILITY, DEADBAND, SINGLES, PAIRS, PARTS = range(1, 6)
+CHARGE, AWAY = range(2)
+# Of each part: where its params, features, memory and columns begin, their numbers, and its regimes.
+FIRST_PARAM, FIRST_PLANE, LAST_PLANE, FIRST_SLOT, LAST_SLOT, ITS_SINGLES, ITS_PAIRS, FIRST_COLUMN = range(8)
+TABLE, WIDTH, REGIMES = 6, 8, 4
 
 
 def inner(function: F) -> F:
@@ -279,8 +242,7 @@ def decide(step: int, state: DecisionState, params: Floats, features: Floats, ou
         decide_part(kind, step, params, features, state.memory, out)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def emit(
+def _emit(
     decision: Any,
     steps: NDArray[np.int64],
     params: Floats,
@@ -310,3 +272,6 @@ def emit(
         decision(steps[i], DecisionState(np.nan, nothing, worthless, memory), params, features, row)
         out[i] = row
         kept[i] = memory
+
+
+emit = kept_on_disk(lambda cache: njit(cache=cache, nogil=True, error_model="numpy")(_emit))

@@ -15,23 +15,6 @@ from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
-from entrepot.strategies.built_in import (
-    ADR_SHORTABLE,
-    CHEAP,
-    CONVERGENCE,
-    COST,
-    DEPARTED,
-    FLAGS,
-    GONE,
-    HK_SHORTABLE,
-    HOLDING,
-    LEVEL,
-    REVERSION,
-    RICH,
-    STALE,
-    Z,
-    built_in,
-)
 from entrepot.strategies.pair_history import (
     averaged_premium,
     between_ex_dates,
@@ -151,6 +134,8 @@ class LongHKShortADR(Parametrised):
         Raises:
             ParameterError: when a pair asked for is not in the market, or the path is missing or misfits.
         """
+        from entrepot.strategies import _kernels as kernels
+
         require_market(market, "LongHKShortADR")
         pairs = self._pairs(market)
         adrs = tuple(adr for _, adr in pairs)
@@ -161,15 +146,15 @@ class LongHKShortADR(Parametrised):
             params = [self.entry, self.exit, self.weight, float(self.reverse), trip, closing, float(own)]
             key: tuple[object, ...] = (self.mode, adrs, self.signal, int(self.lookback), float(self.span))
             features = partial(convergence_features, market, *key[1:])  # type: ignore[arg-type]
-            which, memory, planes = CONVERGENCE, 3 * len(pairs), 4
+            which, memory, planes = kernels.CONVERGENCE, 3 * len(pairs), 4
         else:
             path = require_path(market, path, "LongHKShortADR(mode='delisting_hedge')")
             params = [0.0, 0.0, self.weight, 0.0, 0.0, closing, 0.0]
             key = (self.mode, adrs)
             features = partial(hedge_features, market, adrs, path)
-            which, memory, planes = HOLDING, len(pairs), 2
+            which, memory, planes = kernels.HOLDING, len(pairs), 2
         return Decision(
-            function=built_in(),
+            function=kernels.decide,
             symbols=(),
             pairs=pairs,
             params=np.array([which, *params], dtype=np.float64),
@@ -228,6 +213,8 @@ class LongHKShortADR(Parametrised):
         self, market: Market, decision: Decision, kept: NDArray[np.float64]
     ) -> tuple[tuple[str, ...], dict[str, pd.DataFrame]]:
         """What a reader should know of the convergence trade, and the series behind it."""
+        from entrepot.strategies import _kernels as kernels
+
         adrs, hks = [adr for _, adr in decision.pairs], [hk for hk, _ in decision.pairs]
         steps = decisions(market)
         raw = SIGNALS[self.signal](market, tuple(adrs))
@@ -235,11 +222,13 @@ class LongHKShortADR(Parametrised):
         if self.round_trip_bps is not None:
             cost = np.full(z.shape, self.round_trip_bps / 1e4)
         remembered = kept.reshape(len(steps), len(adrs), 3)
-        rich, cheap = remembered[:, :, RICH] == 1.0, remembered[:, :, CHEAP] == 1.0
+        rich, cheap = remembered[:, :, kernels.RICH] == 1.0, remembered[:, :, kernels.CHEAP] == 1.0
         dear_rich = (z > self.entry) & (reversion <= cost) & ~rich
         dear_cheap = (z < -self.entry) & (-reversion <= cost) & ~cheap
         may = flags.astype(np.int64)
-        adr_shortable, hk_shortable = ((may & bit != 0).all(axis=0) for bit in (ADR_SHORTABLE, HK_SHORTABLE))
+        adr_shortable, hk_shortable = (
+            (may & bit != 0).all(axis=0) for bit in (kernels.ADR_SHORTABLE, kernels.HK_SHORTABLE)
+        )
         seen = np.isfinite(raw) & ~between_ex_dates(market, tuple(adrs))
         notes = [self._never(int(seen.sum(axis=0).max()))]
         notes += [missed("rich", entries(rich), ~adr_shortable, adrs)]
@@ -313,27 +302,29 @@ def smoothed_premium(
     return result
 
 
-@once_per_market
 def convergence_features(
     market: Market, adrs: tuple[str, ...], signal: str, lookback: int, span: float
 ) -> NDArray[np.float64]:
     """Lay out what the convergence decision reads: shape (4, T, P), NaN at steps that decide nothing."""
+    from entrepot.strategies import _kernels as kernels
+
     steps = decisions(market)
     smooth, mean, deviation = smoothed_premium(market, adrs, signal, lookback, span)
     instruments, hks = market.instruments, market.pairs.loc[list(adrs), "hk"]
     raw = SIGNALS[signal](market, adrs)
     age = latest(raw, np.arange(len(raw)))[1]
     flags = (
-        STALE * (age > STALE_SESSIONS) + DEPARTED * departed(market)[np.ix_(steps, columns_of(market, adrs))]
+        kernels.STALE * (age > STALE_SESSIONS)
+        + kernels.DEPARTED * departed(market)[np.ix_(steps, columns_of(market, adrs))]
     )
-    flags += ADR_SHORTABLE * instruments["shortable"][list(adrs)].to_numpy(bool)
-    flags += HK_SHORTABLE * instruments["shortable"][hks].to_numpy(bool)
+    flags += kernels.ADR_SHORTABLE * instruments["shortable"][list(adrs)].to_numpy(bool)
+    flags += kernels.HK_SHORTABLE * instruments["shortable"][hks].to_numpy(bool)
     features = np.full((4, len(market), len(adrs)), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        features[Z, steps] = np.where(deviation > 1e-9, (smooth - mean) / deviation, np.nan)
-    features[REVERSION, steps] = smooth - mean
-    features[COST, steps] = round_trip_cost(market, adrs)
-    features[FLAGS, steps] = flags
+        features[kernels.Z, steps] = np.where(deviation > 1e-9, (smooth - mean) / deviation, np.nan)
+    features[kernels.REVERSION, steps] = smooth - mean
+    features[kernels.COST, steps] = round_trip_cost(market, adrs)
+    features[kernels.FLAGS, steps] = flags
     return features
 
 
@@ -349,6 +340,8 @@ def hedge_level(
 
 def hedge_features(market: Market, adrs: tuple[str, ...], path: RegimePath) -> NDArray[np.float64]:
     """Lay out what the hedge reads: shape (2, T, P), the level of each pair, and whether its ADR has left."""
+    from entrepot.strategies import _kernels as kernels
+
     steps = decisions(market)
     level = hedge_level(path, steps)[2]
     quoted = np.ones((len(steps), len(adrs)), dtype=bool)
@@ -356,8 +349,8 @@ def hedge_features(market: Market, adrs: tuple[str, ...], path: RegimePath) -> N
         quoted &= latest(market.printed[:, columns_of(market, legs)], steps)[1] <= STALE_SESSIONS
     shortable = market.instruments["shortable"][list(adrs)].to_numpy(bool)
     features = np.full((2, len(market), len(adrs)), np.nan)
-    features[LEVEL, steps] = level[:, None] * (quoted & shortable)
-    features[GONE, steps] = departed(market)[np.ix_(steps, columns_of(market, adrs))]
+    features[kernels.LEVEL, steps] = level[:, None] * (quoted & shortable)
+    features[kernels.GONE, steps] = departed(market)[np.ix_(steps, columns_of(market, adrs))]
     return features
 
 

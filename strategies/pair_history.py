@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -44,7 +44,7 @@ def once_per_market(
                 known.popitem(last=False)
         return known[key]
 
-    return remembered
+    return cast("Callable[Concatenate[Market, P], NDArray[A]]", remembered)
 
 
 _PAIRS: WeakKeyDictionary[Market, dict[str, str]] = WeakKeyDictionary()

@@ -19,7 +19,6 @@ from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind, short
 from entrepot.regimes.path import RegimePath
-from entrepot.strategies.built_in import GAPS, GROWTH, LEFT, MEMBER, ROTATION, ROW, TILT, built_in
 from entrepot.strategies.targets import (
     STALE_SESSIONS,
     Parametrised,
@@ -169,6 +168,8 @@ class SectorRotation(Parametrised):
         Raises:
             ParameterError: when the universe is not in the market or the path has other steps.
         """
+        from entrepot.strategies import _kernels as kernels
+
         require_market(market, "SectorRotation")
         if path is not None:
             path = require_path(market, path, "SectorRotation")
@@ -190,10 +191,10 @@ class SectorRotation(Parametrised):
             )
         )
         return Decision(
-            function=built_in(),
+            function=kernels.decide,
             symbols=symbols,
             pairs=(),
-            params=np.array([ROTATION, *params], dtype=np.float64),
+            params=np.array([kernels.ROTATION, *params], dtype=np.float64),
             features=partial(self._features, market, path),
             features_key=("rotation", symbols, member, names, tilts),
             memory=len(names) + len(symbols),
@@ -203,18 +204,20 @@ class SectorRotation(Parametrised):
 
     def _features(self, market: Market, path: RegimePath | None) -> NDArray[np.float64]:
         """Lay out what the rotation reads, shape (6, T, columns); rows are decisions, in their order."""
+        from entrepot.strategies import _kernels as kernels
+
         symbols, member, names, _ = self._sectors(market)
         steps, columns = decisions(market), columns_of(market, symbols)
         growth, age = latest(total_return_levels(market, columns), steps)
         rows, lines = slice(0, len(steps)), slice(0, len(symbols))
         features = np.zeros((6, len(market), max(len(symbols), len(names))))
-        features[GROWTH, rows, lines] = growth
-        features[GAPS, rows, lines] = (age > STALE_SESSIONS).cumsum(axis=0)
+        features[kernels.GROWTH, rows, lines] = growth
+        features[kernels.GAPS, rows, lines] = (age > STALE_SESSIONS).cumsum(axis=0)
         if path is not None:
-            features[TILT, rows, : len(names)] = self._tilt(names)[path.states[steps]]
-        features[MEMBER, 0, lines] = member
-        features[LEFT, rows, lines] = departed(market)[np.ix_(steps, columns)]
-        features[ROW, steps, 0] = np.arange(len(steps))
+            features[kernels.TILT, rows, : len(names)] = self._tilt(names)[path.states[steps]]
+        features[kernels.MEMBER, 0, lines] = member
+        features[kernels.LEFT, rows, lines] = departed(market)[np.ix_(steps, columns)]
+        features[kernels.ROW, steps, 0] = np.arange(len(steps))
         return features
 
     def _ranked(self, market: Market, path: RegimePath | None) -> NDArray[np.intp]:
@@ -272,7 +275,8 @@ class SectorRotation(Parametrised):
             ordered = sectors.loc[[symbol for symbol in market.symbols if symbol in sectors.index]]
             member = tuple(names.index(name) for name in ordered)
             known[key] = tuple(ordered.index.astype(str)), member, names, notes
-        return known[key]
+        found: tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...], tuple[str, ...]] = known[key]
+        return found
 
     def _sector_of_lines(self, market: Market) -> tuple[pd.Series[str], tuple[str, ...]]:
         """Sector of each line of the universe, by symbol, and what was left out."""

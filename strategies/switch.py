@@ -15,7 +15,6 @@ from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
-from entrepot.strategies.built_in import AWAY, CHARGE, REGIMES, REPLAY, SWITCH, TABLE, WIDTH, built_in
 from entrepot.strategies.dual_listing import LongHKShortADR
 from entrepot.strategies.sector_rotation import SectorRotation
 from entrepot.strategies.targets import (
@@ -153,6 +152,8 @@ class RegimeSwitch(Parametrised):
 
     def _decision(self, market: Market, made: list[Targets | None] | None) -> Decision:
         """Put the parts' decisions together; `made` are their targets where they are there already."""
+        from entrepot.strategies import _kernels as kernels
+
         parts, of_regime = self._decisions_of_parts(market, made)
         used = {symbol for part in parts for symbol in part.symbols}
         symbols = tuple(symbol for symbol in market.symbols if symbol in used)
@@ -160,9 +161,10 @@ class RegimeSwitch(Parametrised):
         columns: list[object] = [*symbols, *pairs]
         head = [float(self.weighting == "probability"), self.deadband, len(symbols), len(pairs), len(parts)]
         # Behind the switch's own params: where each part finds its own, then which columns are its.
-        table, tail = [], []
+        table: list[float] = []
+        tail: list[float] = []
         plane, slot = 2, len(columns) + len(pairs) + len(parts) * len(columns)
-        param = TABLE + REGIMES + WIDTH * len(parts)
+        param = kernels.TABLE + kernels.REGIMES + kernels.WIDTH * len(parts)
         planes = [part.planes for part in parts]
         for part, count in zip(parts, planes, strict=True):
             its = [columns.index(column) for column in (*part.symbols, *part.pairs)]
@@ -172,12 +174,12 @@ class RegimeSwitch(Parametrised):
             tail += [*part.params, *its]
             plane, slot = plane + count, slot + part.memory
         bands = [part.drift_band for part in parts] or [np.inf]
-        replays = any(part.params[0] == REPLAY for part in parts)
+        replays = any(part.params[0] == kernels.REPLAY for part in parts)
         return Decision(
-            function=built_in(),
+            function=kernels.decide,
             symbols=symbols,
             pairs=pairs,
-            params=np.array([SWITCH, *head, *of_regime, *table, *tail], dtype=np.float64),
+            params=np.array([kernels.SWITCH, *head, *of_regime, *table, *tail], dtype=np.float64),
             features=partial(self._features, market, symbols, pairs, parts),
             features_key=(
                 "switch",
@@ -219,14 +221,16 @@ class RegimeSwitch(Parametrised):
         parts: list[Decision],
     ) -> NDArray[np.float64]:
         """Stack the features of the switch, (2, T, columns), and of its parts."""
+        from entrepot.strategies import _kernels as kernels
+
         made = [part.features() for part in parts]
         columns = len(symbols) + len(pairs)
-        width = max([REGIMES + 1, columns, *(features.shape[2] for features in made)])
+        width = max([kernels.REGIMES + 1, columns, *(features.shape[2] for features in made)])
         features = np.zeros((2 + sum(len(planes) for planes in made), len(market), width))
-        features[CHARGE, :, :REGIMES] = self._charge(self.path, decisions(market))
-        features[CHARGE, :, REGIMES] = market.decision_steps
+        features[kernels.CHARGE, :, : kernels.REGIMES] = self._charge(self.path, decisions(market))
+        features[kernels.CHARGE, :, kernels.REGIMES] = market.decision_steps
         lines = columns_of(market, (*symbols, *(adr for _, adr in pairs)))
-        features[AWAY, :, :columns] = departed(market)[:, lines]
+        features[kernels.AWAY, :, :columns] = departed(market)[:, lines]
         at = 2
         for planes in made:
             features[at : at + len(planes), :, : planes.shape[2]] = planes
@@ -276,13 +280,15 @@ def targets_of_part(market: Market, part: Strategy | pd.DataFrame, path: RegimeP
 
 def replayed(market: Market, targets: Targets) -> Decision:
     """Return a decision that repeats targets."""
-    used = np.isfinite(targets.weights).any(axis=0)
+    from entrepot.strategies import _kernels as kernels
+
+    used = np.asarray(np.isfinite(targets.weights).any(axis=0))
     rows = np.hstack([targets.weights[:, used], targets.pair_weights, targets.exits])
     return Decision(
-        function=built_in(),
+        function=kernels.decide,
         symbols=tuple(symbol for symbol, wanted in zip(market.symbols, used, strict=True) if wanted),
         pairs=targets.pairs,
-        params=np.array([REPLAY], dtype=np.float64),
+        params=np.array([kernels.REPLAY], dtype=np.float64),
         features=lambda: rows[None],
         features_key=id(rows),
         drift_band=targets.drift_band,

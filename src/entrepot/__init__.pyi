@@ -1,4 +1,5 @@
 # The public names: read by type checkers, and by lazy_loader at run time.
+from .decisions import Decision as Decision
 from .engine import (
     Costs as Costs,
     Fee as Fee,
@@ -32,11 +33,16 @@ from .result import (
     backtest as backtest,
 )
 from .strategies import (
+    CompiledStrategy as CompiledStrategy,
     LongHKShortADR as LongHKShortADR,
     RegimeSwitch as RegimeSwitch,
     SectorRotation as SectorRotation,
     Strategy as Strategy,
     Targets as Targets,
+)
+from .sweeps import (
+    Sweep as Sweep,
+    sweep as sweep,
 )
 
 __version__: str

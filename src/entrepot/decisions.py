@@ -6,10 +6,11 @@ configuration at a time, after equity has been recorded at ``step``, and compile
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ Floats = NDArray[np.float64]
 Function = Callable[[int, Any, Floats, Floats, Floats], None]
 
 OWN = "entrepot."
+T = TypeVar("T")
 
 
 class DecisionState(NamedTuple):
@@ -88,6 +90,16 @@ def signature() -> Any:
     return void(int64, state, float64[::1], float64[:, :, ::1], float64[:])
 
 
+def kept_on_disk(compile_it: Callable[[bool], T]) -> T:
+    """Compile with a cache on disk, or without one where there is nowhere to keep it."""
+    try:
+        return compile_it(True)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        return compile_it(False)
+
+
 @cache
 def compiled(function: Function) -> Any:
     """Return a decision function as a first-class value that any kernel can call; compiled once per process.
@@ -107,8 +119,10 @@ def compiled(function: Function) -> Any:
             f"a decision's function is {shown(function)}: give a function of "
             "(step, state, params, features, out)"
         )
-    if plain.__module__.startswith(OWN):
-        return cfunc(signature(), nopython=True, cache=True, error_model="numpy")(plain)
+    home = sys.modules.get(plain.__module__)
+    if plain.__module__.startswith(OWN) and getattr(home, plain.__name__, None) is function:
+        options = {"nopython": True, "error_model": "numpy"}
+        return kept_on_disk(lambda cache: cfunc(signature(), cache=cache, **options)(plain))
     checked = njit(boundscheck=True, error_model="numpy")(plain)
 
     def guarded(step: int, state: Any, params: Floats, features: Floats, out: Floats) -> None:

@@ -140,7 +140,7 @@ class Result(Ledger):
         }
 
 
-def _check_states(costs: Costs, path: RegimePath | None) -> None:
+def check_states(costs: Costs, path: RegimePath | type[RegimePath] | None) -> None:
     """Refuse costs that depend on a regime state which the run cannot be in."""
     for name in ("stress_states", "no_borrow_states", "recall_states", "borrow_rate_pa"):
         states = getattr(costs, name)
@@ -202,7 +202,7 @@ def backtest(
         path = getattr(plan, "path", None)
     given = resume.costs if costs is None and isinstance(resume, RunState) else costs
     if isinstance(given, Costs):
-        _check_states(given, path)
+        check_states(given, path)
     ledger = engine.backtest(
         market,
         plan,

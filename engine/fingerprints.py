@@ -1,0 +1,79 @@
+"""Short names for what a result depends on: equal ones mean equal inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import fields, is_dataclass
+from functools import cache, partial
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import entrepot
+
+
+def fingerprint(value: object) -> str:
+    """Return 16 hexadecimal digits of a value: of its contents, whatever process made it.
+
+    Dataclasses count by their fields, functions by their code, arrays and frames by their bytes; what is
+    cached on an object does not count.
+    """
+    digest = sha256()
+    _add(digest, value)
+    return digest.hexdigest()[:16]
+
+
+@cache
+def code_fingerprint() -> str:
+    """Return the library's version and a fingerprint of its source."""
+    digest = sha256()
+    for root in entrepot.__path__:
+        for path in sorted(Path(root).glob("**/*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return f"{version('entrepot')} {digest.hexdigest()[:16]}"
+
+
+def _add(digest: Any, value: Any) -> None:
+    """Add a value with its type, so that 1, 1.0 and "1" differ."""
+    digest.update(type(value).__qualname__.encode() + b"(")
+    if value is None or isinstance(value, (bool, int, float, complex, str, np.generic, pd.Timestamp)):
+        digest.update(repr(value).encode())
+    elif isinstance(value, bytes):
+        digest.update(value)
+    elif isinstance(value, np.ndarray):
+        if value.dtype == object:
+            _add(digest, value.tolist())
+        else:
+            digest.update(f"{value.dtype} {value.shape}".encode() + np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, pd.DataFrame):
+        _add(digest, [value.index, *([str(name), value[name]] for name in value.columns)])
+    elif isinstance(value, (pd.Series, pd.Index)):
+        _add(digest, [str(value.dtype), value.to_numpy()])
+    elif isinstance(value, Mapping):
+        _add(digest, [[key, item] for key, item in value.items()])
+    elif isinstance(value, Set):
+        _add(digest, sorted(fingerprint(item) for item in value))
+    elif isinstance(value, (list, tuple, range)):
+        for item in value:
+            _add(digest, item)
+    elif isinstance(value, FunctionType):
+        _add(digest, [value.__qualname__, value.__code__, value.__defaults__])
+    elif isinstance(value, CodeType):
+        _add(digest, [value.co_code, value.co_names, value.co_consts])
+    elif isinstance(value, partial):
+        _add(digest, [value.func, value.args, value.keywords])
+    elif hasattr(value, "py_func"):
+        _add(digest, value.py_func)
+    elif is_dataclass(value):
+        for item in fields(value):
+            _add(digest, [item.name, getattr(value, item.name)])
+    elif hasattr(value, "__dict__"):
+        _add(digest, vars(value))
+    else:
+        digest.update(repr(value).encode())
+    digest.update(b")")

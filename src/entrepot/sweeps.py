@@ -1,0 +1,567 @@
+"""Many configurations of a strategy over one market: a table of what became of each."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, fields, replace
+from math import prod
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from entrepot.engine.batch import Bench
+from entrepot.engine.checkpoint import Checkpoint
+from entrepot.engine.costs import Costs
+from entrepot.engine.figures import columns_of
+from entrepot.engine.fingerprints import code_fingerprint, fingerprint
+from entrepot.engine.plans import check_run, decides
+from entrepot.engine.sweep import Rows, cut, run_chunks
+from entrepot.errors import EntrepotError, ParameterError, shown
+from entrepot.markets.market import Market
+from entrepot.regimes import Events, RegimeModel, RegimePath
+from entrepot.result import Result, backtest, check_states
+from entrepot.strategies import RegimeSwitch
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Parameters = Mapping[str, Iterable[Any]] | list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...]
+
+# Configurations that are handed out, shown and checkpointed together: eight times the lanes of the clock.
+CHUNK = 512
+# Regime paths, each with its prepared market, that are kept ready.
+BENCHES = 4
+MODEL, STRATEGY, REFUSED = "model.", "strategy", "Refused"
+SHORT_NAMES = {
+    "sharpe": "Sharpe Ratio",
+    "sortino": "Sortino Ratio",
+    "calmar": "Calmar Ratio",
+    "omega": "Omega Ratio",
+    "return": "Total Return [%]",
+    "annual_return": "Annualized Return [%]",
+    "volatility": "Annualized Volatility [%]",
+    "drawdown": "Max Drawdown [%]",
+    "turnover": "Turnover",
+    "costs": "Total Costs",
+}
+LEAST_IS_BEST = ("Annualized Volatility [%]", "Turnover", "Total Costs", "Orders Dropped")
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Every combination of some values, the last name's fastest; combinations are made when asked for.
+
+    Args:
+        choices: values by name, each not empty.
+    """
+
+    choices: Mapping[str, tuple[Any, ...]]
+
+    def __len__(self) -> int:
+        return prod(len(values) for values in self.choices.values())
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        chosen = {}
+        for name, values in reversed(list(self.choices.items())):
+            number, place = divmod(number, len(values))
+            chosen[name] = values[place]
+        return dict(reversed(chosen.items()))
+
+
+@dataclass(frozen=True, eq=False)
+class SweepJob:
+    """All that it takes to run any configuration of a sweep, here or in another process.
+
+    Args:
+        market: of every configuration.
+        strategies: by name; one of them, named "", where the sweep has one.
+        configurations: parameters by number.
+        path: of every configuration, where no parameter changes the model.
+        model: whose path is walked for each choice of its parameters.
+        events: what the model walks over.
+        capital: of each configuration.
+        base_currency: of equity.
+        costs: what trading and holding cost.
+    """
+
+    market: Market
+    strategies: Mapping[str, Any]
+    configurations: Grid | Sequence[Mapping[str, Any]]
+    path: RegimePath | None
+    model: RegimeModel | None
+    events: Events | None
+    capital: float
+    base_currency: str
+    costs: Costs
+    _benches: OrderedDict[tuple[tuple[str, Any], ...], Bench] = field(
+        default_factory=OrderedDict, init=False, repr=False
+    )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_benches": OrderedDict()}
+
+    def bench(self, parameters: Mapping[str, Any]) -> Bench:
+        """The market with the regime path of a configuration, ready to run."""
+        own = tuple((name, value) for name, value in parameters.items() if name.startswith(MODEL))
+        bench = self._benches.get(own)
+        if bench is None:
+            path = self.path
+            if self.model is not None and self.events is not None:
+                model = self.model
+                for name, value in own:
+                    model = changed(model, name.removeprefix(MODEL), value)
+                path = model.walk_forward(self.market, self.events)
+            bench = Bench(
+                self.market,
+                costs=self.costs,
+                capital=self.capital,
+                base_currency=self.base_currency,
+                path=path,
+            )
+            self._benches[own] = bench
+            while len(self._benches) > BENCHES:
+                self._benches.popitem(last=False)
+        return bench
+
+    def plan(self, parameters: Mapping[str, Any]) -> Any:
+        """The strategy with the parameters of a configuration."""
+        plan = self.strategies[parameters.get(STRATEGY, "")]
+        for name, value in parameters.items():
+            if name != STRATEGY and not name.startswith(MODEL):
+                plan = changed(plan, name, value)
+        return plan
+
+    def wanted(self, plan: Any, bench: Bench) -> Any:
+        """What the engine runs for a strategy: a compiled decision, or targets."""
+        path = cast("RegimePath | None", bench.path)
+        if isinstance(plan, RegimeSwitch) and path is not None and plan.path is not path:
+            plan = replace(plan, path=path)
+        if hasattr(plan, "decision"):
+            return plan.decision(self.market, path)
+        return plan.targets(self.market, path)
+
+    def run(self, index: NDArray[np.int64], stop: NDArray[np.int8] | None = None) -> Rows:
+        """Run some configurations, neighbours with the same regime path together."""
+        width = len(columns_of(self.regimes))
+        figures, done = np.full((len(index), width), np.nan), np.zeros(len(index), dtype=bool)
+        refused = [""] * len(index)
+        ready: list[Any] = []
+        places: list[int] = []
+        bench: Bench | None = None
+
+        def flush() -> None:
+            if bench is None or not ready:
+                return
+            tallied = bench.run(ready, stop=stop)
+            figures[places], done[places] = tallied.table.to_numpy(), tallied.done
+            for place, why in zip(places, tallied.refused, strict=True):
+                refused[place] = why
+            ready.clear()
+            places.clear()
+
+        for place, number in enumerate(index):
+            if stop is not None and stop[0] != 0:
+                break
+            parameters = self.configurations[int(number)]
+            try:
+                own = self.bench(parameters)
+                wanted = self.wanted(self.plan(parameters), own)
+            except EntrepotError as error:
+                refused[place], done[place] = str(error), True
+                continue
+            if own is not bench:
+                flush()
+            bench = own
+            ready.append(wanted)
+            places.append(place)
+        flush()
+        return Rows(index, figures, tuple(refused), done)
+
+    @property
+    def regimes(self) -> tuple[str, ...]:
+        """Names of the regimes that profit and costs are split by; none without a path."""
+        return () if self.path is None and self.model is None else RegimePath.names
+
+    def order(self) -> NDArray[np.int64]:
+        """Configurations in the order in which they are run: those that share features beside each other.
+
+        Raises:
+            EntrepotError: where no configuration can be made, for the reason of the first.
+        """
+        groups: dict[Any, int] = {}
+        group = np.full(len(self.configurations), -1, dtype=np.int64)
+        first: EntrepotError | None = None
+        for number in range(len(group)):
+            parameters = self.configurations[number]
+            try:
+                bench, plan = self.bench(parameters), self.plan(parameters)
+                shared = self.wanted(plan, bench).features_key if hasattr(plan, "decision") else None
+            except EntrepotError as error:
+                first = first or error
+                continue
+            group[number] = groups.setdefault((id(bench), shared), len(groups))
+        if first is not None and not groups:
+            raise first
+        return np.argsort(group, kind="stable")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep:
+    """What became of every configuration of a sweep.
+
+    Args:
+        table: one row for each configuration: its parameters, the figures of `Result.summary`, costs by kind,
+            profit and costs by regime, and "Refused", why it cannot be run where it cannot. The index is the
+            number of the configuration.
+        parameters: names of the parameters.
+        trials: configurations of the whole sweep, however many of them `table` has.
+        job: what ran them.
+    """
+
+    table: pd.DataFrame
+    parameters: tuple[str, ...]
+    trials: int
+    job: SweepJob
+
+    def __repr__(self) -> str:
+        count = f"{len(self.table):,} configurations"
+        if not self.complete:
+            count = f"interrupted: {len(self.table):,} of {self.trials:,} configurations"
+        return f"Sweep({count} of {', '.join(self.parameters)})"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every configuration was run; not so after Ctrl-C, and for a selection."""
+        return len(self.table) == self.trials
+
+    def best(self, metric: str = "sharpe", n: int = 1) -> pd.Series[Any] | pd.DataFrame:
+        """Return the best row, or the best n rows.
+
+        Args:
+            metric: a column, or "sharpe", "sortino", "calmar", "omega", "return", "annual_return",
+                "volatility", "drawdown", "turnover" or "costs". Of volatility, turnover and costs the least
+                is the best; of drawdown, which is negative, the one nearest zero.
+            n: how many.
+
+        Raises:
+            ParameterError: for a metric that is no column, or where no row has it.
+        """
+        name = self._metric(metric)
+        least = name in LEAST_IS_BEST or name.startswith("Costs (") or name.endswith("Paid")
+        known = self.table.loc[self.table[name].notna()].sort_values(name, ascending=least, kind="stable")
+        if known.empty:
+            raise ParameterError(f"no configuration has {name}: look at the column {REFUSED}")
+        return known.iloc[0] if n == 1 else known.head(n)
+
+    def select(self, **values: Any) -> Sweep:
+        """Return the rows whose parameters have these values; a list or range allows several.
+
+        Names with a dot are given as ``select(**{"calm.entry": 1.5})``.
+        """
+        keep = np.ones(len(self.table), dtype=bool)
+        for name, value in values.items():
+            if name not in self.parameters:
+                raise ParameterError(
+                    f"{name} is no parameter of this sweep: it has {', '.join(self.parameters)}"
+                )
+            allowed = value if isinstance(value, (list, tuple, range, set, np.ndarray)) else [value]
+            keep &= self.table[name].isin(list(allowed)).to_numpy()
+        return replace(self, table=self.table.loc[keep])
+
+    def heatmap(
+        self,
+        x: str,
+        y: str,
+        metric: str = "sharpe",
+        aggregate: str | Callable[[pd.Series[Any]], float] = "mean",
+    ) -> Axes:
+        """Draw a metric over two parameters; other parameters are aggregated.
+
+        Args:
+            x: parameter along the page.
+            y: parameter up the page.
+            metric: as in `best`.
+            aggregate: what becomes of several rows of one cell: "mean", "max", "min", "median" or a function.
+        """
+        from entrepot.reports.sweep_map import heatmap
+
+        for name in (x, y):
+            if name not in self.parameters:
+                raise ParameterError(
+                    f"{name} is no parameter of this sweep: it has {', '.join(self.parameters)}"
+                )
+        column = self._metric(metric)
+        cells = self.table.pivot_table(index=y, columns=x, values=column, aggfunc=cast("Any", aggregate))
+        return heatmap(cells, column, self.job.market.label)
+
+    def plan(self, row: int) -> Any:
+        """Return the strategy of a configuration, by its number in the table."""
+        parameters = self._of(row)
+        plan, path = self.job.plan(parameters), self.path(row)
+        return replace(plan, path=path) if isinstance(plan, RegimeSwitch) and path is not None else plan
+
+    def path(self, row: int) -> RegimePath | None:
+        """Return the regime path of a configuration."""
+        return cast("RegimePath | None", self.job.bench(self._of(row)).path)
+
+    def backtest(self, row: int, **options: Any) -> Result:
+        """Run a configuration again and record everything; `options` are those of `entrepot.backtest`."""
+        job = self.job
+        terms: dict[str, Any] = {
+            "capital": job.capital,
+            "base_currency": job.base_currency,
+            "costs": job.costs,
+        }
+        return backtest(job.market, self.plan(row), path=self.path(row), **(terms | options))
+
+    def equity(self, rows: int | Iterable[int]) -> pd.DataFrame:
+        """Run configurations again and return their equity by UTC time, a column each."""
+        wanted = [rows] if isinstance(rows, (int, np.integer)) else list(rows)
+        curves = {}
+        for row in wanted:
+            bench = self.job.bench(self._of(row))
+            tallied = bench.run([self.job.wanted(self.job.plan(self._of(row)), bench)], equity=True)
+            if tallied.refused[0] or tallied.equity is None:
+                raise ParameterError(f"configuration {row} was refused: {tallied.refused[0]}")
+            curves[row] = tallied.equity[:, 0]
+        return pd.DataFrame(curves, index=self.job.market.price.index)
+
+    def _of(self, row: int) -> Mapping[str, Any]:
+        if row not in self.table.index:
+            raise ParameterError(f"{shown(row)} is no row of this sweep's table: give a number of its index")
+        return self.job.configurations[int(row)]
+
+    def _metric(self, metric: str) -> str:
+        name = SHORT_NAMES.get(metric, metric)
+        if name not in self.table.columns or name in (*self.parameters, REFUSED):
+            raise ParameterError(
+                f"{shown(metric)} is no figure of this sweep: give {', '.join(SHORT_NAMES)}, or a column of "
+                "the table"
+            )
+        return name
+
+
+def sweep(
+    market: Market,
+    strategy: Any,
+    parameters: Parameters,
+    *,
+    path: RegimePath | None = None,
+    model: RegimeModel | None = None,
+    events: Events | None = None,
+    capital: float = 10_000_000.0,
+    base_currency: str = "USD",
+    costs: Costs | None = None,
+    executor: Executor | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    chunk: int = CHUNK,
+) -> Sweep:
+    """Run a strategy with many choices of its parameters.
+
+    A strategy with a compiled decision (all built-in ones, `CompiledStrategy`) decides inside the loop, and
+    weights are never held; of any other the targets are made, block by block. The figures are those of the
+    recorded run of each configuration.
+
+    Args:
+        market: of every configuration.
+        strategy: with ``with_(name=value)``; or several, by name or in a list, told apart by the parameter
+            "strategy".
+        parameters: values by name, of which every combination is run, the last name's fastest; or a list of
+            configurations, a dict of values each. ``"calm.entry"`` is the parameter entry of the part calm of
+            a `RegimeSwitch`; ``"model.delisting.threshold"`` one of the regime model's detector.
+        path: regime path of every configuration; a `RegimeSwitch` brings its own.
+        model: regime model, walked over ``events`` once for each choice of the parameters that begin with
+            ``"model."``.
+        events: what the model walks over.
+        capital: equity of each configuration before the first step.
+        base_currency: of equity.
+        costs: what trading and holding cost; `Costs()` where not given.
+        executor: where chunks are run: any `concurrent.futures.Executor`, or a Dask client; None: a thread
+            for each processor.
+        checkpoint: folder that keeps finished chunks; a sweep that was ended goes on from there.
+        progress: show a bar with rate and time left.
+        chunk: configurations that are handed out together.
+
+    Returns:
+        The sweep; after Ctrl-C what was done by then.
+
+    Raises:
+        ParameterError: for parameters that no configuration can have; a configuration that cannot be run
+            among others that can is told in the table's column "Refused".
+    """
+    costs = Costs() if costs is None else costs
+    check_run(market, capital, base_currency, "next_step", costs)
+    strategies = named(strategy)
+    configurations, names = _configurations(parameters, strategies)
+    changes_model = any(name.startswith(MODEL) for name in names)
+    if path is None and model is None:
+        path = next(
+            (p for p in (getattr(s, "path", None) for s in strategies.values()) if p is not None), None
+        )
+    if (changes_model and model is None) or (model is not None) != (events is not None):
+        raise ParameterError(
+            "parameters of the regime model need model= and events=: give both, such as model=RegimeModel(), "
+            "events=load_events()"
+        )
+    if path is not None and model is not None:
+        raise ParameterError("both path and model were given: the model walks its own path, give one")
+    if not isinstance(chunk, int) or chunk < 1:
+        raise ParameterError(f"chunk is {shown(chunk)}: give a whole number of at least 1")
+    check_states(costs, path if model is None else RegimePath)
+    job = SweepJob(
+        market, strategies, configurations, path, model, events, float(capital), base_currency, costs
+    )
+    order = job.order()
+    columns = columns_of(job.regimes)
+    figures = np.full((len(configurations), len(columns)), np.nan)
+    refused: dict[int, str] = {}
+    chunks = cut(order, chunk)
+    if checkpoint is None:
+        done = run_chunks(job, chunks, figures, refused, executor=executor, progress=progress)
+    else:
+        with Checkpoint(checkpoint, _identity(job, chunk), columns) as kept:
+            done = run_chunks(
+                job, chunks, figures, refused, executor=executor, checkpoint=kept, progress=progress
+            )
+    numbers = np.flatnonzero(done)
+    table = pd.concat(
+        [
+            _parameter_table(configurations, names, numbers),
+            pd.DataFrame(figures[numbers], index=numbers, columns=columns),
+        ],
+        axis=1,
+    )
+    table[REFUSED] = [refused.get(int(number), "") for number in numbers]
+    table.index.name = "configuration"
+    return Sweep(table, tuple(names), len(configurations), job)
+
+
+def named(strategy: Any) -> dict[str, Any]:
+    """Return strategies by name: one alone is named ""."""
+    if isinstance(strategy, Mapping):
+        found = {str(name): one for name, one in strategy.items()}
+    elif isinstance(strategy, (list, tuple)):
+        kinds = [type(one).__name__ for one in strategy]
+        found = {
+            kind if kinds.count(kind) == 1 else f"{kind} {i}": one
+            for i, (kind, one) in enumerate(zip(kinds, strategy, strict=True))
+        }
+    else:
+        found = {"": strategy}
+    for one in found.values():
+        if isinstance(one, type) or not (hasattr(one, "targets") or decides(one)):
+            raise ParameterError(
+                f"the strategy is {shown(one)}: give an object with targets(market, path) or "
+                "decision(market, path), such as LongHKShortADR()"
+            )
+    if not found:
+        raise ParameterError("no strategy was given: give one, or several by name")
+    return found
+
+
+def changed(owner: Any, name: str, value: Any) -> Any:
+    """Return a strategy or model with one parameter changed; a dotted name reaches into a part.
+
+    Raises:
+        ParameterError: where there is no such parameter.
+    """
+    head, _, rest = name.partition(".")
+    if rest:
+        if not hasattr(owner, head):
+            raise ParameterError(
+                f"{type(owner).__name__} has no part {head!r}: {name} names none of its parameters"
+            )
+        value = changed(getattr(owner, head), rest, value)
+    if hasattr(owner, "with_"):
+        return owner.with_(**{head: value})
+    known = [item.name for item in fields(owner)] if hasattr(owner, "__dataclass_fields__") else []
+    if head not in known:
+        raise ParameterError(
+            f"{type(owner).__name__} has no parameter {head!r}: it has {', '.join(known) or 'none'}"
+        )
+    return replace(owner, **{head: value})
+
+
+def _configurations(
+    parameters: Parameters, strategies: Mapping[str, Any]
+) -> tuple[Grid | list[dict[str, Any]], list[str]]:
+    """The configurations and the names of their parameters."""
+    several = list(strategies) != [""]
+    if isinstance(parameters, Mapping):
+        values: dict[str, tuple[Any, ...]] = {STRATEGY: tuple(strategies)} if several else {}
+        for name, given in parameters.items():
+            if isinstance(given, str) or not isinstance(given, Iterable):
+                raise ParameterError(
+                    f"{name} is {shown(given)}: give its values in a list, such as [{given}]"
+                )
+            values[str(name)] = tuple(plain(value) for value in given)
+            if not values[str(name)]:
+                raise ParameterError(f"{name} has no values: give at least one")
+        grid = Grid(values)
+        if not values:
+            raise ParameterError("there are no parameters: give values by name, or a list of configurations")
+        return grid, list(values)
+    if not isinstance(parameters, (list, tuple)) or not parameters:
+        raise ParameterError(
+            f"parameters is {shown(parameters)}: give values by name, or a list with a dict for each "
+            "configuration"
+        )
+    found = []
+    for given in parameters:
+        if not isinstance(given, Mapping):
+            raise ParameterError(f"a configuration is {shown(given)}: give a dict of values by name")
+        if several and given.get(STRATEGY) not in strategies:
+            raise ParameterError(
+                f"a configuration has the strategy {shown(given.get(STRATEGY))}: give {', '.join(strategies)}"
+            )
+        found.append({str(name): plain(value) for name, value in given.items()})
+    return found, list(dict.fromkeys(name for given in found for name in given))
+
+
+def plain(value: Any) -> Any:
+    """Return a number of numpy's as one of Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _parameter_table(
+    configurations: Grid | Sequence[Mapping[str, Any]], names: Sequence[str], numbers: NDArray[np.int64]
+) -> pd.DataFrame:
+    columns: dict[str, Any] = {}
+    if isinstance(configurations, Grid):
+        place = numbers.copy()
+        for name, values in reversed(list(configurations.choices.items())):
+            place, own = np.divmod(place, len(values))
+            choices = pd.Series(list(values), dtype=None if len(set(map(type, values))) == 1 else object)
+            columns[name] = (
+                choices.iloc[own].to_numpy() if choices.dtype != object else [values[i] for i in own]
+            )
+        columns = dict(reversed(columns.items()))
+    else:
+        for name in names:
+            columns[name] = [configurations[int(i)].get(name) for i in numbers]
+    return pd.DataFrame(columns, index=numbers)
+
+
+def _identity(job: SweepJob, chunk: int) -> dict[str, str]:
+    """What a checkpoint is of, by part."""
+    market = {
+        item.name: getattr(job.market, item.name)
+        for item in fields(Market)
+        if item.name not in ("label", "notes")
+    }
+    grid = job.configurations
+    return {
+        "code version": code_fingerprint(),
+        "market": fingerprint(market),
+        "strategy": fingerprint(job.strategies),
+        "grid": fingerprint(grid.choices if isinstance(grid, Grid) else list(grid)),
+        "regime path": fingerprint([job.path, job.model, job.events]),
+        "terms": fingerprint([job.capital, job.base_currency, job.costs]),
+        "chunk size": str(chunk),
+    }
