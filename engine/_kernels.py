@@ -6,8 +6,8 @@ run is one lane with a record; a batch is many lanes without one. No fastmath: a
 on how many others run beside it.
 
 All of it is one file, because what numba keeps on disk is renewed when this file changes, and not when one
-that it imports does. The order of work inside a step is the design's clock. `tests/naive.py` is the same clock
-in plain Python.
+that it imports does. The order of work inside a step is the design's clock; `tests/naive.py` is the same
+clock in plain Python.
 """
 
 from __future__ import annotations
@@ -1227,7 +1227,7 @@ def look_who_lives(state: State) -> None:
 
 
 @jit
-def end_what_is_ruined(state: State, equity: Floats) -> None:
+def end_what_is_ruined(tape: Tape, state: State, record: Record, equity: Floats) -> None:
     """Close every lane whose equity is gone, at its marks; what it then owes stands as a receivable."""
     book, pair, link, money = state.book, state.pair, state.link, state.money
     solvent = 0
@@ -1239,9 +1239,11 @@ def end_what_is_ruined(state: State, equity: Floats) -> None:
         if equity[lane] > 0.0 or state.called[lane] == OVER:
             continue
         for k in range(book.shape[1]):
+            held = book[HELD, k, lane]
             book[HELD, k, lane] = 0.0
             book[GOAL, k, lane] = np.nan
             book[STANDING, k, lane] = np.nan
+            close_trip(tape, state, record, k, lane, held)
         for p in range(pair.shape[1]):
             pair[:, p, lane].fill(np.nan)
             link[FORCE, p, lane], link[PARTIAL, p, lane] = UNFORCED, 0
@@ -1975,7 +1977,7 @@ def run(
                 before[lane] = now[lane]
             if daily:
                 count_session(record, t, now)
-        end_what_is_ruined(state, now)
+        end_what_is_ruined(tape, state, record, now)
         if margined and daily:
             call_margin(tape, state, record, t, now)
         if tape.recalls:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from entrepot.engine import Ledger
 from entrepot.engine.lines import FEE_KINDS, SOURCES
-from entrepot.result import Result
+from entrepot.regimes import RegimePath
+from entrepot.reports import by_regime, summary
 
 SHARED = (
     "End Value",
@@ -34,22 +36,22 @@ PAID = (*FEE_KINDS, "slippage", "fx_spread", "borrow", "ads_fee", "conversion_fe
 EARNED = ("dividend", "rebate", "interest")
 
 
-def row_of(result: Result) -> dict[str, float]:
+def row_of(result: Ledger, path: RegimePath | None = None) -> dict[str, float]:
     """Return the row a sweep has to give for the configuration of a recorded run."""
-    summary = result.summary()
-    row = {name: float(summary[name]) for name in SHARED}
+    figures = summary(result)
+    row = {name: float(figures[name]) for name in SHARED}
     row["Trades"] = float(closed_trips(result))
     total = dict(zip(SOURCES, result.record.sources.sum(axis=(1, 2)), strict=True))
     row |= {source: -total[source] for source in PAID}
     row |= {source: total[source] for source in EARNED}
-    if result.path is not None:
-        regimes = result.by_regime()
-        row |= {f"P&L ({name})": regimes.at[name, "P&L"] for name in result.path.names}
-        row |= {f"Costs ({name})": regimes.at[name, "Costs"] for name in result.path.names}
+    if path is not None:
+        regimes = by_regime(result, path.states, path.names)
+        row |= {f"P&L ({name})": regimes.at[name, "P&L"] for name in path.names}
+        row |= {f"Costs ({name})": regimes.at[name, "Costs"] for name in path.names}
     return row
 
 
-def closed_trips(result: Result) -> int:
+def closed_trips(result: Ledger) -> int:
     """Count the ends of holdings: of each single line, and of each pair, by its positions after each step."""
     held, lines = result.record.positions, result.lines
     before = np.vstack([np.zeros(held.shape[1]), held[:-1]])

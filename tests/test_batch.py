@@ -1,0 +1,227 @@
+"""Configurations side by side: the bits of each are those of its recorded run, whoever runs beside it."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pandas as pd
+import pytest
+import worlds
+from hypothesis import HealthCheck, event, given, settings, strategies as st
+from sweep_rows import agree, row_of
+
+import entrepot as ep
+from entrepot.engine import Bench, Ledger, backtest, backtest_batch
+from entrepot.errors import EntrepotError, TargetError
+from entrepot.strategies.targets import Targets
+
+
+def drawn(seed: int) -> worlds.World:
+    """A random world whose orders are filled at the next step: mechanisms on and off at random."""
+    switches = replace(worlds.random_switches(seed), same_step=False)
+    return worlds.random_world(seed, steps=60, switches=switches)
+
+
+def variants(world: worlds.World, count: int) -> list[Targets]:
+    """The world's targets and others like them: smaller, reversed in time, with another drift band, fewer."""
+    rng = np.random.default_rng(world.seed)
+    out = [world.targets]
+    for i in range(1, count):
+        some = rng.random(world.targets.weights.shape) < 0.7
+        part = rng.random(world.targets.pair_weights.shape) < 0.7
+        out.append(
+            replace(
+                world.targets,
+                weights=np.where(some, world.targets.weights * rng.choice([0.3, 0.7, 1.0]), np.nan),
+                pair_weights=np.where(part, world.targets.pair_weights * rng.choice([0.5, 1.0]), np.nan),
+                drift_band=[world.targets.drift_band, 0.05, np.inf][i % 3],
+            )
+        )
+    return out
+
+
+def bench_of(world: worlds.World) -> Bench:
+    return Bench(
+        world.market,
+        costs=world.costs,
+        capital=world.capital,
+        base_currency=world.base_currency,
+        path=world.path,
+    )
+
+
+def recorded(world: worlds.World, targets: Targets) -> Ledger | EntrepotError:
+    try:
+        return backtest(
+            world.market,
+            targets_plan(targets),
+            costs=world.costs,
+            capital=world.capital,
+            base_currency=world.base_currency,
+            path=world.path,
+        )
+    except EntrepotError as error:
+        return error
+
+
+class targets_plan:  # noqa: N801 - reads as a function
+    """A plan that wants these targets."""
+
+    def __init__(self, made: Targets) -> None:
+        self.made = made
+
+    def targets(self, market: object, path: object = None) -> Targets:
+        return self.made
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 7))
+def test_a_block_is_the_recorded_runs_side_by_side(seed: int, count: int) -> None:
+    world = drawn(seed)
+    plans = variants(world, count)
+    try:
+        tallied = bench_of(world).run(plans, equity=True)
+    except EntrepotError:
+        with pytest.raises(EntrepotError):
+            backtest(
+                world.market,
+                world.plan,
+                costs=world.costs,
+                base_currency=world.base_currency,
+                path=world.path,
+            )
+        return
+    assert tallied.done.all()
+    for i, targets in enumerate(plans):
+        run = recorded(world, targets)
+        if isinstance(run, EntrepotError):
+            event("refused")
+            assert tallied.refused[i] == str(run)
+            assert tallied.table.iloc[i].isna().all()
+            continue
+        assert tallied.refused[i] == ""
+        np.testing.assert_array_equal(tallied.equity[:, i], run.equity_by_step)
+        scale = world.capital + float(np.abs(run.equity_by_step).max())
+        agree(tallied.table.iloc[[i]], [row_of(run)], scale, f"world {seed}, plan {i}")
+        for kind in ("fills", "dropped", "conversions"):
+            event(f"{kind}: {len(getattr(run, kind)) > 0}")
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@given(seed=st.integers(0, 10**6))
+def test_neighbours_order_and_threads_change_no_bit(seed: int) -> None:
+    world = drawn(seed)
+    plans = variants(world, 9)
+    try:
+        bench = bench_of(world)
+    except EntrepotError:
+        return
+    whole = bench.run(plans, equity=True)
+    order = Random(seed).sample(range(9), 9)
+    mixed = bench.run([plans[i] for i in order], equity=True)
+    np.testing.assert_array_equal(mixed.equity, whole.equity[:, order])
+    np.testing.assert_array_equal(mixed.table.to_numpy(), whole.table.to_numpy()[order])
+    with ThreadPoolExecutor(4) as pool:
+        alone = list(pool.map(lambda plan: bench.run([plan], equity=True), plans))
+    for i, one in enumerate(alone):
+        np.testing.assert_array_equal(one.equity[:, 0], whole.equity[:, i])
+        assert one.refused[0] == whole.refused[i]
+
+
+def test_the_drawn_worlds_exercise_what_they_should() -> None:
+    """Without this the comparisons above could be of runs in which nothing happens."""
+    happened: dict[str, int] = {}
+    for seed in range(60):
+        run = recorded(drawn(seed), drawn(seed).targets)
+        if isinstance(run, EntrepotError):
+            happened["refused"] = happened.get("refused", 0) + 1
+            continue
+        for why in (*run.fills["reason"], *run.dropped["reason"], *run.conversions["reason"]):
+            happened[why] = happened.get(why, 0) + 1
+        happened["ruin"] = happened.get("ruin", 0) + (run.ruined_at is not None)
+    for wanted in ("target", "lead", "hedge", "unwind", "forced", "margin", "delisted", "ruin", "refused"):
+        assert happened.get(wanted, 0) > 0, (wanted, happened)
+
+
+@pytest.fixture(scope="module")
+def market() -> ep.Market:
+    return ep.simulate_market(start="2021-01-04", end="2021-12-31", seed=3)
+
+
+def test_the_built_in_strategies_decide_in_the_loop_as_their_targets_say(market: ep.Market) -> None:
+    path = ep.RegimeModel().walk_forward(market, ep.load_events())
+    pairs = ep.LongHKShortADR(lookback=30)
+    hedge = pairs.with_(mode="delisting_hedge", exit_by="cheapest")
+    switch = ep.RegimeSwitch(path, calm=pairs, tariff=ep.SectorRotation(lookback=40), delisting=hedge)
+    plans = [pairs, pairs.with_(entry=1.0, reverse=True), hedge, ep.SectorRotation(lookback=40), switch]
+    plans.append(
+        switch.with_(
+            weighting="probability", decoupling=pd.DataFrame({"KWEB": [0.1]}, pd.to_datetime(["2021-03-01"]))
+        )
+    )
+    for costs in (ep.Costs(), ep.Costs(fx_conversion="daily"), ep.Costs.none()):
+        tallied = Bench(market, path=path, costs=costs).run(
+            [plan.decision(market, path) for plan in plans], equity=True
+        )
+        runs = [ep.backtest(market, plan, path=path, costs=costs) for plan in plans]
+        assert tallied.refused == ("",) * len(plans)
+        np.testing.assert_array_equal(tallied.equity, np.column_stack([run.equity_by_step for run in runs]))
+        agree(tallied.table, [row_of(run, path) for run in runs], 1e7)
+    assert all(len(run.fills) > 0 for run in runs)
+
+
+def test_a_run_that_is_told_to_stop_keeps_what_is_done(market: ep.Market) -> None:
+    plans = [ep.LongHKShortADR(lookback=30, entry=0.5 + 0.01 * i).decision(market) for i in range(200)]
+    bench = Bench(market)
+    whole = bench.run(plans)
+    stop = np.ones(1, dtype=np.int8)
+    assert not bench.run(plans, stop=stop).done.any()
+    stop[0] = 0
+    timer = threading.Timer(0.02, lambda: stop.__setitem__(0, 1))
+    timer.start()
+    part = bench.run(plans * 20, stop=stop)
+    timer.join()
+    assert not part.done.all()
+    expected = np.tile(whole.table.to_numpy(), (20, 1))
+    np.testing.assert_array_equal(part.table.to_numpy()[part.done], expected[part.done])
+    assert part.table[~part.done].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("fill", ["same_step", "next_step"])
+def test_a_batch_of_weights_is_the_recorded_runs(fill: str) -> None:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        100 * np.exp(np.cumsum(0.02 * rng.standard_normal((80, 6)), axis=0)),
+        index=pd.bdate_range("2020-01-01", periods=80),
+        columns=list("abcdef"),
+    )
+    market = ep.Market.from_prices(frame)
+    weights = rng.normal(0, 0.2, (70, 80, 6))
+    weights[rng.random(weights.shape) < 0.3] = np.nan
+    batch = backtest_batch(market, weights, fee_bps=7, fill=fill)
+    for i in (0, 13, 63, 64, 69):
+        plan = pd.DataFrame(weights[i], index=frame.index, columns=frame.columns)
+        run = ep.backtest(market, plan, costs=ep.Costs.flat(7), capital=1e6, fill=fill)
+        np.testing.assert_array_equal(batch[:, i], run.equity_by_step)
+    for threads in (1, 2, 3):
+        np.testing.assert_array_equal(
+            backtest_batch(market, weights, fee_bps=7, fill=fill, threads=threads), batch
+        )
+    frozen = weights.copy()
+    frozen.flags.writeable = False
+    for other in (np.asfortranarray(weights), frozen, weights[::-1][::-1]):
+        np.testing.assert_array_equal(backtest_batch(market, other, fee_bps=7, fill=fill), batch)
+
+
+def test_a_weight_that_may_not_be_is_refused_where_it_stands(market: ep.Market) -> None:
+    weights = np.full((3, len(market), len(market.symbols)), np.nan)
+    weights[2, 50, market.column("KWEB")] = 500.0
+    with pytest.raises(TargetError, match="a weight is 500 times equity"):
+        backtest_batch(market, weights)
+    weights[2, 50, market.column("KWEB")] = np.inf
+    with pytest.raises(TargetError, match="infinite"):
+        backtest_batch(market, weights)
