@@ -1,0 +1,280 @@
+"""Sweeps: every row is the recorded run of its configuration, whatever runs it and however it ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sweep_rows import agree, row_of
+
+import entrepot as ep
+from entrepot.errors import ParameterError
+from entrepot.strategies.targets import Targets
+
+GRID = {"lookback": [20, 40], "entry": [0.8, 1.2, 1.6], "exit": [-0.2, 0.2]}
+
+
+@pytest.fixture(scope="module")
+def market() -> ep.Market:
+    return ep.simulate_market(start="2021-01-04", end="2022-06-30", seed=3)
+
+
+@pytest.fixture(scope="module")
+def path(market: ep.Market) -> ep.RegimePath:
+    return ep.RegimeModel().walk_forward(market, ep.load_events())
+
+
+@pytest.fixture(scope="module")
+def swept(market: ep.Market, path: ep.RegimePath) -> ep.Sweep:
+    return ep.sweep(market, ep.LongHKShortADR(), GRID, path=path, progress=False)
+
+
+def test_every_row_is_the_recorded_run(market: ep.Market, path: ep.RegimePath, swept: ep.Sweep) -> None:
+    assert len(swept.table) == 12
+    assert swept.complete
+    assert list(swept.table.columns[:3]) == list(GRID)
+    runs = [swept.backtest(row) for row in swept.table.index]
+    figures = swept.table.drop(columns=[*GRID, "Refused"])
+    agree(figures, [row_of(run, path) for run in runs], 1e7)
+    assert swept.table["Sharpe Ratio"].nunique() == 12
+    for row in (0, 5, 11):
+        values = swept.table.loc[row, list(GRID)]
+        by_hand = ep.LongHKShortADR(
+            lookback=int(values["lookback"]), entry=values["entry"], exit=values["exit"]
+        )
+        direct = ep.backtest(market, by_hand, path=path)
+        np.testing.assert_array_equal(direct.equity_by_step, runs[row].equity_by_step)
+    equity = swept.equity([3, 7])
+    np.testing.assert_array_equal(equity[7].to_numpy(), runs[7].equity_by_step)
+
+
+def test_the_grid_goes_through_the_last_name_fastest(swept: ep.Sweep) -> None:
+    wanted = [(a, b, c) for a in GRID["lookback"] for b in GRID["entry"] for c in GRID["exit"]]
+    assert list(swept.table[list(GRID)].itertuples(index=False, name=None)) == wanted
+
+
+def test_chunks_and_lists_change_nothing(market: ep.Market, path: ep.RegimePath, swept: ep.Sweep) -> None:
+    again = ep.sweep(market, ep.LongHKShortADR(), GRID, path=path, progress=False, chunk=5)
+    pd.testing.assert_frame_equal(again.table, swept.table)
+    listed = [dict(zip(GRID, row, strict=True)) for row in swept.table[list(GRID)].itertuples(index=False)]
+    explicit = ep.sweep(market, ep.LongHKShortADR(), listed, path=path, progress=False)
+    pd.testing.assert_frame_equal(explicit.table, swept.table, check_dtype=False)
+
+
+def test_a_sweep_of_detectors_walks_each_model_once(
+    market: ep.Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walked: list[ep.RegimeModel] = []
+    walk = ep.RegimeModel.walk_forward
+
+    def counted(self: ep.RegimeModel, *given: Any) -> ep.RegimePath:
+        walked.append(self)
+        return walk(self, *given)
+
+    monkeypatch.setattr(ep.RegimeModel, "walk_forward", counted)
+    model, events = ep.RegimeModel(), ep.load_events()
+    start = walk(model, market, events)
+    pairs = ep.LongHKShortADR(lookback=30)
+    hedge = pairs.with_(mode="delisting_hedge")
+    switch = ep.RegimeSwitch(start, calm=pairs, tariff=ep.SectorRotation(lookback=40), delisting=hedge)
+    grid = {
+        "model.delisting.threshold": [1.5, 2.5],
+        "model.tariff.half_life": [10, 20],
+        "calm.entry": [1.0, 1.5],
+        "tariff.top": [2, 3],
+    }
+    made = ep.sweep(market, switch, grid, model=model, events=events, progress=False)
+    assert len(walked) == 4
+    assert not made.table["Refused"].any()
+    for row in (0, 6, 9, 15):
+        values = made.table.loc[row]
+        own = ep.RegimeModel(
+            tariff=replace(model.tariff, half_life=int(values["model.tariff.half_life"])),
+            delisting=replace(model.delisting, threshold=float(values["model.delisting.threshold"])),
+        )
+        path = walk(own, market, events)
+        plan = switch.with_(
+            path=path,
+            calm=pairs.with_(entry=float(values["calm.entry"])),
+            tariff=ep.SectorRotation(lookback=40, top=int(values["tariff.top"])),
+        )
+        run = ep.backtest(market, plan)
+        assert values["End Value"] == run.equity_by_step[-1]
+        assert values["P&L (delisting)"] == pytest.approx(run.by_regime().at["delisting", "P&L"], abs=1e-3)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A strategy that knows no loop: a weight of KWEB, decided once."""
+
+    weight: float = 0.1
+    day: int = 10
+
+    def with_(self, **changes: Any) -> Fixed:
+        return replace(self, **changes)
+
+    def targets(self, market: ep.Market, path: object = None) -> Targets:
+        weights = np.full(market.price.shape, np.nan)
+        weights[self.day, market.column("KWEB")] = self.weight
+        return Targets(weights, drift_band=np.inf)
+
+
+def test_a_strategy_without_a_loop_is_swept_by_its_targets(market: ep.Market) -> None:
+    made = ep.sweep(market, Fixed(), {"weight": [0.1, 0.2, 500.0], "day": [10, 20]}, progress=False)
+    for row in range(4):
+        run = ep.backtest(market, made.plan(row))
+        assert made.table.at[row, "End Value"] == run.equity_by_step[-1]
+    assert made.table["Refused"].str.contains("500 times equity").tolist() == [False] * 4 + [True] * 2
+    assert made.table.loc[4:, "End Value"].isna().all()
+
+
+def test_several_strategies_and_dotted_names(market: ep.Market) -> None:
+    several = {"pairs": ep.LongHKShortADR(lookback=30), "sectors": ep.SectorRotation(lookback=40)}
+    made = ep.sweep(market, several, {"drift_band": [0.1, 0.2]}, progress=False)
+    assert made.table["strategy"].tolist() == ["pairs", "pairs", "sectors", "sectors"]
+    run = ep.backtest(market, several["sectors"].with_(drift_band=0.2))
+    assert made.table.at[3, "End Value"] == run.equity_by_step[-1]
+    listed = ep.sweep(market, list(several.values()), {"drift_band": [0.1]}, progress=False)
+    assert listed.table["strategy"].tolist() == ["LongHKShortADR", "SectorRotation"]
+
+
+def test_a_configuration_that_cannot_be_is_told_and_the_others_run(market: ep.Market) -> None:
+    made = ep.sweep(
+        market, ep.LongHKShortADR(lookback=30), {"entry": [0.5, 1.0], "exit": [0.3, 0.7]}, progress=False
+    )
+    assert made.table["Refused"].str.startswith("exit is 0.7").tolist() == [False, True, False, False]
+    assert made.table["End Value"].isna().tolist() == [False, True, False, False]
+
+
+def test_best_select_and_heatmap(swept: ep.Sweep) -> None:
+    table = swept.table
+    best = swept.best()
+    assert best["Sharpe Ratio"] == table["Sharpe Ratio"].max()
+    assert swept.best("costs")["Total Costs"] == table["Total Costs"].min()
+    assert swept.best("drawdown")["Max Drawdown [%]"] == table["Max Drawdown [%]"].max()
+    three = swept.best("return", n=3)
+    assert three["Total Return [%]"].tolist() == sorted(table["Total Return [%]"])[::-1][:3]
+    part = swept.select(entry=[0.8, 1.2], lookback=40)
+    assert len(part.table) == 4
+    assert part.trials == 12
+    assert swept.select(entry=1.2).best().name in swept.table.index
+    axes = swept.heatmap("entry", "lookback", "sharpe", "max")
+    cells = table.pivot_table(index="lookback", columns="entry", values="Sharpe Ratio", aggfunc="max")
+    drawn = axes.collections[0].get_array()
+    np.testing.assert_array_equal(np.asarray(drawn).reshape(cells.shape), cells.to_numpy())
+    assert axes.get_xlabel() == "entry"
+    assert "simulated" in axes.get_title(loc="left")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"parameters": {"nope": [1]}}, "has no parameter 'nope'"),
+        ({"parameters": {"entry": []}}, "entry has no values"),
+        ({"parameters": {"entry": 1.5}}, "entry is 1.5: give its values in a list"),
+        ({"parameters": {}}, "there are no parameters"),
+        ({"parameters": [3]}, "a configuration is 3"),
+        ({"parameters": {"model.tariff.dwell": [1]}}, "need model= and events="),
+        ({"parameters": {"calm.entry": [1]}}, "has no part 'calm'"),
+        ({"strategy": 5}, "the strategy is 5"),
+        ({"strategy": ep.LongHKShortADR}, "the strategy is"),
+        ({"chunk": 0}, "chunk is 0"),
+        ({"executor": 7}, "executor is 7"),
+        ({"capital": -1}, "capital is -1"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused(market: ep.Market, options: dict[str, Any], why: str) -> None:
+    given: dict[str, Any] = {"strategy": ep.LongHKShortADR(), "parameters": {"entry": [1.0]}} | options
+    with pytest.raises(ParameterError, match=why):
+        ep.sweep(market, **given, progress=False)
+
+
+def test_what_is_no_figure_or_row_is_refused(swept: ep.Sweep) -> None:
+    for call in (
+        lambda: swept.best("nope"),
+        lambda: swept.heatmap("entry", "nope"),
+        lambda: swept.select(nope=1),
+        lambda: swept.backtest(99),
+    ):
+        with pytest.raises(ParameterError):
+            call()
+
+
+def test_memory_does_not_grow_with_configurations(market: ep.Market) -> None:
+    """Beyond the table itself; a sweep of a hundred times as many may hold little more."""
+    script = """
+import resource, sys, numpy as np, entrepot as ep
+market = ep.simulate_market(start="2021-01-04", end="2021-06-30", seed=3)
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def sweep(n):
+    grid = {"entry": np.linspace(0.5, 3, n), "exit": [-0.2, 0.0, 0.2, 0.4], "lookback": [20, 30]}
+    return ep.sweep(market, ep.LongHKShortADR(), grid, progress=False)
+sweep(20)
+before = peak()
+table = sweep(2000).table
+print(peak() - before - table.memory_usage(deep=True).sum() / 2**20 * 3)
+"""
+    grown = float(subprocess.check_output([sys.executable, "-c", script], text=True))
+    assert grown < 50.0
+
+
+INTERRUPTED = """
+import sys, time, numpy as np, entrepot as ep
+market = ep.simulate_market(start="2018-01-02", end="2022-06-30", seed=3)
+plan = ep.LongHKShortADR()
+ep.sweep(market, plan, {"entry": [1.0, 1.5]}, progress=False)
+print("ready", flush=True)
+grid = {"entry": np.linspace(0.5, 3, 4000), "exit": np.linspace(-0.4, 0.4, 20)}
+made = ep.sweep(market, plan, grid, progress=False, chunk=128)
+print(time.time(), len(made.table), made.complete, repr(made), flush=True)
+row = int(made.table.index[-1])
+assert made.table.loc[row, "End Value"] == made.backtest(row).equity_by_step[-1]
+"""
+
+
+def test_ctrl_c_ends_at_once_and_keeps_what_is_done() -> None:
+    process = subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "ready"
+    time.sleep(4.0)
+    sent = time.time()
+    process.send_signal(signal.SIGINT)
+    told = process.stdout.readline().split(maxsplit=3)
+    assert process.wait() == 0
+    assert float(told[0]) - sent < 5.0  # milliseconds; this machine may be busy
+    assert 0 < int(told[1]) < 80_000
+    assert told[2] == "False"
+    assert "interrupted" in told[3]
+
+
+def test_a_bar_shows_rate_and_time_left(market: ep.Market, capfd: pytest.CaptureFixture[str]) -> None:
+    ep.sweep(market, ep.LongHKShortADR(), {"entry": [1.0, 1.5]})
+    told = capfd.readouterr().err
+    assert "2/2" in told
+    assert "config" in told
+
+
+def test_threads_of_ones_own_may_sweep_at_once(market: ep.Market) -> None:
+    tables: list[pd.DataFrame] = []
+
+    def one() -> None:
+        tables.append(ep.sweep(market, ep.LongHKShortADR(), GRID, progress=False).table)
+
+    threads = [threading.Thread(target=one) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    alone = ep.sweep(market, ep.LongHKShortADR(), GRID, progress=False).table
+    assert len(tables) == 3
+    for table in tables:
+        pd.testing.assert_frame_equal(table, alone)
