@@ -96,8 +96,8 @@ CASH, UNSETTLED, RECEIVABLE, SHORTED, ACCRUED = range(5)
 LAST, GONE, PRINTED, HEIR, PER_SHARE = range(5)
 LIVE, PENDING = range(2)
 TRADE, FEES, FLOW, COLLATERAL, UNDONE = range(5)
-# The same rows, where margins are worked out.
-LONG, SHORT, KEEPS, ASKS = range(4)
+LONG, SHORT = range(2)  # the first rows, where margins are called
+KEEPS, ASKS = 5, 6
 # Rows of the record's sums.
 FILLS, TRADED, TRADES, DROPS = range(4)
 (
@@ -207,7 +207,7 @@ class State(NamedTuple):
     falls_due: Ints  # (R,) whether anything settles
     fresh: Ints  # (L,) whether anything was decided at this step
     # Scratch.
-    scratch: Floats  # (5, L)
+    scratch: Floats  # (7, L)
     tile: Floats  # (steps, S + 2P, L) the next few steps of a plan
     wanted: Floats  # (S + 2P, L) targets of S single lines and P pairs, and how each pair is closed
     worth: Floats  # (K,) of one share in base currency
@@ -1683,6 +1683,28 @@ def asked_of_single(tape: Tape, state: State, t: int, k: int, lane: int) -> tupl
 
 
 @jit
+def need_row(tape: Tape, state: State, t: int, k: int, worth: float, kept: Floats, asked: Floats) -> None:
+    """Add what every lane needs of equity for one listed line, in lanes of which none is forced.
+
+    What `asked_of_single` says of one lane, without branches.
+    """
+    long, short = worth * tape.margin[INITIAL_LONG], worth * tape.margin[INITIAL_SHORT]
+    held, goal, decided = state.book[HELD, k], state.book[GOAL, k], state.order[DECIDED, k]
+    want, keep = state.scratch[TRADE], state.scratch[UNDONE]
+    for lane in range(held.shape[0]):
+        want[lane] = goal[lane] if goal[lane] == goal[lane] else held[lane]
+    for lane in range(held.shape[0]):
+        shared = np.copysign(min(abs(held[lane]), abs(want[lane])), want[lane])
+        shared = shared if held[lane] * want[lane] > 0.0 else 0.0
+        fresh = (goal[lane] == goal[lane]) & (decided[lane] == t)
+        keep[lane] = shared if fresh else want[lane]
+    for lane in range(held.shape[0]):
+        need = long if want[lane] > 0.0 else short
+        kept[lane] += abs(keep[lane]) * need
+        asked[lane] += abs(want[lane]) * need
+
+
+@jit
 def limit(tape: Tape, state: State, record: Record, t: int, equity: Floats) -> None:
     """Cut what every lane decided at step t back to what the initial margin allows."""
     flags, rates, legs, margin = tape.flags, tape.rates, tape.legs, tape.margin
@@ -1698,6 +1720,9 @@ def limit(tape: Tape, state: State, record: Record, t: int, equity: Floats) -> N
         worth = marks[LAST, k] * rates[FX_RATE, t, flags[CURRENCY, k]]
         p = flags[PAIR, k]
         if np.isnan(worth) or (state.agenda[LIVE, k] == 0 and state.agenda[PENDING, k] == NEVER):
+            continue
+        if state.alarm[0] == 0 and p < 0 and marks[GONE, k] == LISTED:
+            need_row(tape, state, t, k, worth, kept, asked)
             continue
         for lane in range(lanes):
             if p >= 0 and link[STAGE, p, lane] not in (GONE_PAIR, PARKED_PAIR):

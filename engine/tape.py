@@ -212,7 +212,7 @@ def initial_state(tape: kernels.Tape, capital: float, lanes: int, memory: int = 
         alarm=np.ones(1, dtype=np.int64),
         falls_due=np.ones(ring, dtype=np.int64),
         fresh=np.zeros(lanes, dtype=np.int64),
-        scratch=np.zeros((5, lanes)),
+        scratch=np.zeros((7, lanes)),
         tile=np.zeros((TILE, lines, lanes)),
         wanted=np.zeros((lines, lanes)),
         worth=np.zeros(lines),
