@@ -31,11 +31,16 @@ lint: $(VENV)/.lint ## Check style, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test ## Measure everything, a quarter of an hour; rewrite the README's table
-	$(BIN)/python benchmarks/start_up.py
+bench: $(VENV)/.test ## Measure everything, ten minutes; rewrite the README's table
+	$(BIN)/python benchmarks/start_up.py --cold
+	$(BIN)/python benchmarks/sweeps.py --json out/sweeps.json
+	$(BIN)/python benchmarks/mechanics.py --json out/mechanics.json
+	$(BIN)/python benchmarks/growth.py --json out/growth.json
 	$(BIN)/python benchmarks/hot_loop.py --full --json out/hot_loop.json --readme
 
 bench-quick: $(VENV)/.test ## Measure small shapes, a minute
+	$(BIN)/python benchmarks/sweeps.py --quick
+	$(BIN)/python benchmarks/mechanics.py --quick
 	$(BIN)/python benchmarks/hot_loop.py --quick
 
 docs: $(VENV)/.docs ## Build the documentation in site/; a warning is an error

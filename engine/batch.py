@@ -42,8 +42,9 @@ T = TypeVar("T")
 
 # Configurations that go through the clock side by side. Their number changes no figure.
 LANES = 64
-# Layouts and features that are kept ready; a sweep goes through them one after the other.
-KEPT = 16
+# Layouts that are kept ready, and what features may hold; a sweep goes through them one after the other.
+LAYOUTS = 16
+FEATURE_BYTES = 16e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,10 +212,18 @@ class Bench:
         with self._lock:
             if key not in memory:
                 memory[key] = make()
-                while len(memory) > KEPT:
-                    memory.popitem(last=False)
+                self._forget()
             memory.move_to_end(key)
             return memory[key]
+
+    def _forget(self) -> None:
+        """Let go of the oldest layouts and features, never of the one just made."""
+        while len(self._layouts) > LAYOUTS:
+            self._layouts.popitem(last=False)
+        while (
+            len(self._features) > 1 and sum(made.nbytes for made in self._features.values()) > FEATURE_BYTES
+        ):
+            self._features.popitem(last=False)
 
     def _run_block(
         self, plans: Sequence[Decision | PlannedTargets], stop: NDArray[np.int8], equity: bool

@@ -21,7 +21,7 @@ US_HALF_SPREAD = 2e-4
 HK_LEAST_HALF_SPREAD = 1e-4
 
 # What is kept of one market; the oldest goes first.
-MOST_KEPT_BYTES = 256e6
+MOST_KEPT_BYTES = 64e6
 
 P = ParamSpec("P")
 A = TypeVar("A", bound=np.generic)
