@@ -1523,15 +1523,16 @@ def decide_row(
     for lane in range(lanes):
         out = (target[lane] == 0.0) & nothing(held[lane], 0.0)
         shares[lane] = np.nan if out else target[lane] * equity[lane] / worth
-    for lane in range(lanes):
-        goal[lane] = shares[lane] if target[lane] == target[lane] else goal[lane]
-        standing[lane] = target[lane] if target[lane] == target[lane] else standing[lane]
     if given == lanes:
+        for lane in range(lanes):
+            goal[lane], standing[lane] = shares[lane], target[lane]
         decided.fill(t)
         expires.fill(until)
         fresh.fill(1)
     else:
         for lane in range(lanes):
+            if target[lane] == target[lane]:
+                goal[lane], standing[lane] = shares[lane], target[lane]
             if shares[lane] == shares[lane]:
                 decided[lane], expires[lane], fresh[lane] = t, until, 1
     state.agenda[PENDING, k] = min(state.agenda[PENDING, k], until, LATEST)

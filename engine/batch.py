@@ -45,6 +45,8 @@ LANES = 64
 # Layouts that are kept ready, and what features may hold; a sweep goes through them one after the other.
 LAYOUTS = 16
 FEATURE_BYTES = 16e6
+# What the targets of plans that run side by side may hold.
+PLAN_BYTES = 32e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +107,7 @@ class Bench:
         self._lock = threading.Lock()
         self._layouts: OrderedDict[Hashable, _Layout] = OrderedDict()
         self._features: OrderedDict[Hashable, NDArray[np.float64]] = OrderedDict()
+        self._shapes: dict[Hashable, tuple[int, ...]] = {}
 
     def run(
         self,
@@ -162,7 +165,7 @@ class Bench:
                     yield first, block
                 block = []
                 continue
-            if block and (own != key or len(block) == LANES):
+            if block and (own != key or len(block) == self._lanes(ready)):
                 yield first, block
                 block = []
             if not block:
@@ -170,6 +173,13 @@ class Bench:
             block.append(ready)
         if block:
             yield first, block
+
+    def _lanes(self, plan: Decision | PlannedTargets) -> int:
+        """How many such plans run side by side; targets take memory, decisions none."""
+        if isinstance(plan, Decision):
+            return LANES
+        columns = len(plan.singles(self.market)) + 2 * len(plan.pairs)
+        return int(min(LANES, max(1, PLAN_BYTES // (8 * len(self.market) * max(columns, 1)))))
 
     def _checked(self, plan: TargetArrays) -> PlannedTargets:
         targets = planned(plan)
@@ -179,7 +189,10 @@ class Bench:
     def _kind(self, plan: Decision | PlannedTargets) -> Hashable:
         """What configurations must have in common to run side by side."""
         if isinstance(plan, Decision):
-            shape = self._features_of(plan).shape
+            key = plan.function, plan.features_key
+            if key not in self._shapes:
+                self._shapes[key] = self._features_of(plan).shape
+            shape = self._shapes[key]
             steps = None if plan.steps is None else plan.steps.tobytes()
             return plan.function, plan.symbols, plan.pairs, len(plan.params), plan.memory, steps, shape
         return tuple(plan.singles(self.market)), tuple(plan.pairs)
@@ -242,12 +255,11 @@ class Bench:
         wanted: dict[str, Any]
         if isinstance(first, Decision):
             function, memory = compiled(first.function), first.memory
-            shared = {id(f): f for f in map(self._features_of, decisions)}
-            at = {key: i for i, key in enumerate(shared)}
-            group = np.array([at[id(self._features_of(d))] for d in decisions], dtype=np.int64)
-            features = (
-                next(iter(shared.values()))[None] if len(shared) == 1 else np.stack(list(shared.values()))
-            )
+            distinct = {decision.features_key: decision for decision in decisions}
+            at = {key: i for i, key in enumerate(distinct)}
+            group = np.array([at[decision.features_key] for decision in decisions], dtype=np.int64)
+            made = [self._features_of(decision) for decision in distinct.values()]
+            features = made[0][None] if len(made) == 1 else np.stack(made)
             wanted = {"decisions": decisions, "features": features, "group": group}
         else:
             function, memory = compiled(kernels.leave_alone), 0

@@ -716,7 +716,9 @@ def _actions(
     def effective(table: pd.DataFrame) -> list[tuple[Any, int, int]]:
         """Rows of a table that take effect on the grid: the row, its line and its step."""
         begins = pd.Timestamp(sessions[0])
-        found = []
+        found: list[tuple[Any, int, int]] = []
+        if len(table) == 0:
+            return found
         for row in records(table[table["symbol"].isin(lines_of) & (table["ex_date"] >= begins)]):
             if row.symbol in gone and row.ex_date > gone[row.symbol]:
                 continue

@@ -29,7 +29,6 @@ def heatmap(cells: pd.DataFrame, metric: str, label: str, theme: Theme = LIGHT) 
     from matplotlib.colors import LinearSegmentedColormap
 
     shades = LinearSegmentedColormap.from_list("entrepot", [theme.paper, theme.shade_gain, theme.lines[0]])
-    shades.set_bad(theme.paper)
     values = cells.to_numpy(dtype=float)
     with theme.active():
         height = min(2.0 + 0.22 * len(cells), 9.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import wraps
+from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -32,17 +33,19 @@ def once_per_market(
 ) -> Callable[Concatenate[Market, P], NDArray[A]]:
     """Compute an array once for a market and arguments, however many ask for it; it is read-only."""
     memory: WeakKeyDictionary[Market, OrderedDict[Any, NDArray[A]]] = WeakKeyDictionary()
+    lock = RLock()
 
     @wraps(compute)
     def remembered(market: Market, *args: P.args, **kwargs: P.kwargs) -> NDArray[A]:
-        known = memory.setdefault(market, OrderedDict())
-        key = (args, *sorted(kwargs.items()))
-        if key not in known:
-            known[key] = compute(market, *args, **kwargs)
-            known[key].flags.writeable = False
-            while sum(array.nbytes for array in known.values()) > MOST_KEPT_BYTES and len(known) > 1:
-                known.popitem(last=False)
-        return known[key]
+        with lock:  # the threads of a sweep ask for the same
+            known = memory.setdefault(market, OrderedDict())
+            key = (args, *sorted(kwargs.items()))
+            if key not in known:
+                known[key] = compute(market, *args, **kwargs)
+                known[key].flags.writeable = False
+                while sum(array.nbytes for array in known.values()) > MOST_KEPT_BYTES and len(known) > 1:
+                    known.popitem(last=False)
+            return known[key]
 
     return cast("Callable[Concatenate[Market, P], NDArray[A]]", remembered)
 

@@ -174,6 +174,20 @@ def test_the_built_in_strategies_decide_in_the_loop_as_their_targets_say(market:
     assert all(len(run.fills) > 0 for run in runs)
 
 
+def test_features_that_are_not_kept_are_made_again(
+    market: ep.Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = [ep.LongHKShortADR(lookback=20 + i % 7, entry=1.0 + 0.01 * i) for i in range(40)]
+    kept = Bench(market).run([plan.decision(market) for plan in plans], equity=True)
+    monkeypatch.setattr("entrepot.engine.batch.FEATURE_BYTES", 0)
+    monkeypatch.setattr("entrepot.engine.batch.PLAN_BYTES", 1)
+    forgetful = Bench(market)
+    again = forgetful.run([plan.decision(market) for plan in plans], equity=True)
+    np.testing.assert_array_equal(again.equity, kept.equity)
+    by_targets = forgetful.run([plan.targets(market) for plan in plans[:5]], equity=True)
+    np.testing.assert_array_equal(by_targets.equity, kept.equity[:, :5])
+
+
 def test_a_run_that_is_told_to_stop_keeps_what_is_done(market: ep.Market) -> None:
     plans = [ep.LongHKShortADR(lookback=30, entry=0.5 + 0.01 * i).decision(market) for i in range(200)]
     bench = Bench(market)

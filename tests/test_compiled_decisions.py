@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from sweep_rows import agree, row_of
 
 import entrepot as ep
-from entrepot.decisions import DecisionState
+from entrepot.decisions import DecisionState, kept_on_disk
 from entrepot.engine import Bench
 from entrepot.engine.lines import Lines
 from entrepot.engine.tape import build_tape
@@ -281,3 +281,18 @@ def bad_code(step: int, state: Any, params: Any, features: Any, out: Any) -> Non
 def test_code_that_cannot_be_compiled_says_so(market: ep.Market) -> None:
     with pytest.raises(TargetError, match="bad_code cannot be compiled"):
         ep.backtest(market, ep.CompiledStrategy(bad_code, symbols=["FXI"]))
+
+
+def test_where_nothing_can_be_kept_on_disk_it_is_compiled_without() -> None:
+    asked: list[bool] = []
+
+    def compile_it(cache: bool) -> str:
+        asked.append(cache)
+        if cache:
+            raise RuntimeError("cannot cache function 'run': no locator available")
+        return "compiled"
+
+    assert kept_on_disk(compile_it) == "compiled"
+    assert asked == [True, False]
+    with pytest.raises(RuntimeError, match="something else"):
+        kept_on_disk(lambda cache: (_ for _ in ()).throw(RuntimeError("something else")))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
 from math import prod
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -101,32 +102,40 @@ class SweepJob:
     _benches: OrderedDict[tuple[tuple[str, Any], ...], Bench] = field(
         default_factory=OrderedDict, init=False, repr=False
     )
+    _lock: Any = field(default_factory=Lock, init=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_benches": OrderedDict()}
+        own = (item.name for item in fields(self) if item.init)
+        return {name: getattr(self, name) for name in own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in (state | {"_benches": OrderedDict(), "_lock": Lock()}).items():
+            object.__setattr__(self, name, value)
 
     def bench(self, parameters: Mapping[str, Any]) -> Bench:
         """The market with the regime path of a configuration, ready to run."""
-        own = tuple((name, value) for name, value in parameters.items() if name.startswith(MODEL))
-        bench = self._benches.get(own)
-        if bench is None:
-            path = self.path
-            if self.model is not None and self.events is not None:
-                model = self.model
-                for name, value in own:
-                    model = changed(model, name.removeprefix(MODEL), value)
-                path = model.walk_forward(self.market, self.events)
-            bench = Bench(
-                self.market,
-                costs=self.costs,
-                capital=self.capital,
-                base_currency=self.base_currency,
-                path=path,
-            )
-            self._benches[own] = bench
-            while len(self._benches) > BENCHES:
-                self._benches.popitem(last=False)
-        return bench
+        own = model_of(parameters)
+        with self._lock:
+            bench = self._benches.get(own)
+            if bench is None:
+                bench = self._benches[own] = Bench(
+                    self.market,
+                    costs=self.costs,
+                    capital=self.capital,
+                    base_currency=self.base_currency,
+                    path=self._path(own),
+                )
+                while len(self._benches) > BENCHES:
+                    self._benches.popitem(last=False)
+            return bench
+
+    def _path(self, own: tuple[tuple[str, Any], ...]) -> RegimePath | None:
+        if self.model is None or self.events is None:
+            return self.path
+        model = self.model
+        for name, value in own:
+            model = changed(model, name.removeprefix(MODEL), value)
+        return model.walk_forward(self.market, self.events)
 
     def plan(self, parameters: Mapping[str, Any]) -> Any:
         """The strategy with the parameters of a configuration."""
@@ -139,11 +148,16 @@ class SweepJob:
     def wanted(self, plan: Any, bench: Bench) -> Any:
         """What the engine runs for a strategy: a compiled decision, or targets."""
         path = cast("RegimePath | None", bench.path)
-        if isinstance(plan, RegimeSwitch) and path is not None and plan.path is not path:
-            plan = replace(plan, path=path)
+        plan = self.on_path(plan, path)
         if hasattr(plan, "decision"):
             return plan.decision(self.market, path)
         return plan.targets(self.market, path)
+
+    def on_path(self, plan: Any, path: RegimePath | None) -> Any:
+        """A switch follows the path of the sweep's model, where there is one, and else its own."""
+        if self.model is not None and isinstance(plan, RegimeSwitch) and path is not None:
+            return replace(plan, path=path)
+        return plan
 
     def run(self, index: NDArray[np.int64], stop: NDArray[np.int8] | None = None) -> Rows:
         """Run some configurations, neighbours with the same regime path together."""
@@ -193,18 +207,24 @@ class SweepJob:
         Raises:
             EntrepotError: where no configuration can be made, for the reason of the first.
         """
+        # By model first: each is walked once, however the grid goes through them.
+        models: dict[Any, int] = {}
+        count = len(self.configurations)
+        model = np.array(
+            [models.setdefault(model_of(self.configurations[i]), len(models)) for i in range(count)]
+        )
         groups: dict[Any, int] = {}
-        group = np.full(len(self.configurations), -1, dtype=np.int64)
+        group = np.full(count, -1, dtype=np.int64)
         first: EntrepotError | None = None
-        for number in range(len(group)):
-            parameters = self.configurations[number]
+        for number in np.argsort(model, kind="stable"):
+            parameters = self.configurations[int(number)]
             try:
                 bench, plan = self.bench(parameters), self.plan(parameters)
                 shared = self.wanted(plan, bench).features_key if hasattr(plan, "decision") else None
             except EntrepotError as error:
                 first = first or error
                 continue
-            group[number] = groups.setdefault((id(bench), shared), len(groups))
+            group[number] = groups.setdefault((int(model[number]), shared), len(groups))
         if first is not None and not groups:
             raise first
         return np.argsort(group, kind="stable")
@@ -301,9 +321,7 @@ class Sweep:
 
     def plan(self, row: int) -> Any:
         """Return the strategy of a configuration, by its number in the table."""
-        parameters = self._of(row)
-        plan, path = self.job.plan(parameters), self.path(row)
-        return replace(plan, path=path) if isinstance(plan, RegimeSwitch) and path is not None else plan
+        return self.job.on_path(self.job.plan(self._of(row)), self.path(row))
 
     def path(self, row: int) -> RegimePath | None:
         """Return the regime path of a configuration."""
@@ -522,6 +540,11 @@ def _configurations(
             )
         found.append({str(name): plain(value) for name, value in given.items()})
     return found, list(dict.fromkeys(name for given in found for name in given))
+
+
+def model_of(parameters: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Return the parameters that change the regime model."""
+    return tuple((name, value) for name, value in parameters.items() if name.startswith(MODEL))
 
 
 def plain(value: Any) -> Any:
