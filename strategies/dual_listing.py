@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.decisions import Decision
+from entrepot.decisions import Decision, Identity
 from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
@@ -150,7 +150,7 @@ class LongHKShortADR(Parametrised):
         else:
             path = require_path(market, path, "LongHKShortADR(mode='delisting_hedge')")
             params = [0.0, 0.0, self.weight, 0.0, 0.0, closing, 0.0]
-            key = (self.mode, adrs)
+            key = (self.mode, adrs, Identity(path))
             features = partial(hedge_features, market, adrs, path)
             which, memory, planes = kernels.HOLDING, len(pairs), 2
         return Decision(

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.decisions import Decision
+from entrepot.decisions import Decision, Identity
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind, short
@@ -196,7 +196,7 @@ class SectorRotation(Parametrised):
             pairs=(),
             params=np.array([kernels.ROTATION, *params], dtype=np.float64),
             features=partial(self._features, market, path),
-            features_key=("rotation", symbols, member, names, tilts),
+            features_key=("rotation", symbols, member, names, tilts, Identity(path)),
             memory=len(names) + len(symbols),
             drift_band=self.drift_band,
             planes=6,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.decisions import Decision
+from entrepot.decisions import Decision, Identity
 from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
@@ -187,6 +187,8 @@ class RegimeSwitch(Parametrised):
                 symbols,
                 pairs,
                 tuple(part.features_key for part in parts),
+                tuple(of_regime),
+                Identity(self.path),
             ),
             memory=slot,
             steps=np.ones(len(market), dtype=bool) if replays else None,
@@ -290,7 +292,7 @@ def replayed(market: Market, targets: Targets) -> Decision:
         pairs=targets.pairs,
         params=np.array([kernels.REPLAY], dtype=np.float64),
         features=lambda: rows[None],
-        features_key=id(rows),
+        features_key=Identity(rows),
         drift_band=targets.drift_band,
         planes=1,
     )

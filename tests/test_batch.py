@@ -149,18 +149,19 @@ def test_the_drawn_worlds_exercise_what_they_should() -> None:
 
 @pytest.fixture(scope="module")
 def market() -> ep.Market:
-    return ep.simulate_market(start="2021-01-04", end="2021-12-31", seed=3)
+    return ep.simulate_market(start="2018-03-01", end="2019-02-28", seed=3)
 
 
 def test_the_built_in_strategies_decide_in_the_loop_as_their_targets_say(market: ep.Market) -> None:
     path = ep.RegimeModel().walk_forward(market, ep.load_events())
+    assert len(set(path.states)) > 1
     pairs = ep.LongHKShortADR(lookback=30)
     hedge = pairs.with_(mode="delisting_hedge", exit_by="cheapest")
     switch = ep.RegimeSwitch(path, calm=pairs, tariff=ep.SectorRotation(lookback=40), delisting=hedge)
     plans = [pairs, pairs.with_(entry=1.0, reverse=True), hedge, ep.SectorRotation(lookback=40), switch]
     plans.append(
         switch.with_(
-            weighting="probability", decoupling=pd.DataFrame({"KWEB": [0.1]}, pd.to_datetime(["2021-03-01"]))
+            weighting="probability", decoupling=pd.DataFrame({"KWEB": [0.1]}, pd.to_datetime(["2018-05-01"]))
         )
     )
     for costs in (ep.Costs(), ep.Costs(fx_conversion="daily"), ep.Costs.none()):

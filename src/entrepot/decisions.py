@@ -42,6 +42,21 @@ class DecisionState(NamedTuple):
     memory: Floats
 
 
+class Identity:
+    """A key that is equal for one object only, and keeps it alive so that no other takes its place."""
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: object) -> None:
+        self.of = of
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identity) and other.of is self.of
+
+    def __hash__(self) -> int:
+        return id(self.of)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Decision:
     """A compiled decision and what it needs, for one configuration on one market of T steps.

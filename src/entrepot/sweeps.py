@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
 from math import prod
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from entrepot.decisions import Decision, Identity
 from entrepot.engine.batch import Bench
 from entrepot.engine.checkpoint import Checkpoint
 from entrepot.engine.costs import Costs
@@ -35,6 +36,8 @@ Parameters = Mapping[str, Iterable[Any]] | list[Mapping[str, Any]] | tuple[Mappi
 
 # Configurations that are handed out, shown and checkpointed together: eight times the lanes of the clock.
 CHUNK = 512
+# Configurations whose targets are made beforehand that are held at once: 2 MB each on 8,000 steps.
+PLANS = 16
 # Regime paths, each with its prepared market, that are kept ready.
 BENCHES = 4
 MODEL, STRATEGY, REFUSED = "model.", "strategy", "Refused"
@@ -99,9 +102,7 @@ class SweepJob:
     capital: float
     base_currency: str
     costs: Costs
-    _benches: OrderedDict[tuple[tuple[str, Any], ...], Bench] = field(
-        default_factory=OrderedDict, init=False, repr=False
-    )
+    _benches: OrderedDict[Hashable, Bench] = field(default_factory=OrderedDict, init=False, repr=False)
     _lock: Any = field(default_factory=Lock, init=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -112,9 +113,9 @@ class SweepJob:
         for name, value in (state | {"_benches": OrderedDict(), "_lock": Lock()}).items():
             object.__setattr__(self, name, value)
 
-    def bench(self, parameters: Mapping[str, Any]) -> Bench:
+    def bench(self, parameters: Mapping[str, Any], plan: Any) -> Bench:
         """The market with the regime path of a configuration, ready to run."""
-        own = model_of(parameters)
+        own = self.world(parameters, plan)
         with self._lock:
             bench = self._benches.get(own)
             if bench is None:
@@ -123,18 +124,26 @@ class SweepJob:
                     costs=self.costs,
                     capital=self.capital,
                     base_currency=self.base_currency,
-                    path=self._path(own),
+                    path=self._path(parameters, plan),
                 )
                 while len(self._benches) > BENCHES:
                     self._benches.popitem(last=False)
             return bench
 
-    def _path(self, own: tuple[tuple[str, Any], ...]) -> RegimePath | None:
+    def world(self, parameters: Mapping[str, Any], plan: Any) -> Hashable:
+        """What configurations with the same regime path have in common."""
+        if self.model is not None:
+            return tuple((name, value) for name, value in parameters.items() if name.startswith(MODEL))
+        return Identity(self._path(parameters, plan))
+
+    def _path(self, parameters: Mapping[str, Any], plan: Any) -> RegimePath | None:
+        """The path of the sweep, of its model, or where it has neither, the strategy's own."""
         if self.model is None or self.events is None:
-            return self.path
+            return getattr(plan, "path", None) if self.path is None else self.path
         model = self.model
-        for name, value in own:
-            model = changed(model, name.removeprefix(MODEL), value)
+        for name, value in parameters.items():
+            if name.startswith(MODEL):
+                model = changed(model, name.removeprefix(MODEL), value)
         return model.walk_forward(self.market, self.events)
 
     def plan(self, parameters: Mapping[str, Any]) -> Any:
@@ -172,7 +181,9 @@ class SweepJob:
             if bench is None or not ready:
                 return
             tallied = bench.run(ready, stop=stop)
-            figures[places], done[places] = tallied.table.to_numpy(), tallied.done
+            # Figures by regime are the last columns: a configuration without a path has none.
+            figures[places, : tallied.table.shape[1]] = tallied.table.to_numpy()
+            done[places] = tallied.done
             for place, why in zip(places, tallied.refused, strict=True):
                 refused[place] = why
             ready.clear()
@@ -183,12 +194,13 @@ class SweepJob:
                 break
             parameters = self.configurations[int(number)]
             try:
-                own = self.bench(parameters)
-                wanted = self.wanted(self.plan(parameters), own)
+                plan = self.plan(parameters)
+                own = self.bench(parameters, plan)
+                wanted = self.wanted(plan, own)
             except EntrepotError as error:
                 refused[place], done[place] = str(error), True
                 continue
-            if own is not bench:
+            if own is not bench or (len(ready) == PLANS and not isinstance(wanted, Decision)):
                 flush()
             bench = own
             ready.append(wanted)
@@ -199,7 +211,8 @@ class SweepJob:
     @property
     def regimes(self) -> tuple[str, ...]:
         """Names of the regimes that profit and costs are split by; none without a path."""
-        return () if self.path is None and self.model is None else RegimePath.names
+        paths = [self.path, self.model, *(getattr(plan, "path", None) for plan in self.strategies.values())]
+        return () if all(path is None for path in paths) else RegimePath.names
 
     def order(self) -> NDArray[np.int64]:
         """Configurations in the order in which they are run: those that share features beside each other.
@@ -207,24 +220,31 @@ class SweepJob:
         Raises:
             EntrepotError: where no configuration can be made, for the reason of the first.
         """
-        # By model first: each is walked once, however the grid goes through them.
-        models: dict[Any, int] = {}
         count = len(self.configurations)
-        model = np.array(
-            [models.setdefault(model_of(self.configurations[i]), len(models)) for i in range(count)]
-        )
-        groups: dict[Any, int] = {}
-        group = np.full(count, -1, dtype=np.int64)
         first: EntrepotError | None = None
-        for number in np.argsort(model, kind="stable"):
+        # By regime path first: each is walked once, however the grid goes through them.
+        worlds: dict[Hashable, int] = {}
+        world = np.full(count, -1, dtype=np.int64)
+        for number in range(count):
+            parameters = self.configurations[number]
+            try:
+                world[number] = worlds.setdefault(self.world(parameters, self.plan(parameters)), len(worlds))
+            except EntrepotError as error:
+                first = first or error
+        groups: dict[Hashable, int] = {}
+        group = np.full(count, -1, dtype=np.int64)
+        for number in np.argsort(world, kind="stable"):
+            if world[number] < 0:
+                continue
             parameters = self.configurations[int(number)]
             try:
-                bench, plan = self.bench(parameters), self.plan(parameters)
+                plan = self.plan(parameters)
+                bench = self.bench(parameters, plan)
                 shared = self.wanted(plan, bench).features_key if hasattr(plan, "decision") else None
             except EntrepotError as error:
                 first = first or error
                 continue
-            group[number] = groups.setdefault((int(model[number]), shared), len(groups))
+            group[number] = groups.setdefault((int(world[number]), shared), len(groups))
         if first is not None and not groups:
             raise first
         return np.argsort(group, kind="stable")
@@ -240,24 +260,28 @@ class Sweep:
             number of the configuration.
         parameters: names of the parameters.
         trials: configurations of the whole sweep, however many of them `table` has.
+        done: how many of them were run.
         job: what ran them.
     """
 
     table: pd.DataFrame
     parameters: tuple[str, ...]
     trials: int
+    done: int
     job: SweepJob
 
     def __repr__(self) -> str:
         count = f"{len(self.table):,} configurations"
         if not self.complete:
-            count = f"interrupted: {len(self.table):,} of {self.trials:,} configurations"
+            count = f"interrupted: {self.done:,} of {self.trials:,} configurations"
+        elif len(self.table) < self.trials:
+            count = f"{len(self.table):,} of {self.trials:,} configurations"
         return f"Sweep({count} of {', '.join(self.parameters)})"
 
     @property
     def complete(self) -> bool:
-        """Whether every configuration was run; not so after Ctrl-C, and for a selection."""
-        return len(self.table) == self.trials
+        """Whether every configuration was run; not so after Ctrl-C."""
+        return self.done == self.trials
 
     def best(self, metric: str = "sharpe", n: int = 1) -> pd.Series[Any] | pd.DataFrame:
         """Return the best row, or the best n rows.
@@ -325,7 +349,8 @@ class Sweep:
 
     def path(self, row: int) -> RegimePath | None:
         """Return the regime path of a configuration."""
-        return cast("RegimePath | None", self.job.bench(self._of(row)).path)
+        parameters = self._of(row)
+        return cast("RegimePath | None", self.job.bench(parameters, self.job.plan(parameters)).path)
 
     def backtest(self, row: int, **options: Any) -> Result:
         """Run a configuration again and record everything; `options` are those of `entrepot.backtest`."""
@@ -342,8 +367,10 @@ class Sweep:
         wanted = [rows] if isinstance(rows, (int, np.integer)) else list(rows)
         curves = {}
         for row in wanted:
-            bench = self.job.bench(self._of(row))
-            tallied = bench.run([self.job.wanted(self.job.plan(self._of(row)), bench)], equity=True)
+            parameters = self._of(row)
+            plan = self.job.plan(parameters)
+            bench = self.job.bench(parameters, plan)
+            tallied = bench.run([self.job.wanted(plan, bench)], equity=True)
             if tallied.refused[0] or tallied.equity is None:
                 raise ParameterError(f"configuration {row} was refused: {tallied.refused[0]}")
             curves[row] = tallied.equity[:, 0]
@@ -418,10 +445,6 @@ def sweep(
     strategies = named(strategy)
     configurations, names = _configurations(parameters, strategies)
     changes_model = any(name.startswith(MODEL) for name in names)
-    if path is None and model is None:
-        path = next(
-            (p for p in (getattr(s, "path", None) for s in strategies.values()) if p is not None), None
-        )
     if (changes_model and model is None) or (model is not None) != (events is not None):
         raise ParameterError(
             "parameters of the regime model need model= and events=: give both, such as model=RegimeModel(), "
@@ -431,10 +454,10 @@ def sweep(
         raise ParameterError("both path and model were given: the model walks its own path, give one")
     if not isinstance(chunk, int) or chunk < 1:
         raise ParameterError(f"chunk is {shown(chunk)}: give a whole number of at least 1")
-    check_states(costs, path if model is None else RegimePath)
     job = SweepJob(
         market, strategies, configurations, path, model, events, float(capital), base_currency, costs
     )
+    check_states(costs, RegimePath if job.regimes else None)
     order = job.order()
     columns = columns_of(job.regimes)
     figures = np.full((len(configurations), len(columns)), np.nan)
@@ -457,7 +480,7 @@ def sweep(
     )
     table[REFUSED] = [refused.get(int(number), "") for number in numbers]
     table.index.name = "configuration"
-    return Sweep(table, tuple(names), len(configurations), job)
+    return Sweep(table, tuple(names), len(configurations), len(numbers), job)
 
 
 def named(strategy: Any) -> dict[str, Any]:
@@ -540,11 +563,6 @@ def _configurations(
             )
         found.append({str(name): plain(value) for name, value in given.items()})
     return found, list(dict.fromkeys(name for given in found for name in given))
-
-
-def model_of(parameters: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Return the parameters that change the regime model."""
-    return tuple((name, value) for name, value in parameters.items() if name.startswith(MODEL))
 
 
 def plain(value: Any) -> Any:
