@@ -75,8 +75,8 @@ def agree(table: pd.DataFrame, rows: list[dict[str, float]], scale: float, label
         money = name[0].islower() or "Paid" in name or "P&L" in name or "Cost" in name or "Earned" in name
         tolerance = {"rtol": 1e-9, "atol": 1e-9 * scale} if money else {"rtol": 1e-7, "atol": 1e-9}
         if name == "Trades":
-            # A conversion can turn a position that an order closes at the same step: two ends in the loop, one
-            # in the positions after each step.
+            # A conversion can turn a position that an order closes at the same step: two ends in the loop,
+            # one in the positions after each step.
             moves = np.array([row["moves"] for row in rows])
             assert ((theirs <= mine) & (mine <= theirs + moves)).all(), (label, mine, theirs)
             continue
