@@ -32,7 +32,7 @@ lint: $(VENV)/.lint ## Check style, format, types and the direction of imports
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test ## Measure everything, ten minutes; rewrite the README's table
-	$(BIN)/python benchmarks/start_up.py --cold
+	$(BIN)/python benchmarks/start_up.py --cold --json out/start_up.json
 	$(BIN)/python benchmarks/sweeps.py --json out/sweeps.json
 	$(BIN)/python benchmarks/mechanics.py --json out/mechanics.json
 	$(BIN)/python benchmarks/growth.py --json out/growth.json

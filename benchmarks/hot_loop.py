@@ -1,4 +1,4 @@
-"""Time the rebalancing loop against vectorbt: the same market, the same weights, the same equity.
+"""Time the rebalancing loop against its peers: the same market, the same weights, the same equity.
 
 Every configuration rebalances at every step to its own target weights, with shared cash and 10 bp of fees.
 A run that disagrees by more than 1e-9 with the others is an error: nothing is timed before it is compared.
@@ -34,7 +34,10 @@ FloatArray = NDArray[np.float64]
 FEE = 1e-3
 CAPITAL = 1_000_000.0
 TOLERANCE = 1e-9
-ENGINES = ("entrepot", "vectorbt numba", "vectorbt rust")
+ENGINES = ("entrepot", "numpy loop", "vectorbt numba", "vectorbt rust", "bt")
+# bt takes seconds for one configuration, vectorbt gigabytes for thousands.
+MOST_CONFIGURATIONS = {"bt": 1, "vectorbt numba": 1000, "vectorbt rust": 1000}
+MOST_CELLS = {"bt": 50_000}
 ROOT = Path(__file__).parents[1]
 README_MARKERS = ("<!-- benchmark:start -->", "<!-- benchmark:end -->")
 
@@ -50,7 +53,8 @@ def make_world(
     """
     rng = np.random.default_rng(7)
     moves = 0.015 * rng.standard_normal((steps, instruments))
-    times = pd.bdate_range("2015-01-01", periods=steps, name="time")
+    minutes = steps > 20_000  # as days they would end after pandas' calendar
+    times = pd.date_range("2015-01-01", periods=steps, freq="min" if minutes else "B", name="time")
     symbols = [f"S{i:02d}" for i in range(instruments)]
     prices = pd.DataFrame(100.0 * np.exp(np.cumsum(moves, axis=0)), index=times, columns=symbols)
 
@@ -118,10 +122,63 @@ def prepare_vectorbt(prices: pd.DataFrame, weights: FloatArray, engine: str) -> 
     return run
 
 
+def prepare_numpy(prices: pd.DataFrame, weights: FloatArray) -> Callable[[], FloatArray]:
+    """Return the call that is timed: a loop over steps, all configurations at once in each."""
+    quotes = prices.to_numpy()
+
+    def run() -> FloatArray:
+        configurations, steps, instruments = weights.shape
+        cash, held = np.full(configurations, CAPITAL), np.zeros((configurations, instruments))
+        equity = np.empty((steps, configurations))
+        for t in range(steps):
+            price = quotes[t]
+            goal = weights[:, t] * (cash + held @ price)[:, None] / price
+            traded = (goal - held) * price
+            cash -= traded.sum(axis=1) + FEE * np.abs(traded).sum(axis=1)
+            held = goal
+            equity[t] = cash + held @ price
+        return equity
+
+    return run
+
+
+def prepare_bt(prices: pd.DataFrame, weights: FloatArray) -> Callable[[], FloatArray]:
+    """Return the call that is timed: one configuration, traded to the weight as the other engines do."""
+    import bt
+
+    targets = pd.DataFrame(weights[0], prices.index, prices.columns)
+
+    class Trade(bt.Algo):  # type: ignore[misc]
+        def __call__(self, target: Any) -> bool:
+            value = target.value
+            for symbol, weight in targets.loc[target.now].items():
+                held = target.children[symbol].position if symbol in target.children else 0.0
+                target.transact(weight * value / target.universe.at[target.now, symbol] - held, child=symbol)
+            return True
+
+    def run() -> FloatArray:
+        made = bt.Backtest(
+            bt.Strategy("peer", [bt.algos.RunDaily(run_on_first_date=True), Trade()]),
+            prices,
+            initial_capital=CAPITAL,
+            integer_positions=False,
+            commissions=lambda quantity, price: FEE * abs(quantity) * price,
+            progress_bar=False,
+        )
+        made.run()
+        return np.asarray(made.strategy.data["value"], dtype=np.float64)[1:, None]
+
+    return run
+
+
 def prepare(engine: str, prices: pd.DataFrame, weights: FloatArray) -> Callable[[], FloatArray]:
     """Return a call without arguments that gives the equity, (steps, configurations)."""
     if engine == "entrepot":
         return prepare_entrepot(prices, weights)
+    if engine == "numpy loop":
+        return prepare_numpy(prices, weights)
+    if engine == "bt":
+        return prepare_bt(prices, weights)
     return prepare_vectorbt(prices, weights, engine.removeprefix("vectorbt "))
 
 
@@ -188,15 +245,15 @@ def work(
     engine: str, kind: str, shape: tuple[int, int, int], repeat: int, equity_file: Path
 ) -> dict[str, Any]:
     """Run one engine in this process: first call, peak memory of a warm call, then the times."""
-    small = prepare(engine, *make_world(kind, 2, 30, shape[2]))
+    small = prepare(engine, *make_world(kind, 1, 30, shape[2]))
     start = time.perf_counter()
     small()  # compiles
     first = time.perf_counter() - start
     prices, weights = make_world(kind, *shape)
     run = prepare(engine, prices, weights)
     floor = stream_seconds(weights, max(repeat, 3)) if engine == "entrepot" else []
-    if engine != "entrepot":
-        del weights  # vectorbt has its own layout of them
+    if engine.startswith("vectorbt"):
+        del weights  # it has its own layout of them
     gc.collect()
     before = resident_bytes()
     forget_peak()
@@ -232,8 +289,13 @@ def measure(engines: list[str], kind: str, shape: tuple[int, int, int], repeat: 
     with tempfile.TemporaryDirectory() as folder:
         reference: tuple[str, FloatArray] | None = None
         for engine in engines:
+            if shape[0] > MOST_CONFIGURATIONS.get(engine, shape[0]) or np.prod(shape) > MOST_CELLS.get(
+                engine, np.inf
+            ):
+                continue
             # vectorbt needs minutes for the largest shape
-            runs = repeat if engine == "entrepot" or shape[0] < 1000 else min(repeat, 2)
+            short = engine == "entrepot" or np.prod(shape) < 2e7
+            runs = 1 if engine == "bt" else repeat if short else min(repeat, 2)
             figures = start_worker(engine, kind, shape, runs, Path(folder) / "equity.npy")
             equity = np.load(Path(folder) / "equity.npy")
             if equity.shape != shape[1::-1]:
@@ -300,9 +362,9 @@ def table(rows: list[dict[str, Any]], machine: dict[str, Any]) -> str:
         "times entrepot | memory beyond inputs |",
         "|---|---|---|---|---|---|---|",
     ]
-    ours = {(row["kind"], row["configurations"]): row for row in rows if row["engine"] == "entrepot"}
+    ours = {shape_of(row): row for row in rows if row["engine"] == "entrepot"}
     for row in rows:
-        base = ours.get((row["kind"], row["configurations"]))
+        base = ours.get(shape_of(row))
         shape = f"{row['configurations']:,} x {row['steps']:,} x {row['instruments']}"
         seconds = f"{duration(row['best_s'])} ({duration(row['median_s'])}) of {row['runs']}"
         ratio = f"{row['best_s'] / base['best_s']:,.1f}" if base else ""
@@ -326,6 +388,11 @@ def table(rows: list[dict[str, Any]], machine: dict[str, Any]) -> str:
         f"The engines' equity differs by at most {worst:.0e}. Made by `benchmarks/hot_loop.py`.",
     ]
     return "\n".join(lines)
+
+
+def shape_of(row: dict[str, Any]) -> tuple[object, ...]:
+    """What the engines of one workload have in common."""
+    return tuple(row[name] for name in ("kind", "configurations", "steps", "instruments"))
 
 
 def duration(seconds: float) -> str:
@@ -377,7 +444,16 @@ def main() -> None:
     if options.quick:
         workloads = [("long", (20, 500, 20)), ("neutral", (20, 500, 20))]
     elif options.full:
-        workloads.append(("neutral", (1000, 2500, 20)))
+        workloads += [
+            ("neutral", shape)
+            for shape in (
+                (1, 2500, 200),
+                (10, 2500, 1000),
+                (1, 100_000, 20),
+                (10_000, 250, 20),
+                (1000, 2500, 20),
+            )
+        ]
     machine = describe_machine()
     rows = [row for kind, shape in workloads for row in measure(engines, kind, shape, options.repeat)]
     text = table(rows, machine)
