@@ -38,8 +38,6 @@ ENGINES = ("entrepot", "numpy loop", "vectorbt numba", "vectorbt rust", "bt")
 # bt takes seconds for one configuration, vectorbt gigabytes for thousands.
 MOST_CONFIGURATIONS = {"bt": 1, "vectorbt numba": 1000, "vectorbt rust": 1000}
 MOST_CELLS = {"bt": 50_000}
-ROOT = Path(__file__).parents[1]
-README_MARKERS = ("<!-- benchmark:start -->", "<!-- benchmark:end -->")
 
 
 def make_world(
@@ -158,7 +156,7 @@ def prepare_bt(prices: pd.DataFrame, weights: FloatArray) -> Callable[[], FloatA
 
     def run() -> FloatArray:
         made = bt.Backtest(
-            bt.Strategy("peer", [bt.algos.RunDaily(run_on_first_date=True), Trade()]),
+            bt.Strategy("peer", [bt.algos.RunDaily(run_on_last_date=True), Trade()]),
             prices,
             initial_capital=CAPITAL,
             integer_positions=False,
@@ -402,17 +400,6 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms" if seconds < 1.0 else f"{seconds:.3g} s"
 
 
-def write_readme(text: str, readme: Path) -> None:
-    """Replace what stands between the markers."""
-    start, end = README_MARKERS
-    whole = readme.read_text(encoding="utf-8")
-    if whole.count(start) != 1 or whole.count(end) != 1:
-        raise SystemExit(f"hot_loop: {readme.name} needs one line {start} and one line {end}")
-    head, _, rest = whole.partition(start)
-    _, _, tail = rest.partition(end)
-    readme.write_text(f"{head}{start}\n{text}\n{end}{tail}", encoding="utf-8")
-
-
 def main() -> None:
     """Read the options, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -423,9 +410,6 @@ def main() -> None:
     parser.add_argument("--engines", default=",".join(ENGINES), help="a choice of: %(default)s")
     parser.add_argument("--repeat", type=int, default=5, help="timed runs (default %(default)s)")
     parser.add_argument("--json", type=Path, help="write every figure to this file")
-    parser.add_argument(
-        "--readme", action="store_true", help="put the table into README.md, between its markers"
-    )
     parser.add_argument("--worker", choices=ENGINES, help=argparse.SUPPRESS)
     parser.add_argument("--kind", help=argparse.SUPPRESS)
     parser.add_argument("--shape", type=int, nargs=3, help=argparse.SUPPRESS)
@@ -463,8 +447,6 @@ def main() -> None:
         options.json.write_text(
             json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n", encoding="utf-8"
         )
-    if options.readme:
-        write_readme(text, ROOT / "README.md")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,108 @@
+"""Write what the benchmarks measured into README.md, between its markers, and nothing else.
+
+Reads the JSON files that `make bench` leaves in one folder; a missing one is left out. `--help` lists the
+options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from growth import slope
+from hot_loop import table
+
+ROOT = Path(__file__).parents[1]
+README_MARKERS = ("<!-- benchmark:start -->", "<!-- benchmark:end -->")
+
+
+def start_up(figures: dict[str, float]) -> str:
+    """Seconds by what a user waits for."""
+    rows = [f"| {name} | {seconds:.2f} s |" for name, seconds in figures.items()]
+    return "\n".join(["| waiting for | best |", "|---|---|", *rows])
+
+
+def sweeps(figures: dict[str, Any]) -> str:
+    """Sweeps of the pairs strategy, with every cost, and Ctrl-C."""
+    lines = [
+        "| configurations x steps x pairs, every cost | time | a second "
+        "| ns per configuration, step and pair | memory beyond inputs | of it the table |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['configurations']:,} x {row['steps']:,} x {row['pairs']} | {row['seconds']:.2f} s "
+        f"| {row['per_second']:,.0f} | {row['ns_per_cell']:.2f} | {row['memory_mb']:.0f} MB "
+        f"| {row['table_mb']:.1f} MB |"
+        for row in figures["rows"]
+    ]
+    lines += ["", f"Ctrl-C ends a sweep within {figures['interrupt_s'] * 1e3:.0f} ms."]
+    return "\n".join(lines)
+
+
+def mechanics(figures: dict[str, Any]) -> str:
+    """The batch with more and more mechanisms on."""
+    lines = [
+        "| configurations x steps x instruments | market | costs | time | ns per cell "
+        "| reading the weights |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in figures["rows"]:
+        shape = " x ".join(f"{n:,}" for n in row["shape"])
+        lines.append(
+            f"| {shape} | {row['market']} | {row['costs']} | {row['best_s'] * 1e3:.0f} ms "
+            f"| {row['ns_per_cell']:.2f} | {row['stream_ns_per_cell']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def growth(figures: dict[str, Any]) -> str:
+    """How time grows, in one sentence."""
+    parts = [f"{axis} {slope(axis, rows):.2f}" for axis, rows in figures["results"].items()]
+    return (
+        "Slope of time against size, in logarithms (1 is proportional, a fixed cost makes it less): "
+        f"{', '.join(parts)}."
+    )
+
+
+def text_of(folder: Path) -> str:
+    """All that was measured, as markdown."""
+    sections = []
+    for name, title, write in (
+        ("hot_loop", "Target weights, 10 bp", lambda found: table(found["rows"], found["machine"])),
+        ("mechanics", "Every mechanism on", mechanics),
+        ("sweeps", "Sweeps of the pairs strategy", sweeps),
+        ("growth", "", growth),
+        ("start_up", "Waiting", start_up),
+    ):
+        path = folder / f"{name}.json"
+        if path.exists():
+            heading = f"**{title}**\n\n" if title else ""
+            sections.append(heading + write(json.loads(path.read_text(encoding="utf-8"))))
+    if not sections:
+        raise SystemExit(f"readme: {folder} holds no figures: run make bench")
+    return "\n\n".join(sections)
+
+
+def write_readme(text: str, readme: Path) -> None:
+    """Replace what stands between the markers."""
+    start, end = README_MARKERS
+    whole = readme.read_text(encoding="utf-8")
+    if whole.count(start) != 1 or whole.count(end) != 1:
+        raise SystemExit(f"readme: {readme.name} needs one line {start} and one line {end}")
+    head, _, rest = whole.partition(start)
+    _, _, tail = rest.partition(end)
+    readme.write_text(f"{head}{start}\n{text}\n{end}{tail}", encoding="utf-8")
+
+
+def main() -> None:
+    """Read the options, write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="with the JSON files")
+    options = parser.parse_args()
+    write_readme(text_of(options.folder), ROOT / "README.md")
+
+
+if __name__ == "__main__":
+    main()

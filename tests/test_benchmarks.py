@@ -1,0 +1,93 @@
+"""The benchmarks compare before they time, and write what they measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import growth
+import hot_loop
+import mechanics
+import numpy as np
+import pytest
+import readme
+
+import entrepot as ep
+
+MACHINE = {
+    "processor": "P",
+    "cpus": 2,
+    "memory_gb": 8,
+    "load": 0.1,
+    "python": "3.11",
+    "packages": {"numpy": "2"},
+}
+
+
+def row(engine: str, best: float) -> dict[str, object]:
+    return {
+        "engine": engine,
+        "kind": "long",
+        "configurations": 1,
+        "steps": 2500,
+        "instruments": 20,
+        "best_s": best,
+        "median_s": best,
+        "runs": 5,
+        "ns_per_cell": best * 1e9 / 50_000,
+        "memory_mb": 3.0,
+        "stream_s": None,
+        "difference": 1e-15,
+    }
+
+
+@pytest.mark.parametrize("engine", ["numpy loop", "bt", "vectorbt numba"])
+@pytest.mark.parametrize("kind", ["long", "neutral"])
+def test_the_engines_agree_on_what_is_timed(engine: str, kind: str) -> None:
+    world = hot_loop.make_world(kind, 1, 60, 4)
+    ours, theirs = (hot_loop.prepare(name, *world)() for name in ("entrepot", engine))
+    assert hot_loop.disagreement(ours, theirs) < hot_loop.TOLERANCE
+
+
+def test_a_disagreement_stops_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(engine: str, kind: str, shape: tuple[int, ...], repeat: int, file: Path) -> dict[str, object]:
+        equity = np.ones(shape[1::-1]) * (1.0 if engine == "entrepot" else 1.0 + 1e-8)
+        np.save(file, equity)
+        return {"seconds": [1.0], "first_call": 1.0, "memory": 0, "stream": []}
+
+    monkeypatch.setattr(hot_loop, "start_worker", wrong)
+    with pytest.raises(SystemExit, match="numpy loop and entrepot differ by 1"):
+        hot_loop.measure(["entrepot", "numpy loop"], "long", (1, 10, 2), 1)
+
+
+def test_a_batch_that_is_not_its_recorded_run_stops_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    market, weights = mechanics.one_venue(2, 50, 3)
+    assert mechanics.check(market, weights, ep.Costs.flat(10)) == 0.0
+    batch = ep.backtest_batch
+    monkeypatch.setattr(ep, "backtest_batch", lambda *given, **options: batch(*given, **options) * (1 + 1e-9))
+    with pytest.raises(SystemExit, match="a recorded run differ"):
+        mechanics.check(market, weights, ep.Costs.flat(10))
+
+
+def test_the_readme_gets_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = {"machine": MACHINE, "rows": [row("entrepot", 0.002), row("vectorbt rust", 0.4)]}
+    (tmp_path / "hot_loop.json").write_text(json.dumps(figures))
+    (tmp_path / "start_up.json").write_text(json.dumps({"import entrepot": 0.012}))
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{readme.README_MARKERS[0]}\nold\n{readme.README_MARKERS[1]}\nafter\n")
+    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    monkeypatch.setattr("sys.argv", ["readme.py", str(tmp_path)])
+    readme.main()
+    text = page.read_text()
+    assert "old" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "| 400 ms (400 ms) of 5 | 8,000.00 | 200.0 |" in text
+    assert "| import entrepot | 0.01 s |" in text
+    with pytest.raises(SystemExit, match="holds no figures"):
+        readme.text_of(tmp_path / "nowhere")
+
+
+def test_a_slope_is_that_of_the_line() -> None:
+    rows = [{"shape": [64, 10**n, 4], "best_s": 2.0 * 10.0**n} for n in range(1, 5)]
+    assert growth.slope("steps", rows) == pytest.approx(1.0)
