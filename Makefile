@@ -36,6 +36,7 @@ bench: $(VENV)/.test ## Measure everything, ten minutes; rewrite the README's ta
 	$(BIN)/python benchmarks/sweeps.py --json out/sweeps.json
 	$(BIN)/python benchmarks/mechanics.py --json out/mechanics.json
 	$(BIN)/python benchmarks/growth.py --json out/growth.json
+	$(BIN)/python benchmarks/one_asset.py --json out/one_asset.json
 	$(BIN)/python benchmarks/hot_loop.py --full --json out/hot_loop.json
 	$(BIN)/python benchmarks/readme.py out
 

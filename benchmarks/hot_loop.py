@@ -50,15 +50,17 @@ def make_world(
     outside: it cuts purchases.
     """
     rng = np.random.default_rng(7)
-    moves = 0.015 * rng.standard_normal((steps, instruments))
     minutes = steps > 20_000  # as days they would end after pandas' calendar
+    moves = (0.00075 if minutes else 0.015) * rng.standard_normal((steps, instruments))
     times = pd.date_range("2015-01-01", periods=steps, freq="min" if minutes else "B", name="time")
     symbols = [f"S{i:02d}" for i in range(instruments)]
     prices = pd.DataFrame(100.0 * np.exp(np.cumsum(moves, axis=0)), index=times, columns=symbols)
 
     weights = rng.standard_normal((configurations, steps, instruments))
-    for t in range(1, steps):  # signals that last about 20 steps
-        weights[:, t] = 0.95 * weights[:, t - 1] + 0.31 * weights[:, t]
+    # Signals that last about 20 days, or 50,000 minutes: fees at each minute would eat all there is.
+    kept, new = (0.99998, 0.0063) if minutes else (0.95, 0.31)
+    for t in range(1, steps):
+        weights[:, t] = kept * weights[:, t - 1] + new * weights[:, t]
     for block in np.array_split(weights, max(1, configurations // 10)):  # in place, small temporaries
         if kind == "neutral":
             block -= block.mean(axis=2, keepdims=True)

@@ -18,6 +18,15 @@ ROOT = Path(__file__).parents[1]
 README_MARKERS = ("<!-- benchmark:start -->", "<!-- benchmark:end -->")
 
 
+def one_asset(figures: dict[str, Any]) -> str:
+    """One asset, against backtesting.py."""
+    return (
+        f"One asset in whole units, {figures['bars']:,} bars, a trade at every other: "
+        f"{figures['entrepot_s'] * 1e3:.1f} ms, backtesting.py {figures['backtesting_s'] * 1e3:.0f} ms; "
+        f"equity differs by {figures['difference']:.0e}."
+    )
+
+
 def start_up(figures: dict[str, float]) -> str:
     """Seconds by what a user waits for."""
     rows = [f"| {name} | {seconds:.2f} s |" for name, seconds in figures.items()]
@@ -71,6 +80,7 @@ def text_of(folder: Path) -> str:
     sections = []
     for name, title, write in (
         ("hot_loop", "Target weights, 10 bp", lambda found: table(found["rows"], found["machine"])),
+        ("one_asset", "", one_asset),
         ("mechanics", "Every mechanism on", mechanics),
         ("sweeps", "Sweeps of the pairs strategy", sweeps),
         ("growth", "", growth),

@@ -9,6 +9,7 @@ import growth
 import hot_loop
 import mechanics
 import numpy as np
+import one_asset
 import pytest
 import readme
 
@@ -86,6 +87,15 @@ def test_the_readme_gets_what_was_measured(tmp_path: Path, monkeypatch: pytest.M
     assert "| import entrepot | 0.01 s |" in text
     with pytest.raises(SystemExit, match="holds no figures"):
         readme.text_of(tmp_path / "nowhere")
+
+
+def test_one_asset_is_what_backtesting_py_makes_of_it() -> None:
+    price, trades = one_asset.make_world(80)
+    market = ep.Market.from_prices(price.to_frame())
+    weights = one_asset.weights_of(price, trades)[None, :, None]
+    ours = ep.backtest_batch(market, weights, capital=hot_loop.CAPITAL, fee_bps=10, fill="same_step")[:, 0]
+    between = np.flatnonzero(trades == 0.0)[1:]
+    np.testing.assert_allclose(ours[between], one_asset.run_peer(price, trades)[between], rtol=1e-12)
 
 
 def test_a_slope_is_that_of_the_line() -> None:
