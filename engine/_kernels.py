@@ -1516,7 +1516,7 @@ def decide_row(
             weight = standing[lane]
             # NaN, where nothing stands, is away from nothing.
             away = abs(held[lane] * worth / equity[lane] - weight) > band[lane] * abs(weight)
-            idle = (target[lane] != target[lane]) & (goal[lane] != goal[lane])
+            idle = (target[lane] != target[lane]) & (goal[lane] != goal[lane]) & (equity[lane] > 0.0)
             target[lane] = weight if away & idle else target[lane]
     # Loops of few arrays and no branches: these are what vectorises.
     shares, fresh = state.scratch[UNDONE], state.fresh

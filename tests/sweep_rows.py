@@ -41,7 +41,8 @@ def row_of(result: Ledger, path: RegimePath | None = None) -> dict[str, float]:
     figures = summary(result)
     row = {name: float(figures[name]) for name in SHARED}
     row["Trades"] = float(closed_trips(result))
-    row["moves"] = float(len(result.conversions))
+    ruined = result.equity.index == result.ruined_at
+    row["moves"] = float(len(result.conversions) + result.fills["step"].isin(np.flatnonzero(ruined)).sum())
     total = dict(zip(SOURCES, result.record.sources.sum(axis=(1, 2)), strict=True))
     row |= {source: -total[source] for source in PAID}
     row |= {source: total[source] for source in EARNED}
@@ -75,8 +76,8 @@ def agree(table: pd.DataFrame, rows: list[dict[str, float]], scale: float, label
         money = name[0].islower() or "Paid" in name or "P&L" in name or "Cost" in name or "Earned" in name
         tolerance = {"rtol": 1e-9, "atol": 1e-9 * scale} if money else {"rtol": 1e-7, "atol": 1e-9}
         if name == "Trades":
-            # A conversion can turn a position that an order closes at the same step: two ends in the loop,
-            # one in the positions after each step.
+            # A position that a conversion or a fill turns, and that an order or ruin closes at the same step,
+            # ends twice in the loop and once in the positions after each step.
             moves = np.array([row["moves"] for row in rows])
             assert ((theirs <= mine) & (mine <= theirs + moves)).all(), (label, mine, theirs)
             continue

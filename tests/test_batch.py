@@ -10,6 +10,7 @@ from random import Random
 import numpy as np
 import pandas as pd
 import pytest
+import test_engine as engine
 import worlds
 from hypothesis import HealthCheck, event, given, settings, strategies as st
 from sweep_rows import agree, row_of
@@ -109,6 +110,12 @@ def test_a_block_is_the_recorded_runs_side_by_side(seed: int, count: int) -> Non
         agree(tallied.table.iloc[[i]], [row_of(run)], scale, f"world {seed}, plan {i}")
         for kind in ("fills", "dropped", "conversions"):
             event(f"{kind}: {len(getattr(run, kind)) > 0}")
+
+
+def test_equity_that_is_gone_looks_at_no_drift() -> None:
+    """A world in which the mark of a step leaves nothing, on the very price that orders are filled at."""
+    seed = 2000501
+    engine.agree(worlds.random_world(seed, steps=60, switches=worlds.random_switches(seed)))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
