@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.errors import ParameterError, is_number
 from entrepot.regimes.arguments import kind
+from entrepot.regimes.detector import check_dwell, check_positive, run_switch
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -27,6 +28,8 @@ class ThresholdDetector:
     middle of the customary 5, 20, 60. `dwell` 5 is a week: announcements come in bursts of days, and a
     round trip in pairs costs 23 to 30 bp.
 
+    It reads no observations, and a row of it depends on the intensities of that row alone.
+
     Args:
         threshold: escalation intensity from which the state may be entered, in marks.
         exit_ratio: the state is left when escalation is below this part of the threshold; in (0, 1].
@@ -39,78 +42,78 @@ class ThresholdDetector:
     half_life: float = 20.0
     dwell: float = 5.0
 
-    def __post_init__(self) -> None:
-        rules: tuple[tuple[str, Callable[[float], bool], str], ...] = (
-            ("threshold", lambda value: value > 0, "positive"),
-            ("exit_ratio", lambda value: 0 < value <= 1, "above 0 and at most 1"),
-            ("half_life", lambda value: value > 0, "positive"),
-            ("dwell", lambda value: value >= 0, "zero or more"),
-        )
-        for name, allowed, meaning in rules:
-            value = getattr(self, name)
-            if not (is_number(value) and abs(value) < np.inf and allowed(value)):
-                raise ParameterError(f"{name} is {kind(value)}: give a finite number, {meaning}.")
+    needs_observations = False
 
-    def filter(
+    def __post_init__(self) -> None:
+        check_positive(threshold=self.threshold, half_life=self.half_life)
+        check_dwell(self.dwell)
+        if not (is_number(self.exit_ratio) and 0 < self.exit_ratio <= 1):
+            raise ParameterError(
+                f"exit_ratio is {kind(self.exit_ratio)}: give a finite number, above 0 and at most 1."
+            )
+
+    def fit(self, y: Any = None, intensity: Any = None, previous: Any = None) -> Self:
+        """Return itself: there is nothing to learn. The arguments are those of other detectors."""
+        return self
+
+    def filter(self, y: Any = None, intensity: Any = None) -> FloatArray:
+        """Return scores of calm and of stress, shape (T, 2), each row adding to 1.
+
+        The score of stress rises with escalation and is no estimate of a probability: 0 where relief is at
+        least as strong, else escalation / (escalation + threshold), one half at the threshold.
+
+        Args:
+            y: not read.
+            intensity: escalation and relief, shape (T, 2), >= 0, no NaN.
+        """
+        escalation, relief = _sides(intensity)
+        stress = np.where(relief >= escalation, 0.0, escalation / (escalation + self.threshold))
+        return np.column_stack([1.0 - stress, stress])
+
+    def update(self, y: Any = None, intensity: Any = None) -> FloatArray:
+        """Return the scores, shape (2,), of one row: its escalation and relief, shape (2,)."""
+        row: FloatArray = self.filter(None, np.reshape(np.asarray(intensity, dtype=np.float64), (1, -1)))[0]
+        return row
+
+    def switch(
         self,
-        escalation: FloatArray,
-        relief: FloatArray,
+        probability: FloatArray | None,
+        intensity: FloatArray,
         session_count: FloatArray,
         bypass: BoolArray | None = None,
-    ) -> tuple[FloatArray, BoolArray]:
-        """Run forward over the steps; row t uses rows up to t only.
+    ) -> BoolArray:
+        """Return whether the state is on at each step; row t uses rows up to t only.
 
-        The state is entered when escalation >= threshold and escalation > relief, and left when
+        It is entered when escalation >= threshold and escalation > relief, and left when
         escalation < exit_ratio * threshold or relief >= escalation. It starts outside, and its first switch
         needs no dwell.
 
         Args:
-            escalation: intensity of what threatens, shape (n_steps,), >= 0, no NaN.
-            relief: intensity of what relieves, shape (n_steps,), >= 0, no NaN.
+            probability: not read: the levels are those of the intensities.
+            intensity: escalation and relief, shape (n_steps, 2), >= 0, no NaN.
             session_count: continuous count of New York sessions, shape (n_steps,), not descending.
             bypass: steps at which the dwell does not hold, shape (n_steps,); None for none.
-
-        Returns:
-            probability, shape (n_steps,): a score that rises with escalation, not an estimate: 0 where relief
-            is at least as strong, else escalation / (escalation + threshold), one half at the threshold.
-            state, shape (n_steps,): True inside.
         """
-        if bypass is None:
-            bypass = np.zeros(len(escalation), dtype=np.bool_)
-        _check_inputs(escalation, relief, session_count, bypass)
+        escalation, relief = _sides(intensity)
         outweighed = relief >= escalation
         enter = (escalation >= self.threshold) & ~outweighed
         leave = (escalation < self.exit_ratio * self.threshold) | outweighed
-        state = _hysteresis(enter, leave, session_count, bypass, self.dwell)
-        probability = np.where(outweighed, 0.0, escalation / (escalation + self.threshold))
-        return probability, state
+        return run_switch(enter, leave, session_count, bypass, self.dwell)
 
 
-def _hysteresis(
-    enter: BoolArray, leave: BoolArray, session_count: FloatArray, bypass: BoolArray, dwell: float
-) -> BoolArray:
-    inside, free_from = False, -np.inf
-    state = []
-    # Lists, because plain floats make this loop five times as fast as array elements do.
-    rows = zip(enter.tolist(), leave.tolist(), session_count.tolist(), bypass.tolist(), strict=True)
-    for may_enter, may_leave, now, bypassed in rows:
-        if (may_leave if inside else may_enter) and (now >= free_from or bypassed):
-            inside, free_from = not inside, now + dwell
-        state.append(inside)
-    return np.array(state, dtype=np.bool_)
-
-
-def _check_inputs(
-    escalation: FloatArray, relief: FloatArray, session_count: FloatArray, bypass: BoolArray
-) -> None:
-    shapes = [np.shape(values) for values in (escalation, relief, session_count, bypass)]
-    if len(set(shapes)) > 1 or len(shapes[0]) != 1:
+def _sides(intensity: Any) -> tuple[FloatArray, FloatArray]:
+    """Escalation and relief of each row."""
+    try:
+        sides = np.asarray(intensity, dtype=np.float64)
+    except (TypeError, ValueError):
+        sides = np.array(np.nan)
+    if sides.ndim != 2 or sides.shape[1] != 2:
         raise ParameterError(
-            f"escalation, relief, session_count and bypass have shapes {', '.join(map(str, shapes))}; "
-            "give one number per step in each."
+            f"intensity has shape {sides.shape}: give a row of two numbers per step, escalation and relief."
         )
-    for name, values in (("escalation", escalation), ("relief", relief)):
-        if not (np.isfinite(values) & (values >= 0)).all():
-            raise ParameterError(f"{name} must be finite and at least 0 everywhere; give Events.intensity.")
-    if not (np.diff(session_count) >= 0).all():
-        raise ParameterError("session_count must not descend or hold NaN; give market.session_count.")
+    if not (np.isfinite(sides) & (sides >= 0)).all():
+        raise ParameterError(
+            "intensity must be finite and at least 0 everywhere: give escalation and relief, as from "
+            "Events.intensity."
+        )
+    return sides[:, 0], sides[:, 1]

@@ -27,12 +27,16 @@ def naive_states(detector: ThresholdDetector, escalation, relief, session_count,
 def run(escalation, relief=None, session_count=None, bypass=None, **parameters) -> list[bool]:
     steps = len(escalation)
     detector = ThresholdDetector(**({"threshold": 3.0, "dwell": 0.0} | parameters))
-    return detector.filter(
-        np.array(escalation, float),
-        np.zeros(steps) if relief is None else np.array(relief, float),
+    return detector.switch(
+        None,
+        sides(escalation, np.zeros(steps) if relief is None else relief),
         np.arange(float(steps)) if session_count is None else np.array(session_count, float),
         None if bypass is None else np.array(bypass, bool),
-    )[1].tolist()
+    ).tolist()
+
+
+def sides(escalation, relief) -> np.ndarray:
+    return np.column_stack([np.array(escalation, float), np.array(relief, float)])
 
 
 levels = st.integers(0, 12).map(lambda k: k / 2)
@@ -51,12 +55,16 @@ def test_it_follows_its_rule_and_no_later_row_changes_a_bit(data):
         exit_ratio=data.draw(st.sampled_from([0.4, 1.0])),
         dwell=data.draw(st.sampled_from([0.0, 2.0, 5.0])),
     )
-    probability, state = detector.filter(escalation, relief, session_count, bypass)
+    both = sides(escalation, relief)
+    probability = detector.fit(None, both).filter(None, both)
+    state = detector.switch(None, both, session_count, bypass)
     assert state.tolist() == naive_states(detector, escalation, relief, session_count, bypass)
     cut = data.draw(st.integers(1, steps))
-    p_cut, s_cut = detector.filter(escalation[:cut], relief[:cut], session_count[:cut], bypass[:cut])
-    assert p_cut.tobytes() == probability[:cut].tobytes()
+    assert detector.filter(None, both[:cut]).tobytes() == probability[:cut].tobytes()
+    s_cut = detector.switch(None, both[:cut], session_count[:cut], bypass[:cut])
     assert s_cut.tobytes() == state[:cut].tobytes()
+    row_by_row = [detector.update(None, row) for row in both]
+    assert np.array(row_by_row).tobytes() == probability.tobytes()
 
 
 def test_hysteresis_enters_at_the_threshold_and_leaves_below_the_exit():
@@ -92,8 +100,9 @@ def test_the_score_is_half_at_the_threshold_zero_under_relief_and_rises():
     detector = ThresholdDetector(threshold=3.0)
     escalation = np.array([0.0, 1.0, 3.0, 9.0, 9.0])
     relief = np.array([0.0, 0.0, 0.0, 0.0, 9.0])
-    probability, _ = detector.filter(escalation, relief, np.arange(5.0))
-    assert probability.tolist() == [0.0, 0.25, 0.5, 0.75, 0.0]
+    probability = detector.filter(None, sides(escalation, relief))
+    assert probability[:, 1].tolist() == [0.0, 0.25, 0.5, 0.75, 0.0]
+    assert probability.sum(axis=1).tolist() == [1.0] * 5
 
 
 def test_one_top_event_enters_by_itself_a_session_later_and_a_lesser_one_does_not():
@@ -120,11 +129,15 @@ def test_a_bad_parameter_is_refused_by_name(parameters):
 
 
 def test_bad_rows_are_refused():
-    with pytest.raises(EntrepotError, match="shapes"):
-        run([1.0, 2.0], relief=[1.0])
-    with pytest.raises(EntrepotError, match="escalation must be finite"):
+    detector = ThresholdDetector()
+    for wrong in (None, "high", [1.0, 2.0], [[1.0, 2.0, 3.0]]):
+        with pytest.raises(EntrepotError, match="intensity has shape"):
+            detector.filter(None, wrong)
+    with pytest.raises(EntrepotError, match="different lengths"):
+        run([1.0, 2.0], session_count=[1.0])
+    with pytest.raises(EntrepotError, match="intensity must be finite"):
         run([1.0, float("nan")])
-    with pytest.raises(EntrepotError, match="relief must be finite"):
+    with pytest.raises(EntrepotError, match="intensity must be finite"):
         run([1.0, 1.0], relief=[0.0, -1.0])
     with pytest.raises(EntrepotError, match="session_count must not descend"):
         run([1.0, 1.0], session_count=[1.0, 0.0])

@@ -1,0 +1,211 @@
+"""What every detector does, and the checks and the switch that they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from entrepot.errors import ParameterError, is_number
+from entrepot.regimes._kernels import hysteresis
+from entrepot.regimes.arguments import kind
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Turns observations and event intensities into probabilities of states, and those into a switch.
+
+    Row t of whatever it returns depends on rows up to t only. The last state is the one that is looked for:
+    the stressed one. Observations that are NaN are missing: the row tells nothing, its probabilities are
+    those predicted.
+
+    """
+
+    @property
+    def half_life(self) -> float:
+        """New York sessions in which a mark halves, for whoever computes its intensities."""
+
+    @property
+    def dwell(self) -> float:
+        """New York sessions after a switch in which no other is made, unless bypassed."""
+
+    @property
+    def needs_observations(self) -> bool:
+        """Whether it reads `y`; one that does not is run at every step of a market."""
+
+    def fit(self, y: Any, intensity: Any = None, previous: Self | None = None) -> Self:
+        """Learn from observations, shape (T,), and intensities, shape (T, channels); return itself."""
+
+    def filter(self, y: Any, intensity: Any = None) -> FloatArray:
+        """Return probabilities of each state, shape (T, states), row t from rows up to t."""
+
+    def update(self, y: Any, intensity: Any = None) -> FloatArray:
+        """Return probabilities, shape (states,), for one more row after the last that was seen."""
+
+    def switch(
+        self,
+        probability: FloatArray,
+        intensity: FloatArray,
+        session_count: FloatArray,
+        bypass: BoolArray | None = None,
+    ) -> BoolArray:
+        """Return whether it is on, shape (n_steps,), with hysteresis and dwell."""
+
+
+@dataclass(kw_only=True, eq=False)
+class ProbabilityDetector:
+    """The switch of detectors that estimate a probability: on above one level, off below a lower one.
+
+    Args:
+        half_life: New York sessions in which a mark halves, for whoever computes the intensities.
+        enter: probability of the last state above which the switch goes on.
+        leave: probability below which it goes off; less than `enter`.
+        dwell: New York sessions after a switch in which no other is made, unless bypassed.
+    """
+
+    half_life: float = 20.0
+    enter: float = 0.8
+    leave: float = 0.2
+    dwell: float = 5.0
+
+    needs_observations = True
+
+    def __post_init__(self) -> None:
+        check_positive(half_life=self.half_life)
+        check_dwell(self.dwell)
+        if not (is_number(self.enter) and is_number(self.leave) and 0 < self.leave < self.enter < 1):
+            raise ParameterError(
+                f"enter is {kind(self.enter)} and leave is {kind(self.leave)}: give probabilities between 0 "
+                "and 1, leave below enter, such as 0.8 and 0.2."
+            )
+
+    def switch(
+        self,
+        probability: FloatArray,
+        intensity: FloatArray,
+        session_count: FloatArray,
+        bypass: BoolArray | None = None,
+    ) -> BoolArray:
+        """Return whether it is on: from where the probability exceeds `enter` to where it is below `leave`.
+
+        Args:
+            probability: of the last state, shape (n_steps,); NaN, before anything is known, switches nothing.
+            intensity: not read; detectors without probabilities need it.
+            session_count: continuous count of New York sessions, shape (n_steps,), not descending.
+            bypass: steps at which the dwell does not hold, shape (n_steps,); None for none.
+        """
+        return run_switch(
+            probability > self.enter, probability < self.leave, session_count, bypass, self.dwell
+        )
+
+
+def run_switch(
+    enter: BoolArray,
+    leave: BoolArray,
+    session_count: FloatArray,
+    bypass: BoolArray | None,
+    dwell: float,
+) -> BoolArray:
+    """Run a switch with hysteresis and dwell over the steps; see `hysteresis`.
+
+    Raises:
+        ParameterError: when the arrays differ in length or the session count descends.
+    """
+    if bypass is None:
+        bypass = np.zeros(len(session_count), dtype=np.bool_)
+    shapes = {np.shape(values) for values in (enter, leave, session_count, bypass)}
+    if len(shapes) > 1 or len(next(iter(shapes))) != 1:
+        raise ParameterError(
+            "intensity, session_count and bypass have different lengths; give one row per step in each."
+        )
+    if not (np.diff(session_count) >= 0).all():
+        raise ParameterError("session_count must not descend or hold NaN; give market.session_count.")
+    state = np.empty(len(session_count), dtype=np.bool_)
+    hysteresis(enter, leave, np.asarray(session_count, dtype=np.float64), bypass, float(dwell), state)
+    return state
+
+
+def check_positive(**values: object) -> None:
+    """Raise ParameterError unless every value is a finite number above 0."""
+    for name, value in values.items():
+        if not (is_number(value) and 0 < value < np.inf):
+            raise ParameterError(f"{name} is {kind(value)}: give a finite number, positive.")
+
+
+def check_dwell(dwell: object) -> None:
+    """Raise ParameterError unless a dwell is a finite number of sessions, 0 or more."""
+    if not (is_number(dwell) and 0 <= dwell < np.inf):
+        raise ParameterError(f"dwell is {kind(dwell)}: give a finite number, zero or more.")
+
+
+def observations(y: object, columns: int | None = 1) -> FloatArray:
+    """Return observations as a new C-ordered array, shape (T,), or (T, columns) where that is allowed.
+
+    Args:
+        y: a series, frame, array or list of numbers; NaN where a row is missing.
+        columns: 1 for one number a row; None for any number of them.
+
+    Raises:
+        ParameterError: for what is no table of numbers, has another shape, or holds infinite values.
+    """
+    values = _numbers(y, "y", "a series of numbers, NaN where a session is missing")
+    if columns == 1 and values.ndim == 2 and values.shape[1] == 1:
+        values = np.ascontiguousarray(values[:, 0])
+    if values.ndim != 1 and (columns == 1 or values.ndim != 2):
+        wanted = "one number per row" if columns == 1 else "one row of numbers per session"
+        raise ParameterError(f"y has shape {values.shape}: give {wanted}.")
+    if np.isinf(values).any():
+        row = int(np.argwhere(np.isinf(values))[0][0])
+        raise ParameterError(f"y is infinite at row {row}: give finite numbers, NaN where one is missing.")
+    return values
+
+
+def intensities(intensity: object, rows: int) -> FloatArray:
+    """Return covariates known at each row as a new C-ordered array, shape (rows, channels).
+
+    Args:
+        intensity: shape (rows,) or (rows, channels), finite, no NaN; None for none, which is (rows, 0).
+        rows: of the observations beside it.
+
+    Raises:
+        ParameterError: for another number of rows, or values that are missing or infinite.
+    """
+    if intensity is None:
+        return np.empty((rows, 0))
+    values = _numbers(intensity, "intensity", "a column per channel, such as events.intensity(market.grid)")
+    if values.ndim == 1:
+        values = values[:, np.newaxis]
+    if values.ndim != 2 or len(values) != rows:
+        raise ParameterError(
+            f"intensity has shape {values.shape} beside {rows} observations: give one row for each of them."
+        )
+    if not np.isfinite(values).all():
+        row = int(np.argwhere(~np.isfinite(values))[0][0])
+        raise ParameterError(
+            f"intensity is missing or infinite at row {row}: give what is known of events at every row, 0 "
+            "where nothing happened."
+        )
+    return values
+
+
+def _numbers(given: object, name: str, wanted: str) -> FloatArray:
+    if isinstance(given, (pd.Series, pd.DataFrame)):
+        given = given.to_numpy(dtype=np.float64, na_value=np.nan) if _numeric(given) else None
+    try:
+        values = np.array(given, dtype=np.float64, order="C")
+    except (TypeError, ValueError):
+        values = np.array(0.0)
+    if values.ndim == 0:
+        raise ParameterError(f"{name} is {kind(given)}: give {wanted}.")
+    return values
+
+
+def _numeric(given: pd.Series[Any] | pd.DataFrame) -> bool:
+    kinds = given.dtypes if isinstance(given, pd.DataFrame) else [given.dtype]
+    return all(pd.api.types.is_numeric_dtype(dtype) for dtype in kinds)
