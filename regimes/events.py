@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time as time_of_day, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, is_number
 from entrepot.markets.sessions import session_clock
 from entrepot.regimes.arguments import kind, short
-from entrepot.regimes.event_file import BUNDLED_EVENTS, CHANNELS, COLUMNS, in_order, read_event_file
-from entrepot.regimes.intensity import Marks, channel_intensity
+from entrepot.regimes.event_file import (
+    BUNDLED_EVENTS,
+    CHANNELS,
+    COLUMNS,
+    in_order,
+    read_event_file,
+    source_zone,
+)
+from entrepot.regimes.intensity import (
+    Hawkes,
+    Marks,
+    channel_intensity,
+    channel_sides,
+    event_marks,
+    nanoseconds,
+    of_side,
+)
 
 
 class Events:
@@ -80,10 +97,11 @@ class Events:
 
     def intensity(
         self,
-        grid: pd.DataFrame,
+        grid: pd.DataFrame | pd.DatetimeIndex,
         half_life: float = 20.0,
         marks: Marks = "capped",
         channels: str | Sequence[str] | None = None,
+        hawkes: Hawkes | None = None,
     ) -> pd.DataFrame:
         """Decaying sum of the marks of the events known at each step, per channel and side, never netted.
 
@@ -92,20 +110,24 @@ class Events:
         see the event.
 
         Args:
-            grid: steps, with a `time` column (UTC, ascending), such as `market.grid`.
+            grid: steps, with a `time` column (UTC, ascending), such as `market.grid`, or the times alone.
             half_life: New York sessions in which a mark halves. Fix it beforehand: a fitted one is a hidden
                 trial.
             marks: "capped" at 3 (severities 4 and 5 saw the market's answer), "severity" as given, or "ones".
                 Rows whose notes begin with "context only" are never scored.
             channels: which channels, or the name of one; all six when None.
+            hawkes: None for the shot noise above; `Hawkes(base, branching)` for the rate of a self-exciting
+                process of the same half-life and marks, in events per session.
 
         Returns:
             (n_steps, 2 * n_channels) frame indexed by grid time, columns (channel, "escalation" | "relief");
             finite, >= 0, without NaN.
         """
+        if not (hawkes is None or isinstance(hawkes, Hawkes)):
+            raise ParameterError(f"hawkes is {kind(hawkes)}: give Hawkes(base=0.02, branching=0.5), or None.")
         time = grid_time(grid)
-        seen = self.known_by(time[-1])._rows if len(time) else self._rows.iloc[:0]
-        return channel_intensity(
+        seen = self._seen(time)
+        x = channel_intensity(
             seen,
             np.asarray(session_clock(pd.DatetimeIndex(seen["known_at"])), dtype=np.float64),
             time,
@@ -114,13 +136,100 @@ class Events:
             marks=marks,
             channels=CHANNELS if channels is None else channels,
         )
+        return x if hawkes is None else hawkes.rate(x, half_life, marks)
+
+    def scheduled(
+        self,
+        grid: pd.DataFrame | pd.DatetimeIndex,
+        within_sessions: float = 20.0,
+        channels: str | Sequence[str] | None = None,
+        marks: Marks = "ones",
+    ) -> pd.DataFrame:
+        """Announced events that are still to take effect, per channel and side, as known at each step.
+
+        An event is on the calendar when its effective_on begins after it was announced. It counts from its
+        `known_at` until that date has passed where it was announced (a time with an offset until that
+        moment), while the date begins within `within_sessions`, and on the date itself.
+
+        The table says what was announced, not what became of it: a date that was postponed, superseded or
+        called off keeps counting until it has passed, one announced twice counts twice, and the end of a
+        truce is listed only where its extension names it. Relief has dates of its own, such as the day on
+        which a truce begins or the old term would have lapsed; see docs/events.md. Sessions ahead are
+        those that were held, unplanned closures included.
+
+        Args:
+            grid: steps, with a `time` column (UTC, ascending), such as `market.grid`, or the times alone.
+            within_sessions: New York sessions to look ahead; np.inf for all dates.
+            channels: which channels, or the name of one; all six when None.
+            marks: "ones" counts events, "capped" and "severity" add up their marks. Rows whose notes begin
+                with "context only" never count.
+
+        Returns:
+            (n_steps, 2 * n_channels) frame indexed by grid time, columns (channel, "escalation" | "relief");
+            finite, >= 0, without NaN.
+
+        Raises:
+            DataError: an effective_on that cannot be read, naming the event.
+        """
+        if not (is_number(within_sessions) and within_sessions >= 0):
+            raise ParameterError(
+                f"within_sessions is {kind(within_sessions)}: give a number of sessions, zero or more."
+            )
+        time = grid_time(grid)
+        clock = np.asarray(session_clock(time), dtype=np.float64)
+        agenda = announced_ahead(self._seen(time))
+        weight = event_marks(agenda, marks)
+        columns = {}
+        for column in channel_sides(CHANNELS if channels is None else channels):
+            out = np.zeros(len(time))
+            for i in np.flatnonzero(of_side(agenda, *column)):
+                on = _steps_between(time, agenda["known_at"].iloc[i], agenda["passed_at"].iloc[i])
+                near = agenda["begins_clock"].iloc[i] - clock[on] <= within_sessions
+                out[on] += np.where(near, weight[i], 0.0)
+            columns[column] = out
+        return _by_channel_and_side(columns, time)
+
+    def next_scheduled(
+        self, grid: pd.DataFrame | pd.DatetimeIndex, channels: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Sessions to the nearest announced effective date, per channel and side, as known at each step.
+
+        The same dates as `scheduled`, however far ahead, with the same reservations.
+
+        Args:
+            grid: steps, with a `time` column (UTC, ascending), such as `market.grid`, or the times alone.
+            channels: which channels, or the name of one; all six when None.
+
+        Returns:
+            (n_steps, 2 * n_channels) frame indexed by grid time, columns (channel, "escalation" | "relief"):
+            New York sessions until the nearest date begins, 0 on the date itself, NaN where none is ahead.
+        """
+        time = grid_time(grid)
+        clock = np.asarray(session_clock(time), dtype=np.float64)
+        agenda = announced_ahead(self._seen(time))
+        scored = event_marks(agenda, "ones") > 0
+        columns = {}
+        for column in channel_sides(CHANNELS if channels is None else channels):
+            out = np.full(len(time), np.nan)
+            for i in np.flatnonzero(of_side(agenda, *column) & scored):
+                on = _steps_between(time, agenda["known_at"].iloc[i], agenda["passed_at"].iloc[i])
+                left = np.maximum(agenda["begins_clock"].iloc[i] - clock[on], 0.0)
+                out[on] = np.fmin(out[on], left)
+            columns[column] = out
+        return _by_channel_and_side(columns, time)
+
+    def _seen(self, time: pd.DatetimeIndex) -> pd.DataFrame:
+        """Rows of the events known by the last step."""
+        return self.known_by(time[-1])._rows if len(time) else self._rows.iloc[:0]
 
 
 NEEDED = ("event_id", "channel", "direction", "severity", "known_at")
 
 
-def grid_time(grid: pd.DataFrame) -> pd.DatetimeIndex:
-    """Step times of a grid as an ascending UTC index in nanoseconds, named "time"."""
+def grid_time(grid: pd.DataFrame | pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Step times of a grid, or of such times, as an ascending UTC index in nanoseconds, named "time"."""
+    if isinstance(grid, pd.DatetimeIndex):
+        grid = pd.DataFrame({"time": grid})
     if not isinstance(grid, pd.DataFrame):
         raise ParameterError(f"the grid is {kind(grid)}: give market.grid, a frame with a UTC column time.")
     if "time" not in grid:
@@ -132,6 +241,63 @@ def grid_time(grid: pd.DataFrame) -> pd.DatetimeIndex:
     if time.tz is None or not time.is_monotonic_increasing:
         raise DataError("the grid's times must ascend and carry a time zone; give market.grid.")
     return time.tz_convert("UTC").as_unit("ns")
+
+
+def announced_ahead(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the events whose effective date begins after `known_at`, in order, with the times of that date.
+
+    Args:
+        rows: events, with source_name, effective_on and known_at.
+
+    Returns:
+        The rows, with begins_clock (session clock at which the date begins, where it was announced) and
+        passed_at (UTC, the first moment after it); a time with an offset is both.
+    """
+    columns = rows[["event_id", "effective_on", "source_name"]]
+    dated = [_effective(*row) for row in columns.itertuples(index=False, name=None)]
+    begins = pd.Series([begin for begin, _ in dated], index=rows.index, dtype="datetime64[ns, UTC]")
+    passed = pd.Series([end for _, end in dated], index=rows.index, dtype="datetime64[ns, UTC]")
+    ahead = begins > rows["known_at"]  # False where there is no date
+    clock = session_clock(pd.DatetimeIndex(begins[ahead]))
+    return rows[ahead].assign(begins_clock=clock, passed_at=passed[ahead]).reset_index(drop=True)
+
+
+def _effective(
+    event_id: str, given: Any, source: object
+) -> tuple[pd.Timestamp, pd.Timestamp] | tuple[None, None]:
+    """When an effective_on begins and when it has passed, UTC; None where it is blank."""
+    if pd.isna(given) or not str(given).strip():
+        return None, None
+    try:
+        moment = datetime.fromisoformat(str(given).strip())
+        readable = 1900 <= moment.year < 2200
+    except ValueError:
+        readable = False
+    if not readable or (moment.tzinfo is None and moment.time() != time_of_day.min):
+        raise DataError(
+            f"event {short(event_id)}: effective_on {short(given)} is not a date; write 2025-04-09, or "
+            "2025-04-09T00:01-04:00 where the time is known."
+        )
+    if moment.tzinfo is not None:
+        begins = passed = moment
+    else:
+        begins = moment.replace(tzinfo=source_zone(str(source)))
+        passed = begins + timedelta(days=1)  # on the wall clock, so a day of 23 or 25 hours ends at midnight
+    return pd.Timestamp(begins).tz_convert("UTC"), pd.Timestamp(passed).tz_convert("UTC")
+
+
+def _steps_between(time: pd.DatetimeIndex, first: pd.Timestamp, end: pd.Timestamp) -> slice:
+    """Steps at or after a moment and before another."""
+    return slice(
+        *np.searchsorted(nanoseconds(time), nanoseconds(pd.DatetimeIndex([first, end])), side="left")
+    )
+
+
+def _by_channel_and_side(
+    columns: dict[tuple[str, str], NDArray[np.float64]], time: pd.DatetimeIndex
+) -> pd.DataFrame:
+    names = pd.MultiIndex.from_tuples(list(columns), names=["channel", "side"])
+    return pd.DataFrame(np.column_stack(list(columns.values())), index=time, columns=names)
 
 
 def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import naive_intensity
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from entrepot.errors import EntrepotError
-from entrepot.regimes import CHANNELS, load_events
+from entrepot.markets.sessions import build_grid, session_clock
+from entrepot.regimes import CHANNELS, Events, load_events
 from entrepot.regimes.event_file import BUNDLED_EVENTS, COLUMNS, source_zones
 
 HEADER = "event_id,announced_at,effective_on,channel,direction,severity,source_name"
@@ -221,6 +225,168 @@ def test_a_bad_file_is_refused_in_one_sentence(tmp_path: Path, event_file):
 def test_a_file_with_a_header_only_adds_nothing(event_file):
     pd.testing.assert_frame_equal(load_events(event_file()).frame, load_events().frame)
     assert len(load_events(event_file(), replace=True)) == 0
+
+
+@pytest.fixture(scope="module")
+def spring_2025() -> pd.DataFrame:
+    return build_grid(["XHKG", "XNYS"], "2025-01-02", "2025-06-30", ("open", "close"))
+
+
+def dated(*rows: tuple[str, str, str]) -> Events:
+    """Tariff threats by the US, from (event_id, known_at, effective_on)."""
+    frame = pd.DataFrame(rows, columns=["event_id", "known_at", "effective_on"])
+    return Events(frame.assign(channel="tariff", direction=1, severity=4, source_name="USTR"))
+
+
+def at(frame: pd.DataFrame, moment: str, column=("tariff", "escalation")) -> float:
+    """Value of the newest step at or before a moment."""
+    return frame[column].loc[:moment].iloc[-1]
+
+
+def test_an_announced_date_counts_from_known_at_until_it_has_passed(spring_2025):
+    events = dated(("tariff", "2025-04-02T16:00-04:00", "2025-04-09"))
+    ahead, left = events.scheduled(spring_2025), events.next_scheduled(spring_2025)
+    for moment, count, sessions in (
+        ("2025-04-02T15:59-04:00", 0, None),
+        ("2025-04-02T16:00-04:00", 1, 4 + 8 / 24),  # the close of the 2nd to midnight after the 8th's close
+        ("2025-04-04T16:00-04:00", 1, 2 + 8 / 24),
+        ("2025-04-08T16:00-04:00", 1, 8 / 24),
+        ("2025-04-09T16:00-04:00", 1, 0),  # the date itself
+        ("2025-04-10T09:30+08:00", 1, 0),  # Hong Kong opens the 10th while New York has the 9th
+        ("2025-04-10T16:10+08:00", 0, None),  # 04:10 in New York
+    ):
+        assert at(ahead, moment) == count
+        np.testing.assert_allclose(at(left, moment), np.nan if sessions is None else sessions, atol=1e-9)
+
+
+def test_only_dates_within_the_sessions_asked_for_count(spring_2025):
+    events = dated(
+        ("far", "2025-01-10T12:00-05:00", "2025-03-03"), ("near", "2025-02-25T12:00-05:00", "2025-03-03")
+    )
+    ahead = events.scheduled(spring_2025, within_sessions=5)["tariff", "escalation"]
+    assert at(ahead.to_frame(), "2025-02-21T16:00-05:00") == 0  # 5 and a third sessions to midnight
+    assert at(ahead.to_frame(), "2025-02-24T09:30-05:00") == 1
+    assert at(ahead.to_frame(), "2025-02-25T16:00-05:00") == 2  # twice announced, twice counted
+    exact = dated(("close", "2025-04-02T16:00-04:00", "2025-04-09T16:00-04:00")).scheduled(spring_2025, 5)
+    assert at(exact, "2025-04-02T16:00-04:00") == 1  # five sessions from close to close
+    everything = events.scheduled(spring_2025, within_sessions=np.inf)
+    assert at(everything, "2025-01-10T16:00-05:00") == 1
+    assert at(events.scheduled(spring_2025, 0), "2025-03-03T09:30-05:00") == 2
+    marks = events.scheduled(spring_2025, within_sessions=5, marks="capped")["tariff", "escalation"]
+    np.testing.assert_array_equal(marks, 3 * ahead)
+
+
+def test_what_took_effect_by_its_announcement_was_never_ahead(spring_2025):
+    events = dated(
+        ("same-day", "2025-04-08T23:59:59-04:00", "2025-04-08"),
+        ("before", "2025-04-08T12:00-04:00", "2025-04-05"),
+        ("midnight", "2025-04-09T00:00-04:00", "2025-04-09"),
+        ("never", "2025-04-08T12:00-04:00", ""),
+    )
+    assert (events.scheduled(spring_2025, np.inf).to_numpy() == 0).all()
+    assert events.next_scheduled(spring_2025).isna().to_numpy().all()
+    overnight = dated(("overnight", "2025-04-08T23:59:59-04:00", "2025-04-09"))
+    assert at(overnight.scheduled(spring_2025), "2025-04-09T09:30-04:00") == 1
+
+
+def test_a_date_ends_where_it_was_announced_and_a_time_at_itself(spring_2025):
+    shanghai = dated(("cn", "2025-04-04T18:00+08:00", "2025-04-10"))
+    frame = shanghai.frame.assign(source_name="State Council Tariff Commission")
+    ahead = Events(frame).scheduled(spring_2025)
+    assert at(ahead, "2025-04-10T11:00-04:00") == 1  # 23:00 in Shanghai
+    assert at(ahead, "2025-04-10T16:00-04:00") == 0
+    timed = dated(("timed", "2025-04-04T18:00+08:00", "2025-04-10T12:01+08:00"))
+    left = timed.next_scheduled(spring_2025)
+    assert at(left, "2025-04-10T09:30+08:00") > 0
+    assert np.isnan(at(left, "2025-04-10T16:10+08:00"))
+
+
+def test_the_calendar_ahead_equals_the_naive_count(spring_2025):
+    ahead = load_events().scheduled(spring_2025, within_sessions=7.5)
+    left = load_events().next_scheduled(spring_2025)
+    rows = load_events().frame.query("effective_on.str.len() == 10")
+    checked = 0
+    for channel, sign, side in (
+        ("tariff", 1, "escalation"),  # of New York and of Shanghai
+        ("tariff", -1, "relief"),
+        ("sanction", 1, "escalation"),
+    ):
+        mine = rows[(rows["channel"] == channel) & (rows["direction"] == sign)]
+        zones = [source_zones()[name.casefold()] for name in mine["source_name"]]
+        listed = list(zip(mine["known_at"], mine["effective_on"], zones, strict=True))
+        for time in ahead.index[::3]:
+            begins = naive_intensity.dates_ahead(time, listed)
+            clock = session_clock(pd.DatetimeIndex([time, *begins], tz="UTC"))
+            found = np.maximum(clock[1:] - clock[0], 0)
+            assert ahead.loc[time, (channel, side)] == (found <= 7.5).sum()
+            np.testing.assert_array_equal(left.loc[time, (channel, side)], min(found, default=np.nan))
+            checked += len(found)
+    assert checked > 50
+
+
+@settings(deadline=None, max_examples=40)
+@given(cut=st.integers(1, 400), within=st.sampled_from([0.0, 3.0, 20.0, np.inf]))
+def test_what_is_known_later_changes_no_bit_of_the_calendar_ahead(spring_2025, cut, within):
+    events, grid = load_events(), spring_2025.iloc[:cut]
+    earlier = events.known_by(grid["time"].iloc[-1])
+    for whole, part in (
+        (
+            events.scheduled(spring_2025, within, marks="capped"),
+            earlier.scheduled(grid, within, marks="capped"),
+        ),
+        (events.next_scheduled(spring_2025), earlier.next_scheduled(grid)),
+    ):
+        assert part.to_numpy().tobytes() == whole.iloc[: len(grid)].to_numpy().tobytes()
+
+
+def test_the_days_of_april_2025_as_the_calendar_knew_them(spring_2025):
+    # On 2 April tariffs for the 9th were announced; by the close of the 8th also China's answer for the 10th
+    # and the threat of 50 points more. The table does not know that the 34 percent were superseded.
+    ahead = load_events().scheduled(spring_2025, within_sessions=5, channels="tariff")
+    by_then = (
+        load_events()
+        .known_by("2025-04-08T20:00Z")
+        .frame.query("'2025-04-09' <= effective_on <= '2025-04-11'")
+    )
+    assert set(by_then["event_id"]) == {"liberation-day", "trump-50pct-threat", "cn-34pct"}
+    assert at(ahead, "2025-04-08T20:00Z") == 3
+
+
+def test_context_and_no_steps_and_no_events(spring_2025):
+    events = dated(("told", "2025-04-02T16:00-04:00", "2025-04-09"))
+    context = Events(events.frame.assign(notes="context only: never scored"))
+    assert (context.scheduled(spring_2025).to_numpy() == 0).all()
+    assert context.next_scheduled(spring_2025).isna().to_numpy().all()
+    assert events.scheduled(spring_2025.iloc[:0]).shape == (0, 12)
+    assert events.next_scheduled(spring_2025.iloc[:0], channels="tariff").shape == (0, 2)
+    nothing = Events(events.frame.iloc[:0])
+    assert (nothing.scheduled(spring_2025).to_numpy() == 0).all()
+    without_dates = Events(events.frame.drop(columns=["effective_on", "source_name"]))
+    assert (without_dates.scheduled(spring_2025).to_numpy() == 0).all()
+
+
+def test_effective_dates_of_a_table_may_be_timestamps(spring_2025):
+    text = dated(("a", "2025-04-02T16:00-04:00", "2025-04-09"))
+    stamps = Events(text.frame.assign(effective_on=pd.Timestamp("2025-04-09")))
+    pd.testing.assert_frame_equal(stamps.scheduled(spring_2025), text.scheduled(spring_2025))
+    missing = Events(text.frame.assign(effective_on=pd.NaT))
+    assert (missing.scheduled(spring_2025).to_numpy() == 0).all()
+
+
+def test_a_calendar_ahead_that_cannot_be_is_refused(spring_2025):
+    for text in ("soon", "2025-04-09T09:00", "9999-12-31", 5):
+        with pytest.raises(EntrepotError, match=r"event a: effective_on .* is not a date") as caught:
+            dated(("a", "2025-04-02T16:00-04:00", text)).scheduled(spring_2025)
+        assert_one_sentence(str(caught.value))
+    for arguments, message in (
+        ({"within_sessions": -1}, "within_sessions is -1"),
+        ({"within_sessions": np.nan}, "within_sessions is nan"),
+        ({"within_sessions": "20"}, "within_sessions is '20'"),
+        ({"channels": "taxes"}, "unknown channel taxes"),
+        ({"marks": "raw"}, "is not a policy"),
+    ):
+        with pytest.raises(EntrepotError, match=message):
+            load_events().scheduled(spring_2025, **arguments)
 
 
 def assert_one_sentence(text: str) -> None:
