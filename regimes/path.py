@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -37,6 +38,11 @@ class RegimePath:
         intensity: (n_steps, 4) frame, columns (tariff | delisting, escalation | relief), in marks.
         session_count: continuous count of New York sessions, shape (n_steps,).
         marks: how severities were turned into marks.
+        rows: of each risk whose detector was fitted: one row per session with its observation, `known_at` and
+            the filtered probability of stress, NaN before the first accepted fit.
+        refits: of each such risk, one row per fit: `in_force_from`, `known_at`, `fitted_from` and `fitted_to`
+            by session, the `rows` it saw, whether it was `accepted` and the `reason` where not, the distance
+            of its states from those before (`match`), and fingerprints of the `data` and `parameters`.
         stressed: states in which borrow is at its stressed level: delisting and decoupling.
     """
 
@@ -49,6 +55,8 @@ class RegimePath:
     intensity: pd.DataFrame
     session_count: NDArray[np.float64]
     marks: Marks
+    rows: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    refits: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @classmethod
     def from_detectors(
@@ -59,6 +67,8 @@ class RegimePath:
         delisting: tuple[NDArray[np.float64], NDArray[np.bool_]],
         intensity: pd.DataFrame,
         marks: Marks,
+        rows: Mapping[str, pd.DataFrame] | None = None,
+        refits: Mapping[str, pd.DataFrame] | None = None,
     ) -> RegimePath:
         """Pair two detectors' (probability, state), each of shape (n_steps,), into one path."""
         (p_tariff, in_tariff), (p_delisting, in_delisting) = tariff, delisting
@@ -76,6 +86,8 @@ class RegimePath:
             intensity=intensity,
             session_count=session_count,
             marks=marks,
+            rows=rows or {},
+            refits=refits or {},
         )
 
     def __repr__(self) -> str:
@@ -105,6 +117,21 @@ class RegimePath:
             f"episodes; {fresh_delisting} and {fresh_tariff} of them began {INDEPENDENT_AFTER} sessions "
             "or more after the last one ended, and no more than those are independent observations. "
             "Probabilities are scores, and those of the four regimes are products with independence assumed."
+            + "".join(f" {self._fitting(risk)}" for risk in self.refits)
+        )
+
+    def _fitting(self, risk: str) -> str:
+        """How a detector that is fitted came by its parameters."""
+        fits = self.refits[risk]
+        accepted = fits[fits["accepted"]]
+        refused = len(fits) - len(accepted)
+        if accepted.empty:
+            last = f", the last because {fits['reason'].iloc[-1]}" if len(fits) else ""
+            return f"None of the {len(fits)} fits of the {risk} detector could be used{last}: it stays off."
+        begin = f"{accepted['in_force_from'].iloc[0]:%Y-%m-%d}"
+        return (
+            f"The {risk} detector was fitted {len(fits)} times on what had been seen by then, {refused} of "
+            f"the fits were refused, and before {begin} it had too little history and counts as off."
         )
 
     def episodes(self) -> pd.DataFrame:
@@ -144,7 +171,13 @@ class RegimePath:
             states=self.states[:stop],
             intensity=self.intensity.iloc[:stop],
             session_count=self.session_count[:stop],
+            rows={risk: self._known(table, stop) for risk, table in self.rows.items()},
+            refits={risk: self._known(table, stop) for risk, table in self.refits.items()},
         )
+
+    def _known(self, table: pd.DataFrame, stop: int) -> pd.DataFrame:
+        """Rows of a table that were known by the step before `stop`."""
+        return table[table["known_at"] <= self.time[stop - 1]]
 
 
 def count_episodes(inside: NDArray[np.bool_], session_count: NDArray[np.float64]) -> tuple[int, int]:

@@ -2,91 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
-from entrepot.errors import ParameterError
+from entrepot.errors import DataError, ParameterError
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_clock
 from entrepot.regimes.arguments import kind
+from entrepot.regimes.detector import Detector, intensities, observations
 from entrepot.regimes.events import Events, grid_time
 from entrepot.regimes.intensity import SIDES, Marks, channel_intensity, check_marks, event_marks, nanoseconds
+from entrepot.regimes.observations import basket_return, hk_minus_adr, on_steps
 from entrepot.regimes.path import RegimePath
+from entrepot.regimes.refits import Refit, Schedule, in_force, refit_table, stress_probability, walk
 from entrepot.regimes.threshold import ThresholdDetector
+
+FloatArray = NDArray[np.float64]
+Observation = Callable[[Market], pd.DataFrame]
+Covariate = Callable[[pd.DatetimeIndex], Any]
 
 # After 2022 most of what threatens a listing comes as an investment ban, so delisting risk is keyed on both.
 RISK_CHANNELS = {"tariff": ("tariff",), "delisting": ("delisting", "investment_restriction")}
 BYPASS_MARK = 5.0
+SHOW_AFTER = 1.0  # seconds of fitting before a bar is shown
+
+
+class Rows(NamedTuple):
+    """What a detector of one kind of risk is fed with.
+
+    Args:
+        frame: observations, one row per session: their columns and known_at.
+        y: shape (R,) or (R, features).
+        x: covariates known at each row, shape (R, channels); None for none.
+    """
+
+    frame: pd.DataFrame
+    y: FloatArray
+    x: FloatArray | None
 
 
 @dataclass(frozen=True)
 class RegimeModel:
     """Tariff and delisting risk, each with its own detector; the regime is the pair of their states.
 
+    A detector without observations, `ThresholdDetector`, reads the intensity of events at every step. Any
+    other is fed with one observation per New York session and with the intensities known at it, and is fitted
+    again on `schedule` with what had been seen by then.
+
     Args:
         tariff: detector of tariff risk, fed by the channel tariff.
         delisting: detector of delisting risk, fed by the sum of delisting and investment_restriction.
         marks: how severities become marks: "capped" at 3, "severity" as given, "ones".
+        tariff_observation: makes the observations of the tariff detector: a function of the market that
+            returns a frame by session with `known_at` and one or more columns of numbers, as those of
+            `entrepot.regimes.observations`.
+        delisting_observation: the same for the delisting detector.
+        tariff_covariates: more inputs beside escalation and relief: functions of UTC times that return a
+            number, or a row of them, known at each.
+        delisting_covariates: the same for the delisting detector.
+        event_driven: False leaves the intensities out of detectors with observations: the same model without
+            events.
+        schedule: when detectors with observations are fitted, and on which rows.
     """
 
-    tariff: ThresholdDetector = field(default_factory=ThresholdDetector)
-    delisting: ThresholdDetector = field(default_factory=ThresholdDetector)
+    tariff: Detector = field(default_factory=ThresholdDetector)
+    delisting: Detector = field(default_factory=ThresholdDetector)
     marks: Marks = "capped"
+    tariff_observation: Observation = basket_return
+    delisting_observation: Observation = hk_minus_adr
+    tariff_covariates: tuple[Covariate, ...] = ()
+    delisting_covariates: tuple[Covariate, ...] = ()
+    event_driven: bool = True
+    schedule: Schedule = field(default_factory=Schedule)
 
     def __post_init__(self) -> None:
         check_marks(self.marks)
         for risk in RISK_CHANNELS:
             detector = getattr(self, risk)
-            if not isinstance(detector, ThresholdDetector):
+            if isinstance(detector, type) or not isinstance(detector, Detector):
                 raise ParameterError(
                     f"{risk} is {kind(detector)}: give a detector, such as ThresholdDetector(threshold=2.5)."
                 )
+            if not callable(getattr(self, f"{risk}_observation")):
+                raise ParameterError(
+                    f"{risk}_observation is {kind(getattr(self, f'{risk}_observation'))}: give a function of "
+                    "the market, such as entrepot.regimes.observations.hk_minus_adr."
+                )
+        if not isinstance(self.schedule, Schedule):
+            raise ParameterError(
+                f"schedule is {kind(self.schedule)}: give Schedule(every=21, least=500), in rows."
+            )
 
-    def walk_forward(self, market: Market, events: Events) -> RegimePath:
-        """Run both detectors over every step of the market; row t uses events known at or before step t only.
+    def walk_forward(self, market: Market, events: Events, progress: bool = True) -> RegimePath:
+        """Run both detectors over every step of the market; row t uses what was known at or before it only.
 
         A mark of 5 that has just become known lets a detector switch within its dwell. Marks are those after
-        the policy: with "capped" there are none.
+        the policy: with "capped" there are none. Before the first accepted fit a detector is off.
 
         Args:
-            market: its grid and session count are used, its prices are not.
+            market: its grid and session count, and the prices that observations are made of.
             events: what happened; those known before the first step count with what is left of them.
+            progress: show a bar where fitting takes more than a second.
+
+        Raises:
+            ParameterError: for a market with too little history for a first fit, or a detector that is to be
+                driven by events of which none is known by the market's last step.
         """
-        if not (isinstance(market, Market) and isinstance(events, Events)):
-            raise ParameterError(
-                f"walk_forward was given {kind(market)} and {kind(events)}: give the market first, then "
-                "events such as load_events()."
-            )
+        check_inputs(market, events)
         time = grid_time(market.grid)
         clock = np.ascontiguousarray(market.session_count, dtype=np.float64)
-        seen = events.known_by(time[-1]).frame
-        known_clock = np.asarray(session_clock(pd.DatetimeIndex(seen["known_at"])), dtype=np.float64)
-        intensity = {}
-        filtered = {}
+        seen = events.known_by(time[-1])
+        intensity: dict[tuple[str, str], FloatArray] = {}
+        filtered: dict[str, tuple[FloatArray, NDArray[np.bool_]]] = {}
+        rows: dict[str, pd.DataFrame] = {}
+        refits: dict[str, pd.DataFrame] = {}
         for risk, channels in RISK_CHANNELS.items():
-            detector: ThresholdDetector = getattr(self, risk)
-            by_channel = channel_intensity(
-                seen,
-                known_clock,
-                time,
-                clock,
-                half_life=detector.half_life,
-                marks=self.marks,
-                channels=channels,
-            )
-            for side in SIDES:
-                total = by_channel.xs(side, axis=1, level="side").to_numpy(np.float64).sum(axis=1)
-                intensity[risk, side] = total
-            filtered[risk] = detector.filter(
-                intensity[risk, "escalation"],
-                intensity[risk, "relief"],
-                clock,
-                self._shocks(seen, time, channels),
-            )
+            detector: Detector = getattr(self, risk)
+            sides = self._sides(seen, time, clock, risk)
+            intensity |= {(risk, side): sides[:, place] for place, side in enumerate(SIDES)}
+            if detector.needs_observations:
+                fed = self.rows_of(risk, market, events)
+                made: list[Refit] = []
+                probability = self._walked(risk, fed, made, progress)
+                rows[risk] = fed.frame.assign(probability=probability)
+                refits[risk] = refit_table(made, fed.frame.index, fed.frame["known_at"])
+                at_steps = on_steps(fed.frame, probability, market.grid)
+            else:
+                at_steps = detector.filter(None, sides)[:, -1]
+            on = detector.switch(at_steps, sides, clock, self._shocks(seen.frame, time, channels))
+            filtered[risk] = np.where(np.isnan(at_steps), 0.0, at_steps), on
         columns = pd.MultiIndex.from_tuples(list(intensity), names=["risk", "side"])
         return RegimePath.from_detectors(
             time=time,
@@ -95,7 +145,84 @@ class RegimeModel:
             delisting=filtered["delisting"],
             intensity=pd.DataFrame(np.column_stack(list(intensity.values())), index=time, columns=columns),
             marks=self.marks,
+            rows=rows,
+            refits=refits,
         )
+
+    def rows_of(self, risk: str, market: Market, events: Events) -> Rows:
+        """What the detector of a risk is fed with: observations, and the intensities known at each.
+
+        Args:
+            risk: "tariff" or "delisting".
+            market: whose prices are observed.
+            events: only those known by the market's last step are read.
+
+        Raises:
+            ParameterError: where there is too little to fit, or no event to be driven by.
+        """
+        check_inputs(market, events)
+        if risk not in RISK_CHANNELS:
+            raise ParameterError(f"risk is {kind(risk)}: it is one of {', '.join(RISK_CHANNELS)}.")
+        frame = _checked_rows(getattr(self, f"{risk}_observation")(market), risk)
+        y = observations(frame.drop(columns="known_at"), columns=None)
+        y = y[:, 0] if y.shape[1] == 1 else y
+        self._check_history(y, risk)
+        time = pd.DatetimeIndex(frame["known_at"]).as_unit("ns")
+        parts = []
+        if self.event_driven:
+            seen = events.known_by(grid_time(market.grid)[-1])
+            of_risk = seen.frame["channel"].isin(RISK_CHANNELS[risk]).to_numpy(bool)
+            if not event_marks(seen.frame[of_risk], self.marks).any():
+                raise ParameterError(
+                    f"the {risk} detector is driven by events and none in {', '.join(RISK_CHANNELS[risk])} "
+                    "is known by the market's last step: give events that are, or event_driven=False."
+                )
+            parts.append(self._sides(seen, time, np.asarray(session_clock(time), dtype=np.float64), risk))
+        covariates: tuple[Covariate, ...] = getattr(self, f"{risk}_covariates")
+        parts += [intensities(covariate(time), len(time)) for covariate in covariates]
+        return Rows(frame, y, np.column_stack(parts) if parts else None)
+
+    def _check_history(self, y: FloatArray, risk: str) -> None:
+        """Refuse a series that no fit of the schedule could learn from."""
+        known = ~np.isnan(y.reshape(len(y), -1)).any(axis=1)
+        if len(y) <= self.schedule.least:
+            raise ParameterError(
+                f"the {risk} detector is first fitted after {self.schedule.least} sessions and the market "
+                f"has {len(y)}: give a longer one, or a schedule with a smaller least."
+            )
+        if not known.any():
+            raise ParameterError(
+                f"all {len(y)} observations of the {risk} detector are missing: give prices from which they "
+                f"can be made, or another {risk}_observation."
+            )
+        if (np.ptp(y[known], axis=0) == 0).all():
+            raise ParameterError(
+                f"the observations of the {risk} detector do not vary: give another {risk}_observation."
+            )
+
+    def _walked(self, risk: str, fed: Rows, made: list[Refit], progress: bool) -> FloatArray:
+        """Probability of a risk at each of its rows, NaN before the first accepted fit."""
+        detector: Detector = getattr(self, risk)
+        fits = len(range(self.schedule.least, len(fed.y), self.schedule.every))
+        with tqdm(total=fits, desc=f"fitting {risk}", disable=not progress, delay=SHOW_AFTER) as bar:
+            segments = walk(detector, fed.y, fed.x, self.schedule, made, bar.update)
+            return in_force(segments, fed.y, fed.x, stress_probability)
+
+    def _sides(self, seen: Events, time: pd.DatetimeIndex, clock: FloatArray, risk: str) -> FloatArray:
+        """Escalation and relief of a risk, summed over its channels, shape (len(time), 2)."""
+        by_channel = channel_intensity(
+            seen.frame,
+            np.asarray(session_clock(pd.DatetimeIndex(seen.frame["known_at"])), dtype=np.float64),
+            time,
+            clock,
+            half_life=getattr(self, risk).half_life,
+            marks=self.marks,
+            channels=RISK_CHANNELS[risk],
+        )
+        totals = [
+            by_channel.xs(side, axis=1, level="side").to_numpy(np.float64).sum(axis=1) for side in SIDES
+        ]
+        return np.column_stack(totals)
 
     def _shocks(
         self, seen: pd.DataFrame, time: pd.DatetimeIndex, channels: Sequence[str]
@@ -106,3 +233,21 @@ class RegimeModel:
         shock = np.zeros(len(time), dtype=np.bool_)
         shock[first_step] = True
         return shock
+
+
+def check_inputs(market: object, events: object) -> None:
+    """Raise ParameterError unless given a market and events, in that order."""
+    if not (isinstance(market, Market) and isinstance(events, Events)):
+        raise ParameterError(
+            f"walk_forward was given {kind(market)} and {kind(events)}: give the market first, then events "
+            "such as load_events()."
+        )
+
+
+def _checked_rows(frame: object, risk: str) -> pd.DataFrame:
+    """Observations by session, refused where they are not what `observations` makes."""
+    if not isinstance(frame, pd.DataFrame) or "known_at" not in frame or frame.shape[1] < 2:
+        raise DataError(
+            f"{risk}_observation returned {kind(frame)}: return a frame by session with known_at and numbers."
+        )
+    return frame

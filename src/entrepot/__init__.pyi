@@ -22,11 +22,21 @@ from .markets import (
     simulate_market as simulate_market,
 )
 from .regimes import (
+    ChangePointDetector as ChangePointDetector,
+    Detector as Detector,
     Events as Events,
+    Hawkes as Hawkes,
+    JumpDetector as JumpDetector,
+    MarkovDetector as MarkovDetector,
+    NewsIndex as NewsIndex,
     RegimeModel as RegimeModel,
     RegimePath as RegimePath,
+    Schedule as Schedule,
+    TariffLevels as TariffLevels,
     ThresholdDetector as ThresholdDetector,
     load_events as load_events,
+    load_news_index as load_news_index,
+    load_tariff_levels as load_tariff_levels,
 )
 from .result import (
     Result as Result,

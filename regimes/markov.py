@@ -1,0 +1,374 @@
+"""The Markov-switching detector: states of their own mean and variance, which events make likelier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from entrepot.errors import ParameterError, is_number, is_whole, shown
+from entrepot.regimes.arguments import kind
+from entrepot.regimes.detector import ProbabilityDetector, intensities, observations
+from entrepot.regimes.markov_model import MarkovModel, Parameters, Sample
+from entrepot.regimes.markov_starts import starting_points
+
+FloatArray = NDArray[np.float64]
+StressBy = Literal["volatile", "low", "high"]
+
+MOST_STATES = 4
+RANDOM_STARTS = 8
+ROWS_PER_STATE = 20
+LEAST_SHARE = 0.02
+LEAST_STAY = 3.0  # rows
+LEAST_SIGMA = 0.1  # of the observations' standard deviation
+MOST_LOGIT = 15.0
+FAR = 3.0  # distance of matched states, in standard deviations and logs of scale, that is worth saying
+
+
+class Position(NamedTuple):
+    """Where a filter stands after a row: all that the next row needs.
+
+    Args:
+        start: where the filter goes on, shape (K,); None before the first row.
+        intensity: of the row, in units of the training rows, shape (C,).
+    """
+
+    start: FloatArray | None
+    intensity: FloatArray
+
+
+@dataclass(kw_only=True, eq=False)
+class MarkovDetector(ProbabilityDetector):
+    """Hamilton's filter over two or three states with switching mean and variance.
+
+    Without intensities the transition probabilities are constant; with them they are logits of the
+    intensities known one row before (Diebold, Lee and Weinbach 1994; Filardo 1994), so that an event makes
+    the next rows' switch likelier and does nothing by itself. The estimate maximises the likelihood less a
+    ridge on the slopes, without which a few events that always came before a switch would send them to
+    infinity, and weak priors on staying and on the variances.
+
+    Args:
+        states: 2 or 3; up to 4.
+        stress_by: which state is the last one, the stressed: that with the largest scale, the lowest or the
+            highest mean.
+        family: "normal", or "student" with `nu` degrees of freedom.
+        nu: of Student's t, above 2.
+        switching_variance: each state has its own scale.
+        ridge: weight of the squared slopes, for intensities of standard deviation 1.
+        prior: weight of the weak priors; 0, with ridge 0, gives maximum likelihood.
+        starts: starts at random beside the four by rule (level, size, volatility, breaks). None: 0 for two
+            states, 8 for more, whose likelihood has more maxima.
+        cold_every: of fits with `previous`, every so many begin at all starts; those between begin at
+            `previous` alone, and at all starts only where that is rejected.
+        seed: what they are drawn with.
+        half_life: New York sessions in which a mark halves, for whoever computes the intensities.
+        enter: probability of the last state above which the switch goes on.
+        leave: probability below which it goes off.
+        dwell: New York sessions after a switch in which no other is made, unless bypassed.
+
+    Learned by `fit`:
+        means_, scales_: of each state, shape (states,), in the unit of y; Student's t has a scale, not a
+            standard deviation.
+        transition_: shape (states, states), from row to column, at zero intensity.
+        slopes_: shape (states, states, channels), of the logits by raw intensity, 0 towards the last state.
+        loglikelihood_: of the training rows, without penalties.
+        rows_: training rows that are not missing.
+        rejected_: why the fit should not be used, in a sentence; empty where it may be.
+        age_: fits since the last one that began at all starts.
+        match_: distance of the farthest state from its match in `previous`; NaN without one.
+    """
+
+    states: int = 2
+    stress_by: StressBy = "volatile"
+    family: Literal["normal", "student"] = "normal"
+    nu: float = 5.0
+    switching_variance: bool = True
+    ridge: float = 0.05
+    prior: float = 1.0
+    starts: int | None = None
+    cold_every: int = 6
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.age_: int = 0
+        for name, value, most, least in (
+            ("states", self.states, MOST_STATES, 2),
+            ("cold_every", self.cold_every, 1000, 1),
+            ("starts", 0 if self.starts is None else self.starts, 1000, 0),
+        ):
+            if not (is_whole(value) and least <= value <= most):
+                raise ParameterError(f"{name} is {kind(value)}: give a whole number from {least} to {most}.")
+        for name, text, allowed in (
+            ("stress_by", self.stress_by, get_args(StressBy)),
+            ("family", self.family, ("normal", "student")),
+        ):
+            if text not in allowed:
+                raise ParameterError(f"{name}={shown(text)} is unknown: use one of {', '.join(allowed)}.")
+        if not (is_number(self.nu) and 2 < self.nu < np.inf):
+            raise ParameterError(f"nu is {kind(self.nu)}: give a finite number above 2, such as 5.")
+        for name, weight in (("ridge", self.ridge), ("prior", self.prior)):
+            if not (is_number(weight) and 0 <= weight < np.inf):
+                raise ParameterError(f"{name} is {kind(weight)}: give a finite number, zero or more.")
+        if not is_whole(self.seed) or self.seed < 0:
+            raise ParameterError(f"seed is {kind(self.seed)}: give a whole number, zero or more.")
+        if self.stress_by == "volatile" and not self.switching_variance:
+            raise ParameterError(
+                "states without a variance of their own are not told apart by it: give stress_by='low' or "
+                "'high' with switching_variance=False."
+            )
+
+    @property
+    def model(self) -> MarkovModel:
+        """What is estimated."""
+        return MarkovModel(
+            self.states,
+            nu=self.nu if self.family == "student" else np.inf,
+            switching_variance=self.switching_variance,
+            ridge=self.ridge,
+            prior=self.prior,
+        )
+
+    def fit(self, y: Any, intensity: Any = None, previous: MarkovDetector | None = None) -> Self:
+        """Estimate the parameters; the detector then stands after the last of these rows.
+
+        Args:
+            y: observations, shape (T,); NaN where a row is missing.
+            intensity: None, or covariates known at each row, shape (T,) or (T, channels), finite. They are
+                lagged inside: what is known at row t drives the transition into row t + 1.
+            previous: an accepted fit of the same kind: one more start, and what the states are matched to, so
+                that they keep their meaning from one refit to the next.
+
+        Raises:
+            ParameterError: for infinite values, too few rows, observations that are all missing or do not
+                vary, more states than the rows can tell apart, or intensities that are zero throughout.
+        """
+        values = observations(y)
+        x = intensities(intensity, len(values))
+        _check_rows(values, x, self.states)
+        centre, unit = float(np.nanmean(values)), float(np.nanstd(values))
+        spread = x.std(axis=0)
+        # A channel in which nothing has happened yet has slope 0, whatever its unit.
+        x_unit = np.where(spread > 0, spread, 1.0)
+        sample = _sample((values - centre) / unit, x / x_unit)
+        self._centre, self._unit, self._x_unit, self._last = centre, unit, x_unit, x[-1] / x_unit
+        before = None if previous is None else self._carried_over(previous)
+        if before is not None and previous is not None and previous.age_ + 1 < self.cold_every:
+            self._learn(sample, [before], before)
+            self.age_ = previous.age_ + 1
+            if not self.rejected_:
+                return self
+        draws = self.starts if self.starts is not None else RANDOM_STARTS if self.states > 2 else 0
+        starts = starting_points(self.model, sample, draws, np.random.default_rng(self.seed))
+        self._learn(sample, starts if before is None else [*starts, before], before)
+        self.age_ = 0
+        return self
+
+    def _learn(self, sample: Sample, starts: list[Parameters], before: Parameters | None) -> None:
+        """Maximise the likelihood, put the states in their order, and look at what has come out."""
+        found, self.match_ = self._ordered(self.model.maximise(sample, starts), before)
+        self._parameters = found
+        filtered, in_state, moves = self.model.occupied(sample, found)
+        channels = len(self._x_unit)
+        self.rows_ = int(np.isfinite(sample.y).sum())
+        self.loglikelihood_ = float(filtered.scores.sum()) - self.rows_ * float(np.log(self._unit))
+        self.means_ = self._centre + self._unit * found.coefficients[:, 0]
+        self.scales_ = self._unit * found.sigma
+        self.transition_ = self._transitions(np.zeros((1, channels)))[0]
+        self.slopes_ = found.logits[:, :, 1:] / self._x_unit
+        self.rejected_ = self._rejection(sample, found, before, in_state, moves)
+        # The intensity of the last row drives the transition into the next.
+        self._position = Position(filtered.end, self._last)
+
+    def filter(self, y: Any, intensity: Any = None) -> FloatArray:
+        """Return P(state | rows up to t), shape (T, states), the stressed state last.
+
+        Args:
+            y: observations, shape (T,); a row that is NaN has the probabilities predicted for it.
+            intensity: as in `fit`, with the same channels.
+        """
+        sample, x = self._given(y, intensity)
+        filtered = self.model.filter(sample, self._parameters)
+        if len(x):
+            self._position = Position(filtered.end, x[-1])
+        return filtered.probabilities
+
+    def predict(self, y: Any, intensity: Any = None) -> FloatArray:
+        """Return P(state of row t + 1 | rows and intensities up to t), shape (T, states)."""
+        sample, x = self._given(y, intensity)
+        probabilities = self.model.filter(sample, self._parameters).probabilities
+        into_next = self._transitions(x)
+        ahead = np.zeros_like(probabilities)
+        for state in range(self.states):
+            ahead += probabilities[:, state : state + 1] * into_next[:, state]
+        return ahead
+
+    def log_scores(self, y: Any, intensity: Any = None) -> FloatArray:
+        """Return log f(y_t | rows before t), shape (T,): the predictive log score; NaN in missing rows."""
+        sample, _ = self._given(y, intensity)
+        scores = self.model.filter(sample, self._parameters).scores - np.log(self._unit)
+        return np.where(np.isnan(sample.y), np.nan, scores)
+
+    def update(self, y: Any, intensity: Any = None) -> FloatArray:
+        """Return P(state | rows so far), shape (states,), after one more row.
+
+        The row follows the last one that `fit`, `filter` or `update` saw.
+
+        Args:
+            y: one observation; NaN where it is missing.
+            intensity: None, or one number per channel, known at this row.
+        """
+        self._check_fitted()
+        row = observations(np.atleast_1d(y))
+        if len(row) != 1:
+            raise ParameterError(f"update was given {len(row)} observations: give one, or use filter.")
+        known = None if intensity is None else np.reshape(np.asarray(intensity, dtype=np.float64), (1, -1))
+        x = self._scaled(known, 1)
+        driver = _with_constant(self._position.intensity[np.newaxis])
+        sample = Sample((row - self._centre) / self._unit, np.ones((1, 1)), driver)
+        filtered = self.model.filter(sample, self._parameters, self._position.start)
+        self._position = Position(filtered.end, x[0])
+        probabilities: FloatArray = filtered.probabilities[0]
+        return probabilities
+
+    def restart(self) -> Self:
+        """Stand before the first row again, as if nothing had been seen; the parameters stay."""
+        self._check_fitted()
+        self._position = Position(None, np.zeros(len(self._x_unit)))
+        return self
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "_parameters"):
+            raise ParameterError("this MarkovDetector has learned nothing yet: call fit(y, intensity) first.")
+
+    def _scaled(self, intensity: Any, rows: int) -> FloatArray:
+        """Intensities in units of the training rows; refuse other channels than those fitted."""
+        x = intensities(intensity, rows)
+        if x.shape[1] != len(self._x_unit):
+            raise ParameterError(
+                f"intensity has {x.shape[1]} channels and the fit had {len(self._x_unit)}: give the same."
+            )
+        return x / self._x_unit
+
+    def _given(self, y: Any, intensity: Any) -> tuple[Sample, FloatArray]:
+        """Rows in the units of the fit, and their intensities."""
+        self._check_fitted()
+        values = observations(y)
+        x = self._scaled(intensity, len(values))
+        return _sample((values - self._centre) / self._unit, x), x
+
+    def _transitions(self, x: FloatArray) -> FloatArray:
+        """Transition probabilities driven by scaled intensities, shape (T, states, states)."""
+        out = np.empty((len(x), self.states, self.states))
+        self.model.kernels.transitions(self._parameters.logits, _with_constant(x), out)
+        return out
+
+    def _carried_over(self, previous: MarkovDetector) -> Parameters:
+        """The parameters of an earlier fit in the units of this one; channels it had not have slope 0."""
+        if not isinstance(previous, MarkovDetector) or not hasattr(previous, "_parameters"):
+            raise ParameterError(f"previous is {kind(previous)}: give a fitted MarkovDetector, or None.")
+        theirs = previous._parameters
+        if len(theirs.sigma) != self.states:
+            raise ParameterError(
+                f"previous has {len(theirs.sigma)} states and this detector {self.states}: give one with as "
+                "many."
+            )
+        channels = len(self._x_unit)
+        logits = np.zeros((self.states, self.states, 1 + channels))
+        logits[:, :, 0] = theirs.logits[:, :, 0]
+        if len(previous._x_unit) == channels:
+            logits[:, :, 1:] = theirs.logits[:, :, 1:] * self._x_unit / previous._x_unit
+        return replace(
+            theirs,
+            logits=logits,
+            coefficients=(previous._centre + previous._unit * theirs.coefficients - self._centre)
+            / self._unit,
+            sigma=theirs.sigma * previous._unit / self._unit,
+        )
+
+    def _ordered(self, found: Parameters, before: Parameters | None) -> tuple[Parameters, float]:
+        """The states in their order, and the distance of the farthest from its match."""
+        mean, scale = found.coefficients[:, 0], found.sigma
+        if before is None:
+            key = {"volatile": scale, "low": -mean, "high": mean}[self.stress_by]
+            return found.reordered(np.argsort(key, kind="stable")), np.nan
+        apart = np.hypot(
+            before.coefficients[:, 0][:, np.newaxis] - mean,
+            np.log(before.sigma)[:, np.newaxis] - np.log(scale),
+        )
+        rows, columns = linear_sum_assignment(apart)
+        return found.reordered(columns), float(apart[rows, columns].max())
+
+    def _rejection(
+        self,
+        sample: Sample,
+        found: Parameters,
+        before: Parameters | None,
+        in_state: FloatArray,
+        moves: FloatArray,
+    ) -> str:
+        """Why a fit should not be used; empty where it may be."""
+        model = self.model
+        vector = model.pack(found)
+        if not np.isfinite(vector).all() or not np.isfinite(self.loglikelihood_):
+            return "the estimate is not finite"
+        least = max(ROWS_PER_STATE, LEAST_SHARE * self.rows_)
+        for state in range(self.states):
+            if in_state[state] < least:
+                return f"state {state} holds {in_state[state]:.1f} rows, fewer than {least:.0f}"
+            leaves = moves[state].sum() - moves[state, state]
+            stay = moves[state].sum() / max(leaves, 1e-300)
+            if not LEAST_STAY <= stay <= len(sample.y):
+                text = f"{stay:.1f} rows" if stay <= 1e6 else "for good"
+                return (
+                    f"state {state} lasts {text} on average, outside {LEAST_STAY:.0f} to {len(sample.y)} rows"
+                )
+            if found.sigma[state] < LEAST_SIGMA:
+                return f"state {state} has {found.sigma[state]:.3f} of the scale of all rows"
+        if np.abs(found.logits).max() > MOST_LOGIT:
+            return f"a logit of the transitions is beyond {MOST_LOGIT:.0f}"
+        if before is not None:
+            worse = model.objective(sample, found)[0] - model.objective(sample, before)[0]
+            if worse > 1e-6 * self.rows_:
+                return "the parameters before fit these rows better"
+        return ""
+
+
+def _sample(y: FloatArray, x: FloatArray) -> Sample:
+    """Rows with what drives the transition into each: the intensities of the row before, 0 at the first."""
+    lagged = np.zeros_like(x)
+    lagged[1:] = x[:-1]
+    return Sample(y, np.ones((len(y), 1)), _with_constant(lagged))
+
+
+def _with_constant(x: FloatArray) -> FloatArray:
+    return np.column_stack([np.ones(len(x)), x])
+
+
+def _check_rows(values: FloatArray, x: FloatArray, states: int) -> None:
+    """Refuse rows from which states cannot be learned."""
+    seen = values[~np.isnan(values)]
+    least = ROWS_PER_STATE * states
+    if len(values) and not len(seen):
+        raise ParameterError(f"all {len(values)} rows of y are missing: give observations, such as returns.")
+    if len(seen) < least:
+        raise ParameterError(
+            f"y has {len(seen)} rows that are not missing, and {states} states need {least}: give a longer "
+            "history, or fewer states."
+        )
+    if np.ptp(seen) <= 1e-12 * np.abs(seen).max():
+        raise ParameterError(f"y is {seen[0]:g} in every row: a series that does not vary has no states.")
+    kinds = len(np.unique(seen))
+    if kinds <= states:
+        raise ParameterError(
+            f"y takes {kinds} different values and {states} states are asked for: give fewer states, or "
+            "observations that vary."
+        )
+    if x.shape[1] and not x.any():
+        raise ParameterError(
+            f"intensity is 0 in all {len(x)} rows, its events are known only later: give rows that reach "
+            "them, or intensity=None."
+        )

@@ -1,0 +1,214 @@
+"""A detector carried through time: fitted again and again on what had been seen by then."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from entrepot.errors import ParameterError, is_whole
+from entrepot.regimes.arguments import kind
+from entrepot.regimes.detector import Detector
+
+FloatArray = NDArray[np.float64]
+
+
+class Segment(NamedTuple):
+    """Rows that one set of parameters was in force for.
+
+    Args:
+        detector: fitted on rows before `start`; None where none has been accepted yet.
+        first: the first row that its filter runs over.
+        start: the first row it is in force for.
+        until: the row after the last.
+        channels: whether it was fitted with intensities.
+    """
+
+    detector: Detector | None
+    first: int
+    start: int
+    until: int
+    channels: bool
+
+
+@dataclass(frozen=True)
+class Refit:
+    """One fit of a walk, accepted or not.
+
+    Args:
+        first: first row it saw.
+        stop: row after the last it saw; it is in force from this one on, if accepted.
+        until: row at which the next fit takes over.
+        rows: rows it saw that are not missing.
+        accepted: whether it took the place of the one before.
+        reason: why not, in a sentence; empty where accepted.
+        match: distance of its states from those of the fit before; NaN where nothing was matched.
+        data: fingerprint of the rows it saw.
+        parameters: fingerprint of what it learned.
+    """
+
+    first: int
+    stop: int
+    until: int
+    rows: int
+    accepted: bool
+    reason: str
+    match: float
+    data: str
+    parameters: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a detector is fitted again, and on which rows.
+
+    Args:
+        every: rows between two fits.
+        least: rows before the first.
+        window: rows that a fit sees, the last ones; None for all of them.
+    """
+
+    every: int = 21
+    least: int = 500
+    window: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("every", self.every), ("least", self.least)):
+            if not (is_whole(value) and value >= 1):
+                raise ParameterError(f"{name} is {kind(value)}: give a whole number of rows, 1 or more.")
+        if self.window is not None and not (is_whole(self.window) and self.window >= self.least):
+            raise ParameterError(
+                f"window is {kind(self.window)}: give a whole number of rows, not below least, which is "
+                f"{self.least}, or None for all rows."
+            )
+
+
+def walk(
+    detector: Detector,
+    y: FloatArray,
+    x: FloatArray | None,
+    schedule: Schedule,
+    refits: list[Refit],
+    advance: Callable[[], object] = lambda: None,
+) -> Iterator[Segment]:
+    """Fit on schedule and yield stretches of rows with the parameters in force, those before the first too.
+
+    A fit sees rows before those it is in force for. One that is rejected, or that its rows do not allow,
+    leaves the last accepted in force. Nothing depends on how many rows follow.
+
+    Args:
+        detector: as it is to be fitted; it is not changed.
+        y: observations, shape (R,) or (R, features).
+        x: intensities, shape (R, channels), or None. They are left out of fits that saw none but zeros.
+        schedule: when to fit.
+        refits: appended to.
+        advance: called after each fit.
+    """
+    rows = len(y)
+    force = Segment(None, 0, 0, min(schedule.least, rows), False)
+    yield force
+    for stop in range(schedule.least, rows, schedule.every):
+        until = min(stop + schedule.every, rows)
+        first = 0 if schedule.window is None else max(0, stop - schedule.window)
+        channels = x is not None and bool(x[first:stop].any())
+        seen = x[first:stop] if x is not None and channels else None
+        fitted, reason = _fitted(detector, y[first:stop], seen, force.detector)
+        if not reason:
+            force = Segment(fitted, first, stop, until, channels)
+        refits.append(
+            Refit(
+                first,
+                stop,
+                until,
+                int((~np.isnan(y[first:stop]).reshape(stop - first, -1).any(axis=1)).sum()),
+                not reason,
+                reason,
+                float(getattr(fitted, "match_", np.nan)),
+                _fingerprint(y[first:stop], np.empty(0) if seen is None else seen),
+                _fingerprint(*_learned(fitted)),
+            )
+        )
+        advance()
+        yield force._replace(start=stop, until=until)
+
+
+def _fitted(
+    detector: Detector, y: FloatArray, x: FloatArray | None, previous: Detector | None
+) -> tuple[Detector, str]:
+    """A copy of the detector fitted on rows, and why it should not be used."""
+    own = copy(detector)
+    try:
+        own.fit(y, x, previous=previous)
+    except ParameterError as error:
+        return own, str(error)
+    return own, str(getattr(own, "rejected_", ""))
+
+
+def in_force(
+    segments: Iterator[Segment],
+    y: FloatArray,
+    x: FloatArray | None,
+    read: Callable[[Detector, FloatArray, FloatArray | None], FloatArray],
+) -> FloatArray:
+    """What the detectors in force say of every row, shape (R,); NaN before the first accepted fit.
+
+    Args:
+        segments: from `walk`.
+        y: observations, shape (R,) or (R, features).
+        x: intensities, shape (R, channels), or None.
+        read: what a fitted detector says of rows that begin with the first its filter runs over, one number
+            each, row t from rows up to t.
+    """
+    said = np.full(len(y), np.nan)
+    for detector, first, start, until, channels in segments:
+        if detector is not None and until > start:
+            own = x[first:until] if x is not None and channels else None
+            said[start:until] = read(detector, y[first:until], own)[start - first :]
+    return said
+
+
+def stress_probability(detector: Detector, y: FloatArray, x: FloatArray | None) -> FloatArray:
+    """Filtered probability of the last state, shape (R,)."""
+    return detector.filter(y, x)[:, -1]
+
+
+def refit_table(refits: list[Refit], sessions: pd.Index, known_at: pd.Series) -> pd.DataFrame:
+    """One row per fit, with `in_force_from`, `fitted_from` and `fitted_to` as sessions; see `RegimePath`."""
+    stop = [refit.stop for refit in refits]
+    return pd.DataFrame(
+        {
+            "in_force_from": sessions[stop],
+            "known_at": known_at.iloc[stop].array,
+            "fitted_from": sessions[[refit.first for refit in refits]],
+            "fitted_to": sessions[[refit.stop - 1 for refit in refits]],
+            "rows": [refit.rows for refit in refits],
+            "accepted": [refit.accepted for refit in refits],
+            "reason": pd.Series([refit.reason for refit in refits], dtype="str"),
+            "match": [refit.match for refit in refits],
+            "data": pd.Series([refit.data for refit in refits], dtype="str"),
+            "parameters": pd.Series([refit.parameters for refit in refits], dtype="str"),
+        }
+    )
+
+
+def _learned(detector: Detector) -> list[FloatArray]:
+    """The numbers a detector has learned, by name."""
+    values = [
+        value
+        for name, value in sorted(vars(detector).items())
+        if name.endswith("_") and not name.startswith("_") and not isinstance(value, str)
+    ]
+    return [np.asarray(value, dtype=np.float64) for value in values]
+
+
+def _fingerprint(*arrays: FloatArray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
