@@ -583,7 +583,9 @@ class Passes:
         z = (self.sample.covariates**2).mean(axis=0)
         by_logit = share[:, np.newaxis, np.newaxis] * np.maximum(P * (1.0 - P), 1e-4)[:, :, np.newaxis] * z
         by_autoregression = np.tile(share[:, np.newaxis], (1, self.model.order))
-        return 1.0 / np.sqrt(self._packed(by_logit, by_coefficient, 2.0 * share, by_autoregression))
+        curvature = self._packed(by_logit, by_coefficient, 2.0 * share, by_autoregression)
+        # A covariate that is 0 in every row curves nothing.
+        return 1.0 / np.sqrt(np.where(curvature > 0, curvature, 1.0))
 
     def _bounds(self, like: Parameters) -> FloatArray:
         model = self.model

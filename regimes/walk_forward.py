@@ -47,6 +47,9 @@ class Rows(NamedTuple):
     x: FloatArray | None
 
 
+Estimate = Callable[[str, Rows], tuple[FloatArray, pd.DataFrame]]
+
+
 @dataclass(frozen=True)
 class RegimeModel:
     """Tariff and delisting risk, each with its own detector; the regime is the pair of their states.
@@ -114,6 +117,21 @@ class RegimeModel:
             ParameterError: for a market with too little history for a first fit, or a detector that is to be
                 driven by events of which none is known by the market's last step.
         """
+
+        def walked(risk: str, fed: Rows) -> tuple[FloatArray, pd.DataFrame]:
+            return self._walked(risk, fed, progress)
+
+        return self.assemble(market, events, walked)
+
+    def assemble(self, market: Market, events: Events, estimate: Estimate) -> RegimePath:
+        """Put a path together from intensities, detectors that need no observations, and an estimate.
+
+        Args:
+            market: its grid and session count, and the prices that observations are made of.
+            events: what happened.
+            estimate: of a risk whose detector needs observations: its probability of stress at each of its
+                rows, shape (R,), NaN where there is none, and the table of its fits.
+        """
         check_inputs(market, events)
         time = grid_time(market.grid)
         clock = np.ascontiguousarray(market.session_count, dtype=np.float64)
@@ -128,10 +146,8 @@ class RegimeModel:
             intensity |= {(risk, side): sides[:, place] for place, side in enumerate(SIDES)}
             if detector.needs_observations:
                 fed = self.rows_of(risk, market, events)
-                made: list[Refit] = []
-                probability = self._walked(risk, fed, made, progress)
+                probability, refits[risk] = estimate(risk, fed)
                 rows[risk] = fed.frame.assign(probability=probability)
-                refits[risk] = refit_table(made, fed.frame.index, fed.frame["known_at"])
                 at_steps = on_steps(fed.frame, probability, market.grid)
             else:
                 at_steps = detector.filter(None, sides)[:, -1]
@@ -200,13 +216,15 @@ class RegimeModel:
                 f"the observations of the {risk} detector do not vary: give another {risk}_observation."
             )
 
-    def _walked(self, risk: str, fed: Rows, made: list[Refit], progress: bool) -> FloatArray:
-        """Probability of a risk at each of its rows, NaN before the first accepted fit."""
+    def _walked(self, risk: str, fed: Rows, progress: bool) -> tuple[FloatArray, pd.DataFrame]:
+        """Probability of a risk at each of its rows, NaN before the first accepted fit; the table of fits."""
         detector: Detector = getattr(self, risk)
+        made: list[Refit] = []
         fits = len(range(self.schedule.least, len(fed.y), self.schedule.every))
         with tqdm(total=fits, desc=f"fitting {risk}", disable=not progress, delay=SHOW_AFTER) as bar:
             segments = walk(detector, fed.y, fed.x, self.schedule, made, bar.update)
-            return in_force(segments, fed.y, fed.x, stress_probability)
+            probability = in_force(segments, fed.y, fed.x, stress_probability)
+        return probability, refit_table(made, fed.frame.index, fed.frame["known_at"])
 
     def _sides(self, seen: Events, time: pd.DatetimeIndex, clock: FloatArray, risk: str) -> FloatArray:
         """Escalation and relief of a risk, summed over its channels, shape (len(time), 2)."""

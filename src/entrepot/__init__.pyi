@@ -12,6 +12,11 @@ from .errors import (
     ParameterError as ParameterError,
     TargetError as TargetError,
 )
+from .hindsight import (
+    LookAheadGap as LookAheadGap,
+    draw_regimes as draw_regimes,
+    look_ahead_gap as look_ahead_gap,
+)
 from .markets import (
     Listings as Listings,
     Market as Market,
