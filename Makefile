@@ -37,11 +37,13 @@ bench: $(VENV)/.test ## Measure everything, ten minutes; rewrite the README's ta
 	$(BIN)/python benchmarks/mechanics.py --json out/mechanics.json
 	$(BIN)/python benchmarks/growth.py --json out/growth.json
 	$(BIN)/python benchmarks/one_asset.py --json out/one_asset.json
+	$(BIN)/python benchmarks/regimes.py --json out/regimes.json
 	$(BIN)/python benchmarks/hot_loop.py --full --json out/hot_loop.json
 	$(BIN)/python benchmarks/readme.py out
 
 bench-quick: $(VENV)/.test ## Measure small shapes, a minute
 	$(BIN)/python benchmarks/sweeps.py --quick
+	$(BIN)/python benchmarks/regimes.py --quick
 	$(BIN)/python benchmarks/mechanics.py --quick
 	$(BIN)/python benchmarks/hot_loop.py --quick
 

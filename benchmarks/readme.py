@@ -66,6 +66,32 @@ def mechanics(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def regimes(figures: dict[str, Any]) -> str:
+    """Detectors against the packages that have them, and a walk forward."""
+    lines = [
+        "| model | what | rows | states | entrepot | peer | times |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| Markov switching | {row['what']} | {row['T']:,} | {row['states']} "
+        f"| {row['entrepot_s'] * 1e3:.2f} ms | statsmodels {row['statsmodels_s'] * 1e3:,.0f} ms "
+        f"| {row['ratio']:.0f} |"
+        for row in figures["markov"]
+    ]
+    lines += [
+        f"| jump model | fit, 10 starts | {row['T']:,} | {row['states']} | {row['entrepot_s'] * 1e3:.2f} ms "
+        f"| jumpmodels {row['jumpmodels_s'] * 1e3:,.0f} ms | {row['ratio']:.0f} |"
+        for row in figures["jump"]
+    ]
+    walk = figures["walk"]
+    lines += [
+        "",
+        f"A walk forward of both risks over {walk['sessions']:,} sessions, {walk['fits']} fits: "
+        f"{walk['best_s']:.2f} s.",
+    ]
+    return "\n".join(lines)
+
+
 def growth(figures: dict[str, Any]) -> str:
     """How time grows, in one sentence."""
     parts = [f"{axis} {slope(axis, rows):.2f}" for axis, rows in figures["results"].items()]
@@ -84,6 +110,7 @@ def text_of(folder: Path) -> str:
         ("mechanics", "Every mechanism on", mechanics),
         ("sweeps", "Sweeps of the pairs strategy", sweeps),
         ("growth", "", growth),
+        ("regimes", "Regime detectors", regimes),
         ("start_up", "Waiting", start_up),
     ):
         path = folder / f"{name}.json"

@@ -64,7 +64,6 @@ class JumpDetector(ProbabilityDetector):
     Attributes:
         centroids_: shape (states, features), standardised.
         mean_, sd_: of the training rows' features, shape (features,); sd 1 for a feature that did not vary.
-        path_: cheapest path through the training rows, shape (T,). It knows all of them: not for trading.
         objective_: its cost.
         rows_: complete training rows in each state, shape (states,).
         durations_: mean length of a stay in each state on that path, in complete rows, shape (states,); NaN
@@ -157,7 +156,8 @@ class JumpDetector(ProbabilityDetector):
         stays = np.bincount(path[np.diff(path, prepend=-1) != 0], minlength=self.states)
         self.durations_ = np.where(stays > 0, self.rows_ / np.maximum(stays, 1), np.nan)
         # A missing row has the state of the last complete row before it; the first ones are calm.
-        self.path_ = np.concatenate(([0], path))[np.cumsum(complete)]
+        # The cheapest path through the training rows, which knows all of them: for research alone.
+        self._path = np.concatenate(([0], path))[np.cumsum(complete)]
         self.rejected_ = self._degenerate()
         self.filter(y, channels)
         return self

@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from entrepot.errors import ParameterError, is_number, is_whole, shown
 from entrepot.regimes.arguments import kind
@@ -291,6 +290,8 @@ class MarkovDetector(ProbabilityDetector):
 
     def _ordered(self, found: Parameters, before: Parameters | None) -> tuple[Parameters, float]:
         """The states in their order, and the distance of the farthest from its match."""
+        from scipy.optimize import linear_sum_assignment  # a quarter of a second, for who fits alone
+
         mean, scale = found.coefficients[:, 0], found.sigma
         if before is None:
             key = {"volatile": scale, "low": -mean, "high": mean}[self.stress_by]

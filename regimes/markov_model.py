@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from entrepot.regimes._markov_kernels import Emission, Kernels, Moments, Score, kernels
+from entrepot.regimes.blas import one_thread
 
 FloatArray = NDArray[np.float64]
 
@@ -196,7 +196,10 @@ class MarkovModel:
             sample: the rows.
             starts: one or more.
         """
-        passes = Passes(self, sample)
+        with one_thread():
+            return self._best(Passes(self, sample), starts)
+
+    def _best(self, passes: Passes, starts: Sequence[Parameters]) -> Parameters:
         begun = [passes.take_steps(start, FIRST_STEPS) for start in starts]
         begun.sort(key=lambda each: each[0])
         first = passes.descend(begun[0][1], FINISH)
@@ -531,6 +534,8 @@ class Passes:
                 any number of rows.
             known: maxima near which there is no need to go on.
         """
+        from scipy.optimize import minimize  # a quarter of a second, for who fits alone
+
         model = self.model
         start = model.in_order(start)
         bounds = self._bounds(start)

@@ -70,8 +70,8 @@ class Schedule:
 
     Args:
         every: rows between two fits.
-        least: rows before the first.
-        window: rows that a fit sees, the last ones; None for all of them.
+        least: rows that are not missing before the first.
+        window: rows that a fit sees, the last ones, missing ones included; None for all of them.
     """
 
     every: int = 21
@@ -87,6 +87,20 @@ class Schedule:
                 f"window is {kind(self.window)}: give a whole number of rows, not below least, which is "
                 f"{self.least}, or None for all rows."
             )
+
+    def stops(self, y: FloatArray) -> range:
+        """Rows at which a fit is due, each seeing what lies before it: none where there is too little.
+
+        Args:
+            y: observations, shape (R,) or (R, features); NaN where missing.
+        """
+        known = np.cumsum(complete_rows(y))
+        return range(int(np.searchsorted(known, self.least)) + 1, len(y), self.every)
+
+
+def complete_rows(y: FloatArray) -> NDArray[np.bool_]:
+    """Whether each row holds no NaN, shape (R,)."""
+    return np.asarray(~np.isnan(y.reshape(len(y), -1)).any(axis=1), dtype=np.bool_)
 
 
 def walk(
@@ -111,9 +125,10 @@ def walk(
         advance: called after each fit.
     """
     rows = len(y)
-    force = Segment(None, 0, 0, min(schedule.least, rows), False)
+    stops = schedule.stops(y)
+    force = Segment(None, 0, 0, stops[0] if stops else rows, False)
     yield force
-    for stop in range(schedule.least, rows, schedule.every):
+    for stop in stops:
         until = min(stop + schedule.every, rows)
         first = 0 if schedule.window is None else max(0, stop - schedule.window)
         channels = x is not None and bool(x[first:stop].any())
@@ -126,7 +141,7 @@ def walk(
                 first,
                 stop,
                 until,
-                int((~np.isnan(y[first:stop]).reshape(stop - first, -1).any(axis=1)).sum()),
+                int(complete_rows(y[first:stop]).sum()),
                 not reason,
                 reason,
                 float(getattr(fitted, "match_", np.nan)),

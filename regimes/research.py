@@ -61,7 +61,7 @@ def smoothed(detector: Detector, y: FloatArray, intensity: FloatArray | None = N
         return passes.smoothed
     if isinstance(detector, JumpDetector):
         own = replace(detector).fit(y, intensity)
-        path: FloatArray = np.eye(own.states)[own.path_]
+        path: FloatArray = np.eye(own.states)[own._path]
         return path
     raise ParameterError(
         f"smoothed was given {kind(detector)}: give a MarkovDetector or a JumpDetector; the others have no "

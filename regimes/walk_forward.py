@@ -20,7 +20,15 @@ from entrepot.regimes.events import Events, grid_time
 from entrepot.regimes.intensity import SIDES, Marks, channel_intensity, check_marks, event_marks, nanoseconds
 from entrepot.regimes.observations import basket_return, hk_minus_adr, on_steps
 from entrepot.regimes.path import RegimePath
-from entrepot.regimes.refits import Refit, Schedule, in_force, refit_table, stress_probability, walk
+from entrepot.regimes.refits import (
+    Refit,
+    Schedule,
+    complete_rows,
+    in_force,
+    refit_table,
+    stress_probability,
+    walk,
+)
 from entrepot.regimes.threshold import ThresholdDetector
 
 FloatArray = NDArray[np.float64]
@@ -200,16 +208,17 @@ class RegimeModel:
 
     def _check_history(self, y: FloatArray, risk: str) -> None:
         """Refuse a series that no fit of the schedule could learn from."""
-        known = ~np.isnan(y.reshape(len(y), -1)).any(axis=1)
-        if len(y) <= self.schedule.least:
-            raise ParameterError(
-                f"the {risk} detector is first fitted after {self.schedule.least} sessions and the market "
-                f"has {len(y)}: give a longer one, or a schedule with a smaller least."
-            )
+        known = complete_rows(y)
         if not known.any():
             raise ParameterError(
                 f"all {len(y)} observations of the {risk} detector are missing: give prices from which they "
                 f"can be made, or another {risk}_observation."
+            )
+        if not self.schedule.stops(y):
+            raise ParameterError(
+                f"the {risk} detector is first fitted after {self.schedule.least} observations and the "
+                f"market has {known.sum()} in {len(y)} sessions: give a longer one, or a schedule with a "
+                "smaller least."
             )
         if (np.ptp(y[known], axis=0) == 0).all():
             raise ParameterError(
@@ -220,7 +229,7 @@ class RegimeModel:
         """Probability of a risk at each of its rows, NaN before the first accepted fit; the table of fits."""
         detector: Detector = getattr(self, risk)
         made: list[Refit] = []
-        fits = len(range(self.schedule.least, len(fed.y), self.schedule.every))
+        fits = len(self.schedule.stops(fed.y))
         with tqdm(total=fits, desc=f"fitting {risk}", disable=not progress, delay=SHOW_AFTER) as bar:
             segments = walk(detector, fed.y, fed.x, self.schedule, made, bar.update)
             probability = in_force(segments, fed.y, fed.x, stress_probability)

@@ -70,7 +70,7 @@ def test_few_rows_are_fitted_as_well_as_the_best_of_all_paths(states, penalty):
         rows = detector.features(y)
         least = naive_jump.global_minimum(rows, states, penalty)
         assert detector.objective_ == pytest.approx(least, rel=1e-12)
-        assert naive_jump.cost(rows, detector.centroids_, penalty, detector.path_) == pytest.approx(
+        assert naive_jump.cost(rows, detector.centroids_, penalty, detector._path) == pytest.approx(
             least, rel=1e-12
         )
 
@@ -80,11 +80,11 @@ def test_a_fit_stands_still_and_its_centroids_are_the_means_of_its_states():
     detector = JumpDetector(states=3, penalty=5.0).fit(y)
     rows = detector.features(y)
     for k in range(3):
-        np.testing.assert_allclose(detector.centroids_[k], rows[detector.path_ == k].mean(axis=0), atol=1e-12)
-    assert run_best_path(rows, detector.centroids_, 5.0)[1] == detector.path_.tolist()
+        np.testing.assert_allclose(detector.centroids_[k], rows[detector._path == k].mean(axis=0), atol=1e-12)
+    assert run_best_path(rows, detector.centroids_, 5.0)[1] == detector._path.tolist()
     assert detector.rows_.sum() == 600
-    ends = np.flatnonzero(np.diff(detector.path_)).tolist()
-    stays = [(detector.path_[end], end - start) for start, end in zip([-1, *ends], [*ends, 599], strict=True)]
+    ends = np.flatnonzero(np.diff(detector._path)).tolist()
+    stays = [(detector._path[end], end - start) for start, end in zip([-1, *ends], [*ends, 599], strict=True)]
     for k in range(3):
         assert detector.durations_[k] == pytest.approx(np.mean([rows for state, rows in stays if state == k]))
 
@@ -227,8 +227,8 @@ def test_missing_rows_keep_the_state_and_change_nothing_after_them():
     assert detector.filter(partly).tobytes() == filtered.tobytes()
     again = JumpDetector(penalty=3.0).fit(holed)
     assert again.objective_ == detector.objective_
-    assert again.path_[there].tolist() == detector.path_.tolist()
-    assert (again.path_[gap] == again.path_[gap - 1]).all()
+    assert again._path[there].tolist() == detector._path.tolist()
+    assert (again._path[gap] == again._path[gap - 1]).all()
     assert again.durations_.tolist() == detector.durations_.tolist()
 
 
@@ -244,10 +244,10 @@ def test_the_stressed_state_is_last():
         y = made_returns(3000, seed, every=1000, stressed=250)
         detector = JumpDetector().fit(y)
         assert detector.rejected_ == ""
-        downside = [np.sqrt((np.minimum(y[detector.path_ == k], 0.0) ** 2).mean()) for k in (0, 1)]
+        downside = [np.sqrt((np.minimum(y[detector._path == k], 0.0) ** 2).mean()) for k in (0, 1)]
         assert downside[1] > 2 * downside[0]
         # Averages over 20 and 60 rows see both ends of a spell late: some 40 rows of every 500.
-        assert (detector.path_ == (np.arange(3000) % 1000 >= 750)).mean() > 0.9
+        assert (detector._path == (np.arange(3000) % 1000 >= 750)).mean() > 0.9
     features = made_features(500, 3)
     for column in (0, 2, -1):
         centroids = JumpDetector(states=3, penalty=2.0, stress_by=column).fit(features).centroids_
@@ -279,7 +279,7 @@ def test_labels_last_across_refits():
     second = JumpDetector(states=3, penalty=4.0, stress_by=1).fit(y, previous=first)
     fresh = JumpDetector(states=3, penalty=4.0, stress_by=1).fit(y)
     assert second.centroids_.tolist() == fresh.centroids_[[1, 0, 2]].tolist()
-    assert second.path_.tolist() == np.array([1, 0, 2])[fresh.path_].tolist()
+    assert second._path.tolist() == np.array([1, 0, 2])[fresh._path].tolist()
     assert second.rejected_ == ""
 
 
@@ -362,7 +362,7 @@ def test_the_fit_is_that_of_the_authors_package_or_better(peer, penalty, states,
     if penalty < 1e6:  # where a state has no rows, it has no centroid to compare
         order = again.centers_[:, 0].argsort()
         np.testing.assert_allclose(detector.centroids_, again.centers_[order], atol=1e-6)
-        np.testing.assert_array_equal(np.argsort(order)[again.labels_], detector.path_)
+        np.testing.assert_array_equal(np.argsort(order)[again.labels_], detector._path)
 
 
 @pytest.mark.parametrize("penalty", [0.0, 5.0, 50.0])
