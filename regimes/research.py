@@ -140,7 +140,10 @@ class CalendarValue:
             f"{len(self.scores):,} sessions (t {self.t:.2f} with {self.lags} lags, p {self.p:.3f})"
         )
         if len(self.placebo):
-            text += f"; {self.placebo_p:.1%} of {self.trials} calendars do as well, wrong dates all but one"
+            text += (
+                f"; of {self.trials} calendars, all but one with wrong dates, {self.placebo_p:.1%} do at "
+                "least as well"
+            )
         return text
 
 

@@ -131,11 +131,7 @@ def draw_regimes(market: Market, path: RegimePath, events: Events | None = None)
             "the market has no pair, so there are no premia: give one with both legs of some."
         )
     premia = pd.DataFrame({adr: premium(market, str(adr)) for adr in market.pairs.index})
-    products = path.probabilities
-    stress = {
-        risk: pd.DataFrame({"probability or score": products[risk] + products["decoupling"]})
-        for risk in RISK_CHANNELS
-    }
+    stress = {risk: _stress(path, risk) for risk in RISK_CHANNELS}
     chosen = None
     if events is not None:
         frame = events.known_by(path.time[-1]).frame
@@ -153,3 +149,13 @@ def draw_regimes(market: Market, path: RegimePath, events: Events | None = None)
         chosen,
         f"Regimes as they could have been known ({market.label})",
     )
+
+
+def _stress(path: RegimePath, risk: str) -> pd.DataFrame:
+    """Probability or score of a risk at each step, NaN before its detector was first fitted."""
+    line = path.probabilities[risk] + path.probabilities["decoupling"]
+    if risk not in path.refits:
+        return pd.DataFrame({"score": line})
+    fits = path.refits[risk]
+    begin = fits.loc[fits["accepted"], "known_at"].min()
+    return pd.DataFrame({"filtered probability": line.where(line.index >= begin)})
