@@ -8,7 +8,7 @@ from functools import cache, partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,10 @@ def _add(digest: Any, value: Any) -> None:
         for item in value:
             _add(digest, item)
     elif isinstance(value, FunctionType):
-        _add(digest, [value.__qualname__, value.__code__, value.__defaults__])
+        enclosed = [cell.cell_contents for cell in value.__closure__ or ()]
+        _add(digest, [value.__qualname__, value.__code__, value.__defaults__, enclosed])
+    elif isinstance(value, MethodType):
+        _add(digest, [value.__func__, value.__self__])
     elif isinstance(value, CodeType):
         _add(digest, [value.co_code, value.co_names, value.co_consts])
     elif isinstance(value, partial):

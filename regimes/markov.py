@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError, is_number, is_whole, shown
+from entrepot.errors import DataError, ParameterError, is_number, is_whole, shown
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.detector import ProbabilityDetector, intensities, observations
 from entrepot.regimes.markov_model import MarkovModel, Parameters, Sample
@@ -24,7 +24,6 @@ LEAST_SHARE = 0.02
 LEAST_STAY = 3.0  # rows
 LEAST_SIGMA = 0.1  # of the observations' standard deviation
 MOST_LOGIT = 15.0
-FAR = 3.0  # distance of matched states, in standard deviations and logs of scale, that is worth saying
 
 
 class Position(NamedTuple):
@@ -142,14 +141,20 @@ class MarkovDetector(ProbabilityDetector):
                 that they keep their meaning from one refit to the next.
 
         Raises:
-            ParameterError: for infinite values, too few rows, observations that are all missing or do not
-                vary, more states than the rows can tell apart, or intensities that are zero throughout.
+            ParameterError: for what is no series of numbers, infinite values, or another kind of `previous`.
+            DataError: for too few rows, observations that are all missing or do not vary, more states than
+                the rows can tell apart, or intensities that are zero throughout.
         """
         values = observations(y)
         x = intensities(intensity, len(values))
         _check_rows(values, x, self.states)
-        centre, unit = float(np.nanmean(values)), float(np.nanstd(values))
-        spread = x.std(axis=0)
+        with np.errstate(over="ignore", under="ignore"):
+            centre, unit, spread = float(np.nanmean(values)), float(np.nanstd(values)), x.std(axis=0)
+        if not (0 < unit < np.inf and np.isfinite(spread).all()):
+            raise DataError(
+                "y or intensity is too large or too small for its squares to be numbers: give it in another "
+                "unit."
+            )
         # A channel in which nothing has happened yet has slope 0, whatever its unit.
         x_unit = np.where(spread > 0, spread, 1.0)
         sample = _sample((values - centre) / unit, x / x_unit)
@@ -224,8 +229,7 @@ class MarkovDetector(ProbabilityDetector):
         row = observations(np.atleast_1d(y))
         if len(row) != 1:
             raise ParameterError(f"update was given {len(row)} observations: give one, or use filter.")
-        known = None if intensity is None else np.reshape(np.asarray(intensity, dtype=np.float64), (1, -1))
-        x = self._scaled(known, 1)
+        x = self._scaled(None if intensity is None else [intensity], 1)
         driver = _with_constant(self._position.intensity[np.newaxis])
         sample = Sample((row - self._centre) / self._unit, np.ones((1, 1)), driver)
         filtered = self.model.filter(sample, self._parameters, self._position.start)
@@ -266,7 +270,7 @@ class MarkovDetector(ProbabilityDetector):
         return out
 
     def _carried_over(self, previous: MarkovDetector) -> Parameters:
-        """The parameters of an earlier fit in the units of this one; channels it had not have slope 0."""
+        """The parameters of an earlier fit in the units of this one."""
         if not isinstance(previous, MarkovDetector) or not hasattr(previous, "_parameters"):
             raise ParameterError(f"previous is {kind(previous)}: give a fitted MarkovDetector, or None.")
         theirs = previous._parameters
@@ -275,11 +279,13 @@ class MarkovDetector(ProbabilityDetector):
                 f"previous has {len(theirs.sigma)} states and this detector {self.states}: give one with as "
                 "many."
             )
-        channels = len(self._x_unit)
-        logits = np.zeros((self.states, self.states, 1 + channels))
-        logits[:, :, 0] = theirs.logits[:, :, 0]
-        if len(previous._x_unit) == channels:
-            logits[:, :, 1:] = theirs.logits[:, :, 1:] * self._x_unit / previous._x_unit
+        if len(previous._x_unit) != len(self._x_unit):
+            raise ParameterError(
+                f"previous was fitted with {len(previous._x_unit)} channels and there are "
+                f"{len(self._x_unit)}: give one with as many."
+            )
+        logits = theirs.logits.copy()
+        logits[:, :, 1:] *= self._x_unit / previous._x_unit
         return replace(
             theirs,
             logits=logits,
@@ -354,22 +360,22 @@ def _check_rows(values: FloatArray, x: FloatArray, states: int) -> None:
     seen = values[~np.isnan(values)]
     least = ROWS_PER_STATE * states
     if len(values) and not len(seen):
-        raise ParameterError(f"all {len(values)} rows of y are missing: give observations, such as returns.")
+        raise DataError(f"all {len(values)} rows of y are missing: give observations, such as returns.")
     if len(seen) < least:
-        raise ParameterError(
+        raise DataError(
             f"y has {len(seen)} rows that are not missing, and {states} states need {least}: give a longer "
             "history, or fewer states."
         )
     if np.ptp(seen) <= 1e-12 * np.abs(seen).max():
-        raise ParameterError(f"y is {seen[0]:g} in every row: a series that does not vary has no states.")
+        raise DataError(f"y is {seen[0]:g} in every row: a series that does not vary has no states.")
     kinds = len(np.unique(seen))
     if kinds <= states:
-        raise ParameterError(
+        raise DataError(
             f"y takes {kinds} different values and {states} states are asked for: give fewer states, or "
             "observations that vary."
         )
     if x.shape[1] and not x.any():
-        raise ParameterError(
+        raise DataError(
             f"intensity is 0 in all {len(x)} rows, its events are known only later: give rows that reach "
             "them, or intensity=None."
         )

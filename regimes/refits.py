@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError, is_whole
+from entrepot.errors import DataError, ParameterError, is_whole
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.detector import Detector
 
@@ -27,14 +27,12 @@ class Segment(NamedTuple):
         first: the first row that its filter runs over.
         start: the first row it is in force for.
         until: the row after the last.
-        channels: whether it was fitted with intensities.
     """
 
     detector: Detector | None
     first: int
     start: int
     until: int
-    channels: bool
 
 
 @dataclass(frozen=True)
@@ -114,28 +112,27 @@ def walk(
     """Fit on schedule and yield stretches of rows with the parameters in force, those before the first too.
 
     A fit sees rows before those it is in force for. One that is rejected, or that its rows do not allow,
-    leaves the last accepted in force. Nothing depends on how many rows follow.
+    leaves the last accepted in force, with the reason recorded. Nothing depends on how many rows follow.
 
     Args:
         detector: as it is to be fitted; it is not changed.
         y: observations, shape (R,) or (R, features).
-        x: intensities, shape (R, channels), or None. They are left out of fits that saw none but zeros.
+        x: intensities, shape (R, channels), or None.
         schedule: when to fit.
         refits: appended to.
         advance: called after each fit.
     """
     rows = len(y)
     stops = schedule.stops(y)
-    force = Segment(None, 0, 0, stops[0] if stops else rows, False)
+    force = Segment(None, 0, 0, stops[0] if stops else rows)
     yield force
     for stop in stops:
         until = min(stop + schedule.every, rows)
         first = 0 if schedule.window is None else max(0, stop - schedule.window)
-        channels = x is not None and bool(x[first:stop].any())
-        seen = x[first:stop] if x is not None and channels else None
+        seen = None if x is None else x[first:stop]
         fitted, reason = _fitted(detector, y[first:stop], seen, force.detector)
         if not reason:
-            force = Segment(fitted, first, stop, until, channels)
+            force = Segment(fitted, first, stop, until)
         refits.append(
             Refit(
                 first,
@@ -160,7 +157,7 @@ def _fitted(
     own = copy(detector)
     try:
         own.fit(y, x, previous=previous)
-    except ParameterError as error:
+    except DataError as error:
         return own, str(error)
     return own, str(getattr(own, "rejected_", ""))
 
@@ -181,9 +178,9 @@ def in_force(
             each, row t from rows up to t.
     """
     said = np.full(len(y), np.nan)
-    for detector, first, start, until, channels in segments:
+    for detector, first, start, until in segments:
         if detector is not None and until > start:
-            own = x[first:until] if x is not None and channels else None
+            own = None if x is None else x[first:until]
             said[start:until] = read(detector, y[first:until], own)[start - first :]
     return said
 

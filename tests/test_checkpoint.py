@@ -234,6 +234,14 @@ def test_equal_inputs_have_equal_names() -> None:
     assert fingerprint([1]) != fingerprint([1.0])
     assert fingerprint({"a": 1, "b": 2}) != fingerprint({"a": 2, "b": 1})
     assert fingerprint(lambda x: x + 1) != fingerprint(lambda x: x + 2)
+
+    def adder(y: float) -> object:
+        return lambda x: x + y
+
+    assert fingerprint(adder(1.0)) == fingerprint(adder(1.0)) != fingerprint(adder(2.0))
+    assert (
+        fingerprint(ep.Costs().with_) == fingerprint(ep.Costs().with_) != fingerprint(ep.Costs.none().with_)
+    )
     script = (
         "import entrepot as ep; from entrepot.engine.fingerprints import fingerprint; "
         "print(fingerprint([ep.simulate_market(start='2021-01-04', end='2021-12-31', seed=3), ep.Costs(), "

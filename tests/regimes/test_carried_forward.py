@@ -91,23 +91,25 @@ def test_the_walk_is_what_fitting_and_filtering_by_hand_gives():
     rng = np.random.default_rng(1)
     y = np.where(np.arange(400) % 130 < 90, 1.0, 3.0) * rng.standard_normal(400)
     y[[5, 170, 171]] = np.nan
-    x = np.where(np.arange(400) > 120, 1.0, 0.0)[:, np.newaxis] * rng.random((400, 1))
+    x = np.where(np.arange(400) > 150, 1.0, 0.0)[:, np.newaxis] * rng.random((400, 1))
     detector = ep.MarkovDetector()
     made: list[Refit] = []
     schedule = Schedule(every=40, least=100)
     found = in_force(walk(detector, y, x, schedule, made), y, x, stress_probability)
     wanted, previous = np.full(400, np.nan), None
     for start in range(101, 400, 40):
-        known = x[:start] if x[:start].any() else None
-        own = ep.MarkovDetector().fit(y[:start], known, previous=previous)
-        if own.rejected_ == "":
-            previous, first = own, known is not None
+        if x[:start].any():  # a detector driven by events waits for the first of them
+            own = ep.MarkovDetector().fit(y[:start], x[:start], previous=previous)
+            previous = own if own.rejected_ == "" else previous
         stop = min(start + 40, 400)
         if previous is not None:
-            wanted[start:stop] = previous.filter(y[:stop], x[:stop] if first else None)[start:, -1]
+            wanted[start:stop] = previous.filter(y[:stop], x[:stop])[start:, -1]
     np.testing.assert_array_equal(found, wanted)
     assert not hasattr(detector, "_parameters")
     assert [refit.stop for refit in made] == list(range(101, 400, 40))
+    assert "known only later" in made[0].reason
+    assert not made[0].accepted
+    assert np.isfinite(found[-1])
 
 
 def test_a_mark_of_five_lets_a_fitted_detector_switch_within_its_dwell(market, events):
