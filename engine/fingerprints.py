@@ -20,8 +20,9 @@ import entrepot
 def fingerprint(value: object) -> str:
     """Return 16 hexadecimal digits of a value: of its contents, whatever process made it.
 
-    Dataclasses count by their fields, functions by their code, arrays and frames by their bytes; what is
-    cached on an object does not count.
+    Dataclasses count by their fields, functions by their code and what they enclose, methods by what they are
+    bound to as well, arrays and frames by their bytes. What is cached on an object does not count, nor do the
+    globals that a function reads.
     """
     digest = sha256()
     _add(digest, value)
@@ -63,7 +64,7 @@ def _add(digest: Any, value: Any) -> None:
             _add(digest, item)
     elif isinstance(value, FunctionType):
         enclosed = [cell.cell_contents for cell in value.__closure__ or ()]
-        _add(digest, [value.__qualname__, value.__code__, value.__defaults__, enclosed])
+        _add(digest, [value.__qualname__, value.__code__, value.__defaults__, value.__kwdefaults__, enclosed])
     elif isinstance(value, MethodType):
         _add(digest, [value.__func__, value.__self__])
     elif isinstance(value, CodeType):

@@ -26,6 +26,7 @@ from entrepot.decisions import kept_on_disk
 Floats = NDArray[np.float64]
 
 FLOOR = 1e-12  # of every transition probability
+FARTHEST = 1e150  # in sigma, what an observation is taken for that lies farther: its square is a number
 TINY = 1e-290  # of the mass of every history, so that a model with lags has no row without any
 SMALL = 2.0**-100  # of joint densities, below which they are scaled up again
 LOG_ROOT_2_PI = 0.5 * math.log(2.0 * math.pi)
@@ -214,7 +215,7 @@ def kernels(states: int, order: int) -> Kernels:
             missing = math.isnan(residual[t, 0])
             largest = -np.inf
             for m in range(M):
-                z = residual[t, m] * inverse[m // R]
+                z = min(max(residual[t, m] * inverse[m // R], -FARTHEST), FARTHEST)
                 if normal:
                     density = base[m // R] - 0.5 * z * z
                 else:

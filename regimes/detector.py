@@ -100,6 +100,7 @@ class ProbabilityDetector:
             session_count: continuous count of New York sessions, shape (n_steps,), not descending.
             bypass: steps at which the dwell does not hold, shape (n_steps,); None for none.
         """
+        probability = numbers(probability, "probability", "that of the last state at each step")
         return run_switch(
             probability > self.enter, probability < self.leave, session_count, bypass, self.dwell
         )
@@ -117,17 +118,20 @@ def run_switch(
     Raises:
         ParameterError: when the arrays differ in length or the session count descends.
     """
+    session_count = numbers(session_count, "session_count", "market.session_count")
     if bypass is None:
         bypass = np.zeros(len(session_count), dtype=np.bool_)
+    bypass = np.ascontiguousarray(bypass, dtype=np.bool_)
     shapes = {np.shape(values) for values in (enter, leave, session_count, bypass)}
     if len(shapes) > 1 or len(next(iter(shapes))) != 1:
         raise ParameterError(
-            "intensity, session_count and bypass have different lengths; give one row per step in each."
+            "probability or intensity, session_count and bypass have different lengths; give one row per "
+            "step in each."
         )
     if not (np.diff(session_count) >= 0).all():
         raise ParameterError("session_count must not descend or hold NaN; give market.session_count.")
     state = np.empty(len(session_count), dtype=np.bool_)
-    hysteresis(enter, leave, np.asarray(session_count, dtype=np.float64), bypass, float(dwell), state)
+    hysteresis(enter, leave, session_count, bypass, float(dwell), state)
     return state
 
 
@@ -154,7 +158,7 @@ def observations(y: object, columns: int | None = 1) -> FloatArray:
     Raises:
         ParameterError: for what is no table of numbers, has another shape, or holds infinite values.
     """
-    values = _numbers(y, "y", "a series of numbers, NaN where a session is missing")
+    values = numbers(y, "y", "a series of numbers, NaN where a session is missing")
     if columns == 1 and values.ndim == 2 and values.shape[1] == 1:
         values = np.ascontiguousarray(values[:, 0])
     if values.ndim != 1 and (columns == 1 or values.ndim != 2):
@@ -178,7 +182,7 @@ def intensities(intensity: object, rows: int) -> FloatArray:
     """
     if intensity is None:
         return np.empty((rows, 0))
-    values = _numbers(intensity, "intensity", "a column per channel, such as events.intensity(market.grid)")
+    values = numbers(intensity, "intensity", "a column per channel, such as events.intensity(market.grid)")
     if values.ndim == 1:
         values = values[:, np.newaxis]
     if values.ndim != 2 or len(values) != rows:
@@ -194,13 +198,27 @@ def intensities(intensity: object, rows: int) -> FloatArray:
     return values
 
 
-def _numbers(given: object, name: str, wanted: str) -> FloatArray:
+def numbers(given: object, name: str, wanted: str) -> FloatArray:
+    """Return numbers as a new C-ordered array of floats; what is masked or missing becomes NaN.
+
+    Args:
+        given: a series, frame, array or list.
+        name: of the argument.
+        wanted: what to give, for the message.
+
+    Raises:
+        ParameterError: for what does not hold real numbers: dates, text, complex numbers, a single value.
+    """
     if isinstance(given, (pd.Series, pd.DataFrame)):
         given = given.to_numpy(dtype=np.float64, na_value=np.nan) if _numeric(given) else None
+    if isinstance(given, np.ma.MaskedArray):
+        given = np.where(np.ma.getmaskarray(given), np.nan, np.ma.getdata(given))
+    values = np.array(0.0)
     try:
-        values = np.array(given, dtype=np.float64, order="C")
-    except (TypeError, ValueError):
-        values = np.array(0.0)
+        if np.asarray(given).dtype.kind in "fiubO":
+            values = np.array(given, dtype=np.float64, order="C")
+    except (TypeError, ValueError, OverflowError):
+        values = np.array(0.0)  # refused below, as whatever else has no rows of numbers
     if values.ndim == 0:
         raise ParameterError(f"{name} is {kind(given)}: give {wanted}.")
     return values

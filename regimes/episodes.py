@@ -59,16 +59,14 @@ def find_episodes(path: RegimePath, episodes: Sequence[Episode] = REMEMBERED) ->
     """
     if not isinstance(path, RegimePath):
         raise ParameterError(f"find_episodes was given {kind(path)}: give a path from walk_forward.")
+    if not isinstance(episodes, (list, tuple)):
+        raise ParameterError(f"episodes is {kind(episodes)}: give a list of Episode(name, risk, start, end).")
     bits = {"tariff": 1, "delisting": 2}
     day = path.time.tz_convert("America/New_York").tz_localize(None).normalize()
     rows = []
     for episode in episodes:
-        if episode.risk not in bits:
-            raise ParameterError(
-                f"the episode {short(episode.name)} is of {kind(episode.risk)}: its risk is tariff or "
-                "delisting."
-            )
-        inside = (day >= pd.Timestamp(episode.start)) & (day <= pd.Timestamp(episode.end))
+        start, end = _days(episode)
+        inside = (day >= start) & (day <= end)
         if not inside.any():
             continue
         on = (path.states & bits[episode.risk]) > 0
@@ -80,8 +78,8 @@ def find_episodes(path: RegimePath, episodes: Sequence[Episode] = REMEMBERED) ->
             {
                 "episode": episode.name,
                 "risk": episode.risk,
-                "start": pd.Timestamp(episode.start),
-                "end": pd.Timestamp(episode.end),
+                "start": start,
+                "end": end,
                 "found": found,
                 "known_from": path.time[entered] if found else pd.NaT,
                 "sessions_late": path.session_count[entered] - path.session_count[first] if found else np.nan,
@@ -91,3 +89,23 @@ def find_episodes(path: RegimePath, episodes: Sequence[Episode] = REMEMBERED) ->
         )
     columns = ["risk", "start", "end", "found", "known_from", "sessions_late", "share", "share_outside"]
     return pd.DataFrame(rows, columns=["episode", *columns]).set_index("episode")
+
+
+def _days(episode: object) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First and last day of an episode, refused where it is none."""
+    if not isinstance(episode, Episode):
+        raise ParameterError(f"an episode is {kind(episode)}: give Episode(name, risk, start, end).")
+    if episode.risk not in ("tariff", "delisting"):
+        raise ParameterError(
+            f"the episode {short(episode.name)} is of {kind(episode.risk)}: its risk is tariff or delisting."
+        )
+    try:
+        start, end = pd.Timestamp(episode.start), pd.Timestamp(episode.end)
+        if start.tzinfo is not None or end.tzinfo is not None or not start <= end:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"the episode {short(episode.name)} runs from {kind(episode.start)} to {kind(episode.end)}: give "
+            "two dates without a time zone, such as 2022-03-01, the first not after the last."
+        ) from None
+    return start, end

@@ -22,8 +22,10 @@ RANDOM_STARTS = 8
 ROWS_PER_STATE = 20
 LEAST_SHARE = 0.02
 LEAST_STAY = 3.0  # rows
-LEAST_SIGMA = 0.1  # of the observations' standard deviation
-MOST_LOGIT = 15.0
+SHRUNK = 0.1  # of the observations' standard deviation
+BEYOND = 15.0  # in logits of transitions
+CONSTANT = 1e-12  # of its size: a channel that varies less does not
+STRESSED: dict[StressBy, str] = {"volatile": "most volatile", "low": "lowest", "high": "highest"}
 
 
 class Position(NamedTuple):
@@ -36,6 +38,22 @@ class Position(NamedTuple):
 
     start: FloatArray | None
     intensity: FloatArray
+
+
+class Units(NamedTuple):
+    """Mean and standard deviation of the training rows, in which everything is estimated.
+
+    Args:
+        y_centre: of the observations.
+        y: of the observations.
+        x_centre: of each channel, shape (C,).
+        x: of each channel, shape (C,).
+    """
+
+    y_centre: float
+    y: float
+    x_centre: FloatArray
+    x: FloatArray
 
 
 @dataclass(kw_only=True, eq=False)
@@ -148,18 +166,12 @@ class MarkovDetector(ProbabilityDetector):
         values = observations(y)
         x = intensities(intensity, len(values))
         _check_rows(values, x, self.states)
-        with np.errstate(over="ignore", under="ignore"):
-            centre, unit, spread = float(np.nanmean(values)), float(np.nanstd(values)), x.std(axis=0)
-        if not (0 < unit < np.inf and np.isfinite(spread).all()):
-            raise DataError(
-                "y or intensity is too large or too small for its squares to be numbers: give it in another "
-                "unit."
-            )
-        # A channel in which nothing has happened yet has slope 0, whatever its unit.
-        x_unit = np.where(spread > 0, spread, 1.0)
-        sample = _sample((values - centre) / unit, x / x_unit)
-        self._centre, self._unit, self._x_unit, self._last = centre, unit, x_unit, x[-1] / x_unit
-        before = None if previous is None else self._carried_over(previous)
+        units = _units(values, x)
+        before = None if previous is None else self._carried_over(previous, units)
+        # From here on nothing can be refused, and nothing is left half done.
+        self._units = units
+        sample, scaled = self._sample(values, x)
+        self._last = scaled[-1]
         if before is not None and previous is not None and previous.age_ + 1 < self.cold_every:
             self._learn(sample, [before], before)
             self.age_ = previous.age_ + 1
@@ -176,13 +188,13 @@ class MarkovDetector(ProbabilityDetector):
         found, self.match_ = self._ordered(self.model.maximise(sample, starts), before)
         self._parameters = found
         filtered, in_state, moves = self.model.occupied(sample, found)
-        channels = len(self._x_unit)
+        units = self._units
         self.rows_ = int(np.isfinite(sample.y).sum())
-        self.loglikelihood_ = float(filtered.scores.sum()) - self.rows_ * float(np.log(self._unit))
-        self.means_ = self._centre + self._unit * found.coefficients[:, 0]
-        self.scales_ = self._unit * found.sigma
-        self.transition_ = self._transitions(np.zeros((1, channels)))[0]
-        self.slopes_ = found.logits[:, :, 1:] / self._x_unit
+        self.loglikelihood_ = float(filtered.scores.sum()) - self.rows_ * float(np.log(units.y))
+        self.means_ = units.y_centre + units.y * found.coefficients[:, 0]
+        self.scales_ = units.y * found.sigma
+        self.transition_ = self._transitions(-units.x_centre[np.newaxis] / units.x)[0]
+        self.slopes_ = found.logits[:, :, 1:] / units.x
         self.rejected_ = self._rejection(sample, found, before, in_state, moves)
         # The intensity of the last row drives the transition into the next.
         self._position = Position(filtered.end, self._last)
@@ -213,7 +225,7 @@ class MarkovDetector(ProbabilityDetector):
     def log_scores(self, y: Any, intensity: Any = None) -> FloatArray:
         """Return log f(y_t | rows before t), shape (T,): the predictive log score; NaN in missing rows."""
         sample, _ = self._given(y, intensity)
-        scores = self.model.filter(sample, self._parameters).scores - np.log(self._unit)
+        scores = self.model.filter(sample, self._parameters).scores - np.log(self._units.y)
         return np.where(np.isnan(sample.y), np.nan, scores)
 
     def update(self, y: Any, intensity: Any = None) -> FloatArray:
@@ -231,7 +243,7 @@ class MarkovDetector(ProbabilityDetector):
             raise ParameterError(f"update was given {len(row)} observations: give one, or use filter.")
         x = self._scaled(None if intensity is None else [intensity], 1)
         driver = _with_constant(self._position.intensity[np.newaxis])
-        sample = Sample((row - self._centre) / self._unit, np.ones((1, 1)), driver)
+        sample = Sample((row - self._units.y_centre) / self._units.y, np.ones((1, 1)), driver)
         filtered = self.model.filter(sample, self._parameters, self._position.start)
         self._position = Position(filtered.end, x[0])
         probabilities: FloatArray = filtered.probabilities[0]
@@ -240,7 +252,7 @@ class MarkovDetector(ProbabilityDetector):
     def restart(self) -> Self:
         """Stand before the first row again, as if nothing had been seen; the parameters stay."""
         self._check_fitted()
-        self._position = Position(None, np.zeros(len(self._x_unit)))
+        self._position = Position(None, np.zeros(len(self._units.x)))
         return self
 
     def _check_fitted(self) -> None:
@@ -250,18 +262,25 @@ class MarkovDetector(ProbabilityDetector):
     def _scaled(self, intensity: Any, rows: int) -> FloatArray:
         """Intensities in units of the training rows; refuse other channels than those fitted."""
         x = intensities(intensity, rows)
-        if x.shape[1] != len(self._x_unit):
+        if x.shape[1] != len(self._units.x):
             raise ParameterError(
-                f"intensity has {x.shape[1]} channels and the fit had {len(self._x_unit)}: give the same."
+                f"intensity has {x.shape[1]} channels and the fit had {len(self._units.x)}: give the same."
             )
-        return x / self._x_unit
+        return (x - self._units.x_centre) / self._units.x
 
     def _given(self, y: Any, intensity: Any) -> tuple[Sample, FloatArray]:
         """Rows in the units of the fit, and their intensities."""
         self._check_fitted()
         values = observations(y)
+        return self._sample(values, intensity)
+
+    def _sample(self, values: FloatArray, intensity: Any) -> tuple[Sample, FloatArray]:
+        """Rows in the units of the fit, with the intensities of the row before, at the first their mean."""
         x = self._scaled(intensity, len(values))
-        return _sample((values - self._centre) / self._unit, x), x
+        lagged = np.zeros_like(x)
+        lagged[1:] = x[:-1]
+        y = (values - self._units.y_centre) / self._units.y
+        return Sample(y, np.ones((len(y), 1)), _with_constant(lagged)), x
 
     def _transitions(self, x: FloatArray) -> FloatArray:
         """Transition probabilities driven by scaled intensities, shape (T, states, states)."""
@@ -269,45 +288,44 @@ class MarkovDetector(ProbabilityDetector):
         self.model.kernels.transitions(self._parameters.logits, _with_constant(x), out)
         return out
 
-    def _carried_over(self, previous: MarkovDetector) -> Parameters:
-        """The parameters of an earlier fit in the units of this one."""
+    def _carried_over(self, previous: MarkovDetector, units: Units) -> Parameters:
+        """The parameters of an earlier fit in other units."""
         if not isinstance(previous, MarkovDetector) or not hasattr(previous, "_parameters"):
             raise ParameterError(f"previous is {kind(previous)}: give a fitted MarkovDetector, or None.")
-        theirs = previous._parameters
-        if len(theirs.sigma) != self.states:
+        theirs, own = previous._parameters, previous._units
+        if len(theirs.sigma) != self.states or len(own.x) != len(units.x):
             raise ParameterError(
-                f"previous has {len(theirs.sigma)} states and this detector {self.states}: give one with as "
-                "many."
-            )
-        if len(previous._x_unit) != len(self._x_unit):
-            raise ParameterError(
-                f"previous was fitted with {len(previous._x_unit)} channels and there are "
-                f"{len(self._x_unit)}: give one with as many."
+                f"previous has {len(theirs.sigma)} states and {len(own.x)} channels where {self.states} and "
+                f"{len(units.x)} are fitted: give one of the same kind."
             )
         logits = theirs.logits.copy()
-        logits[:, :, 1:] *= self._x_unit / previous._x_unit
+        logits[:, :, 0] += logits[:, :, 1:] @ ((units.x_centre - own.x_centre) / own.x)
+        logits[:, :, 1:] *= units.x / own.x
         return replace(
             theirs,
             logits=logits,
-            coefficients=(previous._centre + previous._unit * theirs.coefficients - self._centre)
-            / self._unit,
-            sigma=theirs.sigma * previous._unit / self._unit,
+            coefficients=(own.y_centre + own.y * theirs.coefficients - units.y_centre) / units.y,
+            sigma=theirs.sigma * own.y / units.y,
         )
 
     def _ordered(self, found: Parameters, before: Parameters | None) -> tuple[Parameters, float]:
         """The states in their order, and the distance of the farthest from its match."""
         from scipy.optimize import linear_sum_assignment  # a quarter of a second, for who fits alone
 
-        mean, scale = found.coefficients[:, 0], found.sigma
         if before is None:
-            key = {"volatile": scale, "low": -mean, "high": mean}[self.stress_by]
-            return found.reordered(np.argsort(key, kind="stable")), np.nan
+            return found.reordered(np.argsort(self._stress(found), kind="stable")), np.nan
+        mean, scale = found.coefficients[:, 0], found.sigma
         apart = np.hypot(
             before.coefficients[:, 0][:, np.newaxis] - mean,
             np.log(before.sigma)[:, np.newaxis] - np.log(scale),
         )
         rows, columns = linear_sum_assignment(apart)
         return found.reordered(columns), float(apart[rows, columns].max())
+
+    def _stress(self, parameters: Parameters) -> FloatArray:
+        """What the states ascend in, shape (states,)."""
+        mean = parameters.coefficients[:, 0]
+        return {"volatile": parameters.sigma, "low": -mean, "high": mean}[self.stress_by]
 
     def _rejection(
         self,
@@ -333,10 +351,13 @@ class MarkovDetector(ProbabilityDetector):
                 return (
                     f"state {state} lasts {text} on average, outside {LEAST_STAY:.0f} to {len(sample.y)} rows"
                 )
-            if found.sigma[state] < LEAST_SIGMA:
+            if found.sigma[state] < SHRUNK:
                 return f"state {state} has {found.sigma[state]:.3f} of the scale of all rows"
-        if np.abs(found.logits).max() > MOST_LOGIT:
-            return f"a logit of the transitions is beyond {MOST_LOGIT:.0f}"
+        if np.abs(found.logits).max() > BEYOND:
+            return f"a logit of the transitions is beyond {BEYOND:.0f}"
+        stress = self._stress(found)
+        if stress[-1] < stress.max():
+            return f"the state that was stressed before is no longer the {STRESSED[self.stress_by]} one"
         if before is not None:
             worse = model.objective(sample, found)[0] - model.objective(sample, before)[0]
             if worse > 1e-6 * self.rows_:
@@ -344,11 +365,17 @@ class MarkovDetector(ProbabilityDetector):
         return ""
 
 
-def _sample(y: FloatArray, x: FloatArray) -> Sample:
-    """Rows with what drives the transition into each: the intensities of the row before, 0 at the first."""
-    lagged = np.zeros_like(x)
-    lagged[1:] = x[:-1]
-    return Sample(y, np.ones((len(y), 1)), _with_constant(lagged))
+def _units(values: FloatArray, x: FloatArray) -> Units:
+    """Mean and standard deviation of training rows; a channel that does not vary has unit 1."""
+    with np.errstate(over="ignore", under="ignore"):
+        centre, unit = float(np.nanmean(values)), float(np.nanstd(values))
+        x_centre, x_unit = x.mean(axis=0), x.std(axis=0)
+        size = np.abs(x).max(axis=0, initial=0.0)
+    if not (0 < unit < np.inf and np.isfinite(x_unit).all()):
+        raise DataError(
+            "y or intensity is too large or too small for its squares to be numbers: give it in another unit."
+        )
+    return Units(centre, unit, x_centre, np.where(x_unit > CONSTANT * size, x_unit, 1.0))
 
 
 def _with_constant(x: FloatArray) -> FloatArray:

@@ -29,6 +29,7 @@ SHARE_OF_VARIANCES = 0.1  # of the observations' variance: its scale
 LEAST_SIGMA = 1e-3  # in standard deviations of the observations: below it a state has shrunk onto a point
 MOST_SIGMA = 1e2
 TINY_SHARE = 1e-9  # of the rows: what a state's last coefficients count for in a maximisation step
+NO_SIZE = 1e-20  # of a covariate's mean square: rounding, not a covariate
 MOST_LOGIT = 40.0  # beyond it a probability is at its floor
 # 1e-6 a row tells maxima apart; a start that creeps along a ridge of the likelihood is not worth more steps.
 EXPLORE = {"maxiter": 60, "ftol": 1e-6, "gtol": 1e-5, "maxcor": 20}
@@ -133,6 +134,8 @@ class MarkovModel:
             start: the joint state of the row before row r, shape (K^(r+1),), as another filter's `end`; where
                 None, the stationary distribution of the first row's transitions.
         """
+        if not len(sample.y):
+            return Filtered(np.empty((0, self.states)), np.empty(0) if start is None else start, np.empty(0))
         passes = Passes(self, sample)
         passes.run_forward(parameters, start, keep=False)
         return passes.filtered_rows()
@@ -582,15 +585,14 @@ class Passes:
         evaluations. The shares of the states are those of the last evaluation.
         """
         share = np.maximum(self.score.belonging / max(self.score.belonging.sum(), 1.0), 1e-3)
-        size = np.maximum((self.sample.regressors**2).mean(axis=0), 1e-12)
+        size = np.maximum((self.sample.regressors**2).mean(axis=0), NO_SIZE)
         by_coefficient = share[:, np.newaxis] * size / parameters.sigma[:, np.newaxis] ** 2
         P = self.transition.mean(axis=0)
         z = (self.sample.covariates**2).mean(axis=0)
+        z = np.where(z > NO_SIZE, z, 1.0)  # a covariate that is 0 in every row curves nothing
         by_logit = share[:, np.newaxis, np.newaxis] * np.maximum(P * (1.0 - P), 1e-4)[:, :, np.newaxis] * z
         by_autoregression = np.tile(share[:, np.newaxis], (1, self.model.order))
-        curvature = self._packed(by_logit, by_coefficient, 2.0 * share, by_autoregression)
-        # A covariate that is 0 in every row curves nothing.
-        return 1.0 / np.sqrt(np.where(curvature > 0, curvature, 1.0))
+        return 1.0 / np.sqrt(self._packed(by_logit, by_coefficient, 2.0 * share, by_autoregression))
 
     def _bounds(self, like: Parameters) -> FloatArray:
         model = self.model

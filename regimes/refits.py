@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, is_dataclass, replace
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -154,7 +154,8 @@ def _fitted(
     detector: Detector, y: FloatArray, x: FloatArray | None, previous: Detector | None
 ) -> tuple[Detector, str]:
     """A copy of the detector fitted on rows, and why it should not be used."""
-    own = copy(detector)
+    # Nothing that it may have learned elsewhere is to be taken for what this fit has learned.
+    own = replace(cast("Any", detector)) if is_dataclass(detector) else copy(detector)
     try:
         own.fit(y, x, previous=previous)
     except DataError as error:

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from entrepot.errors import ParameterError, is_whole, shown
+from entrepot.errors import DataError, ParameterError, is_whole, shown
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_clock
 from entrepot.regimes.arguments import kind
@@ -55,6 +55,8 @@ def smoothed(detector: Detector, y: FloatArray, intensity: FloatArray | None = N
     """
     if isinstance(detector, MarkovDetector):
         sample, _ = detector._given(y, intensity)
+        if not len(sample.y):
+            return np.empty((0, detector.states))
         passes = Passes(detector.model, sample)
         passes.run_forward(detector._parameters)
         passes.run_backward()
@@ -69,7 +71,9 @@ def smoothed(detector: Detector, y: FloatArray, intensity: FloatArray | None = N
     )
 
 
-def leaky_path(model: RegimeModel, market: Market, events: Events, leak: Leak) -> RegimePath:
+def leaky_path(
+    model: RegimeModel, market: Market, events: Events, leak: Leak, honest: RegimePath | None = None
+) -> RegimePath:
     """Return the regime path as hindsight would have drawn it, from where the honest one begins.
 
     Args:
@@ -78,26 +82,36 @@ def leaky_path(model: RegimeModel, market: Market, events: Events, leak: Leak) -
         events: as there.
         leak: "full_sample" filters with parameters fitted once, on all rows; "smoothed" takes the smoothed
             states of that fit.
+        honest: what `model.walk_forward` has returned for them, where it is at hand.
 
     Raises:
         ParameterError: for an unknown leak, or a model in which nothing is fitted.
+        DataError: where the fit on all rows should not be used.
     """
+    check_fitted(model)
     if leak not in get_args(Leak):
         raise ParameterError(f"leak={shown(leak)} is unknown: use one of {', '.join(get_args(Leak))}.")
-    check_fitted(model)
-    honest = model.walk_forward(market, events)
+    honest = honest or model.walk_forward(market, events, progress=False)
+    rows, refits = honest.rows, honest.refits
 
     def estimate(risk: str, fed: Rows) -> tuple[FloatArray, pd.DataFrame]:
         fitted = replace(getattr(model, risk)).fit(fed.y, fed.x)
+        if fitted.rejected_:
+            raise DataError(
+                f"the {risk} detector fitted on all rows should not be used ({fitted.rejected_}): there is "
+                "no hindsight to compare with, give another detector or market."
+            )
         told = fitted.filter(fed.y, fed.x) if leak == "full_sample" else smoothed(fitted, fed.y, fed.x)
-        known = honest.rows[risk]["probability"].notna().to_numpy()
-        return np.where(known, told[:, -1], np.nan), honest.refits[risk]
+        known = rows[risk]["probability"].notna().to_numpy()
+        return np.where(known, told[:, -1], np.nan), refits[risk]
 
     return model.assemble(market, events, estimate)
 
 
-def check_fitted(model: RegimeModel) -> None:
-    """Raise ParameterError where no detector of the model learns anything."""
+def check_fitted(model: object) -> None:
+    """Raise ParameterError where there is no model, or no detector of it learns anything."""
+    if not isinstance(model, RegimeModel):
+        raise ParameterError(f"model is {kind(model)}: give a RegimeModel with a fitted detector.")
     if not any(getattr(model, risk).needs_observations for risk in RISK_CHANNELS):
         raise ParameterError(
             "neither detector of the model is fitted, so hindsight has nothing to change: give it a "
@@ -123,6 +137,8 @@ class CalendarValue:
         placebo_p: share of placebo calendars that do at least as well, the true one counted as one of them;
             NaN without placebo.
         trials: how many calendars that is.
+        refused: fits that were refused with events and without; where they differ, parameters of different
+            age are compared.
     """
 
     scores: pd.DataFrame
@@ -133,6 +149,7 @@ class CalendarValue:
     placebo: FloatArray = field(default_factory=lambda: np.empty(0))
     placebo_p: float = np.nan
     trials: int = 1
+    refused: tuple[int, int] = (0, 0)
 
     def __str__(self) -> str:
         text = (
@@ -144,6 +161,8 @@ class CalendarValue:
                 f"; of {self.trials} calendars, all but one with wrong dates, {self.placebo_p:.1%} do at "
                 "least as well"
             )
+        if any(self.refused):
+            text += f"; {self.refused[0]} fits with events and {self.refused[1]} without were refused"
         return text
 
 
@@ -180,7 +199,10 @@ def calendar_value(
     Raises:
         ParameterError: for a detector that gives no scores, or where no row is scored by both.
     """
-    fed = model.rows_of(risk, market, events)
+    if not isinstance(model, RegimeModel):
+        raise ParameterError(f"model is {kind(model)}: give a RegimeModel.")
+    when = model.schedule if schedule is None else schedule
+    fed = replace(model, schedule=when).rows_of(risk, market, events)
     detector: Detector = getattr(model, risk)
     if not isinstance(detector, MarkovDetector):
         raise ParameterError(
@@ -193,14 +215,16 @@ def calendar_value(
         raise ParameterError(f"placebo is {kind(placebo)}: give a whole number of calendars, 0 or more.")
     if move not in get_args(Move):
         raise ParameterError(f"move={shown(move)} is unknown: use one of {', '.join(get_args(Move))}.")
-    when = schedule or model.schedule
-    without = log_scores(detector, fed.y, fed.x[:, 2:] if fed.x.shape[1] > 2 else None, when)
-    found = _compared(log_scores(detector, fed.y, fed.x, when), without, fed.frame.index)
+    if not is_whole(seed) or seed < 0:
+        raise ParameterError(f"seed is {kind(seed)}: give a whole number, 0 or more.")
+    without, refused_without = log_scores(detector, fed.y, fed.x[:, 2:] if fed.x.shape[1] > 2 else None, when)
+    with_events, refused = log_scores(detector, fed.y, fed.x, when)
+    found = replace(_compared(with_events, without, fed.frame.index), refused=(refused, refused_without))
     if not placebo:
         return found
     drawn = np.array(
         [
-            _compared(log_scores(detector, fed.y, wrong, when), without, fed.frame.index).mean
+            np.nanmean(log_scores(detector, fed.y, wrong, when)[0] - without)
             for wrong in tqdm(
                 _wrong_dates(model, market, events, risk, fed, placebo, move, seed),
                 total=placebo,
@@ -215,14 +239,18 @@ def calendar_value(
 
 def log_scores(
     detector: MarkovDetector, y: FloatArray, x: FloatArray | None, schedule: Schedule
-) -> FloatArray:
-    """Return log f(y_t | rows before t) at parameters fitted before t, shape (R,), NaN where none."""
+) -> tuple[FloatArray, int]:
+    """Return log f(y_t | rows before t) at parameters fitted before t, shape (R,), and how many fits failed.
+
+    A row that is missing, or comes before the first accepted fit, is NaN.
+    """
     made: list[Refit] = []
 
     def read(fitted: Detector, rows: FloatArray, known: FloatArray | None) -> FloatArray:
         return cast("MarkovDetector", fitted).log_scores(rows, known)
 
-    return in_force(walk(detector, y, x, schedule, made), y, x, read)
+    scores = in_force(walk(detector, y, x, schedule, made), y, x, read)
+    return scores, sum(not refit.accepted for refit in made)
 
 
 def hac_mean(values: FloatArray, lags: int | None = None) -> tuple[float, float, int]:
@@ -234,6 +262,11 @@ def hac_mean(values: FloatArray, lags: int | None = None) -> tuple[float, float,
     """
     from statsmodels.regression.linear_model import OLS
 
+    if len(values) < 2 or not (lags is None or (is_whole(lags) and 0 <= lags < len(values))):
+        raise ParameterError(
+            f"{len(values)} values and lags={kind(lags)} have no standard error: give two values or more, "
+            "and fewer lags than values."
+        )
     if lags is None:
         lags = int(4.0 * (len(values) / 100.0) ** (2.0 / 9.0))
     result = OLS(values, np.ones(len(values))).fit(cov_type="HAC", cov_kwds={"maxlags": lags})

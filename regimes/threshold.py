@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from entrepot.errors import ParameterError, is_number
 from entrepot.regimes.arguments import kind
-from entrepot.regimes.detector import check_dwell, check_positive, run_switch
+from entrepot.regimes.detector import check_dwell, check_positive, numbers, run_switch
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -72,7 +72,7 @@ class ThresholdDetector:
 
     def update(self, y: Any = None, intensity: Any = None) -> FloatArray:
         """Return the scores, shape (2,), of one row: its escalation and relief, shape (2,)."""
-        row: FloatArray = self.filter(None, np.reshape(np.asarray(intensity, dtype=np.float64), (1, -1)))[0]
+        row: FloatArray = self.filter(None, [intensity])[0]
         return row
 
     def switch(
@@ -103,10 +103,7 @@ class ThresholdDetector:
 
 def _sides(intensity: Any) -> tuple[FloatArray, FloatArray]:
     """Escalation and relief of each row."""
-    try:
-        sides = np.asarray(intensity, dtype=np.float64)
-    except (TypeError, ValueError):
-        sides = np.array(np.nan)
+    sides = numbers(intensity, "intensity", "escalation and relief of each step, as from Events.intensity")
     if sides.ndim != 2 or sides.shape[1] != 2:
         raise ParameterError(
             f"intensity has shape {sides.shape}: give a row of two numbers per step, escalation and relief."

@@ -15,7 +15,7 @@ from entrepot.errors import DataError, ParameterError
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_clock
 from entrepot.regimes.arguments import kind
-from entrepot.regimes.detector import Detector, intensities, observations
+from entrepot.regimes.detector import Detector, intensities, numbers, observations
 from entrepot.regimes.events import Events, grid_time
 from entrepot.regimes.intensity import SIDES, Marks, channel_intensity, check_marks, event_marks, nanoseconds
 from entrepot.regimes.observations import basket_return, hk_minus_adr, on_steps
@@ -38,6 +38,7 @@ Covariate = Callable[[pd.DatetimeIndex], Any]
 # After 2022 most of what threatens a listing comes as an investment ban, so delisting risk is keyed on both.
 RISK_CHANNELS = {"tariff": ("tariff",), "delisting": ("delisting", "investment_restriction")}
 BYPASS_MARK = 5.0
+COVARIATE = "functions that return a number, or a row of them, for each time"
 SHOW_AFTER = 1.0  # seconds of fitting before a bar is shown
 
 
@@ -105,6 +106,13 @@ class RegimeModel:
                     f"{risk}_observation is {kind(getattr(self, f'{risk}_observation'))}: give a function of "
                     "the market, such as entrepot.regimes.observations.hk_minus_adr."
                 )
+            covariates = getattr(self, f"{risk}_covariates")
+            if not isinstance(covariates, tuple) or not all(map(callable, covariates)):
+                raise ParameterError(
+                    f"{risk}_covariates is {kind(covariates)}: give a tuple of functions of UTC times."
+                )
+        if not isinstance(self.event_driven, bool):
+            raise ParameterError(f"event_driven is {kind(self.event_driven)}: give True or False.")
         if not isinstance(self.schedule, Schedule):
             raise ParameterError(
                 f"schedule is {kind(self.schedule)}: give Schedule(every=21, least=500), in rows."
@@ -159,7 +167,8 @@ class RegimeModel:
                 at_steps = on_steps(fed.frame, probability, market.grid)
             else:
                 at_steps = detector.filter(None, sides)[:, -1]
-            on = detector.switch(at_steps, sides, clock, self._shocks(seen.frame, time, channels))
+            known = pd.DatetimeIndex(rows[risk]["known_at"]) if risk in rows else None
+            on = detector.switch(at_steps, sides, clock, self._shocks(seen.frame, time, channels, known))
             filtered[risk] = np.where(np.isnan(at_steps), 0.0, at_steps), on
         columns = pd.MultiIndex.from_tuples(list(intensity), names=["risk", "side"])
         return RegimePath.from_detectors(
@@ -202,8 +211,11 @@ class RegimeModel:
                     "is known by the market's last step: give events that are, or event_driven=False."
                 )
             parts.append(self._sides(seen, time, np.asarray(session_clock(time), dtype=np.float64), risk))
-        covariates: tuple[Covariate, ...] = getattr(self, f"{risk}_covariates")
-        parts += [intensities(covariate(time), len(time)) for covariate in covariates]
+        name = f"{risk}_covariates"
+        covariates: tuple[Covariate, ...] = getattr(self, name)
+        parts += [
+            intensities(numbers(covariate(time), name, COVARIATE), len(time)) for covariate in covariates
+        ]
         return Rows(frame, y, np.column_stack(parts) if parts else None)
 
     def _check_history(self, y: FloatArray, risk: str) -> None:
@@ -233,6 +245,13 @@ class RegimeModel:
         with tqdm(total=fits, desc=f"fitting {risk}", disable=not progress, delay=SHOW_AFTER) as bar:
             segments = walk(detector, fed.y, fed.x, self.schedule, made, bar.update)
             probability = in_force(segments, fed.y, fed.x, stress_probability)
+        first = next((refit.stop for refit in made if refit.accepted), len(fed.y))
+        if np.isnan(probability[first:]).any():
+            row = first + int(np.isnan(probability[first:]).argmax())
+            raise DataError(
+                f"the {risk} detector was fitted and has no probability for {fed.frame.index[row]:%Y-%m-%d}: "
+                "look at the observation of that session."
+            )
         return probability, refit_table(made, fed.frame.index, fed.frame["known_at"])
 
     def _sides(self, seen: Events, time: pd.DatetimeIndex, clock: FloatArray, risk: str) -> FloatArray:
@@ -252,13 +271,33 @@ class RegimeModel:
         return np.column_stack(totals)
 
     def _shocks(
-        self, seen: pd.DataFrame, time: pd.DatetimeIndex, channels: Sequence[str]
+        self,
+        seen: pd.DataFrame,
+        time: pd.DatetimeIndex,
+        channels: Sequence[str],
+        rows: pd.DatetimeIndex | None,
     ) -> NDArray[np.bool_]:
-        """Steps that are the first to see a mark of `BYPASS_MARK` or more in the channels."""
+        """Steps at which a mark of `BYPASS_MARK` or more in the channels has just become known.
+
+        Without observations that is the first step that sees it. A detector with observations is told by the
+        second row from then on, which is the first whose transition the event has driven: up to that one.
+
+        Args:
+            seen: events, known by the last step.
+            time: UTC times of the steps.
+            channels: of the risk.
+            rows: when the rows of a detector with observations are known; None for one without.
+        """
         top = (event_marks(seen, self.marks) >= BYPASS_MARK) & seen["channel"].isin(channels).to_numpy(bool)
         first_step = np.searchsorted(nanoseconds(time), nanoseconds(seen["known_at"])[top], side="left")
         shock = np.zeros(len(time), dtype=np.bool_)
         shock[first_step] = True
+        if rows is not None:
+            known = nanoseconds(rows)
+            second = np.searchsorted(known, nanoseconds(seen["known_at"])[top], side="left") + 1
+            for first, row in zip(first_step, second, strict=True):
+                told = known[row] if row < len(known) else np.iinfo(np.int64).max
+                shock[first : np.searchsorted(nanoseconds(time), told, side="left") + 1] = True
         return shock
 
 
@@ -273,7 +312,11 @@ def check_inputs(market: object, events: object) -> None:
 
 def _checked_rows(frame: object, risk: str) -> pd.DataFrame:
     """Observations by session, refused where they are not what `observations` makes."""
-    if not isinstance(frame, pd.DataFrame) or "known_at" not in frame or frame.shape[1] < 2:
+    if (
+        not isinstance(frame, pd.DataFrame)
+        or "known_at" not in frame
+        or min(frame.shape[0], frame.shape[1] - 1) < 1
+    ):
         raise DataError(
             f"{risk}_observation returned {kind(frame)}: return a frame by session with known_at and numbers."
         )

@@ -43,7 +43,8 @@ class LookAheadGap:
         table: one row per way of telling states: "walk-forward", which could have been traded, "full-sample
             parameters" and "smoothed states", which could not. Figures of `Result.summary`, the number of
             regime `Switches`, and `Steps Apart [%]`: how often the regime is another than walk-forward's.
-        returns: daily, a column each, from the first session on which the honest detectors were fitted.
+        returns: daily, one column each, over the whole market. Until the honest detectors are first fitted
+            they are alike, which brings all Sharpe ratios nearer to each other.
         paths: the regime path of each.
         label: where the prices come from.
     """
@@ -90,11 +91,10 @@ def look_ahead_gap(
         raise ParameterError(
             f"look_ahead_gap was given {shown(strategy)}: give a RegimeSwitch, or a function of a path."
         )
-    if not isinstance(model, RegimeModel):
-        raise ParameterError(f"model is {shown(model)}: give a RegimeModel with a fitted detector.")
     check_fitted(model)
-    paths = {HONEST: model.walk_forward(market, events, progress=False)}
-    paths |= {name: leaky_path(model, market, events, leak) for name, leak in LEAKS.items()}
+    honest = model.walk_forward(market, events, progress=False)
+    paths = {HONEST: honest}
+    paths |= {name: leaky_path(model, market, events, leak, honest) for name, leak in LEAKS.items()}
     rows, returns = {}, {}
     for name, path in paths.items():
         plan = replace(strategy, path=path) if isinstance(strategy, RegimeSwitch) else strategy(path)
@@ -126,10 +126,14 @@ def draw_regimes(market: Market, path: RegimePath, events: Events | None = None)
 
     if not isinstance(market, Market) or not isinstance(path, RegimePath):
         raise ParameterError("draw_regimes needs a market and its regime path, in this order.")
+    if not (events is None or isinstance(events, Events)):
+        raise ParameterError(f"events is {shown(events)}: give events such as load_events(), or None.")
     if market.pairs.empty:
         raise ParameterError(
             "the market has no pair, so there are no premia: give one with both legs of some."
         )
+    if not path.time.equals(pd.DatetimeIndex(market.grid["time"])):
+        raise ParameterError("the path is of another market: walk the model over this one.")
     premia = pd.DataFrame({adr: premium(market, str(adr)) for adr in market.pairs.index})
     stress = {risk: _stress(path, risk) for risk in RISK_CHANNELS}
     chosen = None

@@ -46,7 +46,7 @@ def test_the_smoother_is_the_sum_over_all_paths(fitted):
     few[3] = np.nan
     slopes = detector.slopes_[:, 0, 0]
     odds = np.log(detector.transition_[:, 0] / detector.transition_[:, 1])
-    lagged = [0.0, *known[:-1, 0]]
+    lagged = [x.mean(), *known[:-1, 0]]  # before the first row nothing is known: their mean
     stay = [[1.0 / (1.0 + np.exp(-(odds[i] + slopes[i] * z))) for i in (0, 1)] for z in lagged]
     transitions = [[[p, 1.0 - p] for p in row] for row in stay]
     first = np.array(transitions[0])
