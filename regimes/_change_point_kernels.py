@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from entrepot.decisions import kept_on_disk
@@ -134,4 +135,12 @@ def _follow_runs(
         count[1] += 1
 
 
-follow_runs = kept_on_disk(lambda cache: njit(cache=cache, nogil=True, error_model="numpy")(_follow_runs))
+@cache
+def follow_runs() -> Callable[..., None]:
+    """Return `_follow_runs`, compiled; numba is imported by then and not before."""
+    from numba import njit
+
+    compiled: Callable[..., None] = kept_on_disk(
+        lambda cache: njit(cache=cache, nogil=True, error_model="numpy")(_follow_runs)
+    )
+    return compiled

@@ -18,7 +18,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from entrepot.decisions import kept_on_disk
@@ -461,4 +460,6 @@ def kernels(states: int, order: int) -> Kernels:
 
 
 def _compiled(function: Callable[..., None]) -> Any:
+    from numba import njit
+
     return kept_on_disk(lambda cache: njit(cache=cache, nogil=True, error_model="numpy")(function))

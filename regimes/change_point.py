@@ -165,7 +165,7 @@ class ChangePointDetector(ProbabilityDetector):
         out = np.empty((len(y), 4))
         log_stay = float(np.log1p(-1.0 / self.expected_run))
         state = (self.runs_, self.before_, self.count_)
-        follow_runs(y, channels, self.weights_, log_stay, self.prior_, int(self.recent), *state, out)
+        follow_runs()(y, channels, self.weights_, log_stay, self.prior_, int(self.recent), *state, out)
         return out
 
     def _weights(self, channels: int) -> FloatArray:

@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import ParameterError, is_number
-from entrepot.regimes._kernels import hysteresis
 from entrepot.regimes.arguments import kind
 
 FloatArray = NDArray[np.float64]
@@ -118,6 +117,8 @@ def run_switch(
     Raises:
         ParameterError: when the arrays differ in length or the session count descends.
     """
+    from entrepot.regimes._kernels import hysteresis  # numba is slow to import
+
     session_count = numbers(session_count, "session_count", "market.session_count")
     if bypass is None:
         bypass = np.zeros(len(session_count), dtype=np.bool_)

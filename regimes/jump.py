@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, is_whole
-from entrepot.regimes._jump_kernels import descend, follow, spread_starts, weighted_features
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.detector import (
     FloatArray,
@@ -115,6 +114,8 @@ class JumpDetector(ProbabilityDetector):
             ParameterError: for input of another kind, and for a `previous` that does not fit in.
             DataError: when there are fewer complete rows than states, or nothing varies.
         """
+        from entrepot.regimes._jump_kernels import descend  # numba is slow to import
+
         y = observations(y, None)
         channels = intensities(intensity, len(y))
         series = y.ndim == 1
@@ -218,6 +219,8 @@ class JumpDetector(ProbabilityDetector):
         raw = self._raw(y, channels, self.sums_)
         state = np.empty(len(raw), dtype=np.int64)
         rows = self._standardised(raw, self.mean_, self.sd_)
+        from entrepot.regimes._jump_kernels import follow
+
         follow(rows, self.centroids_, float(self.penalty), self.value_, state)
         chosen: FloatArray = np.eye(self.states)[state]
         return chosen
@@ -225,6 +228,8 @@ class JumpDetector(ProbabilityDetector):
     def _raw(self, y: FloatArray, channels: FloatArray, sums: FloatArray) -> FloatArray:
         """Features as they come, shape (T, features); `sums` are carried on."""
         if y.ndim == 1:
+            from entrepot.regimes._jump_kernels import weighted_features
+
             made = np.empty((len(y), len(sums)))
             weighted_features(y, self._half_lives(), len(self.downside_half_lives), sums, made)
             y = made
@@ -258,6 +263,8 @@ class JumpDetector(ProbabilityDetector):
 
     def _starting_centroids(self, rows: FloatArray) -> FloatArray:
         """Draw centroids from among the means of successive rows, shape (starts, states, features)."""
+        from entrepot.regimes._jump_kernels import spread_starts
+
         uniform = np.random.default_rng(self.seed).random((self.starts, self.states))
         starts = np.empty((self.starts, self.states, rows.shape[1]))
         total = np.concatenate((np.zeros((1, rows.shape[1])), np.cumsum(rows, axis=0)))

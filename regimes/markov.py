@@ -23,7 +23,8 @@ ROWS_PER_STATE = 20
 LEAST_SHARE = 0.02
 LEAST_STAY = 3.0  # rows
 SHRUNK = 0.1  # of the observations' standard deviation
-BEYOND = 15.0  # in logits of transitions
+BEYOND = 15.0  # in logits of moves against staying
+HAPPENS = 0.5  # expected moves
 CONSTANT = 1e-12  # of its size: a channel that varies less does not
 STRESSED: dict[StressBy, str] = {"volatile": "most volatile", "low": "lowest", "high": "highest"}
 
@@ -131,6 +132,10 @@ class MarkovDetector(ProbabilityDetector):
                 raise ParameterError(f"{name} is {kind(weight)}: give a finite number, zero or more.")
         if not is_whole(self.seed) or self.seed < 0:
             raise ParameterError(f"seed is {kind(self.seed)}: give a whole number, zero or more.")
+        if not isinstance(self.switching_variance, bool):
+            raise ParameterError(
+                f"switching_variance is {kind(self.switching_variance)}: give True or False."
+            )
         if self.stress_by == "volatile" and not self.switching_variance:
             raise ParameterError(
                 "states without a variance of their own are not told apart by it: give stress_by='low' or "
@@ -353,7 +358,10 @@ class MarkovDetector(ProbabilityDetector):
                 )
             if found.sigma[state] < SHRUNK:
                 return f"state {state} has {found.sigma[state]:.3f} of the scale of all rows"
-        if np.abs(found.logits).max() > BEYOND:
+        each = np.arange(self.states)
+        against_staying = found.logits - found.logits[each, each][:, np.newaxis]
+        # A move that never happens has a logit of no meaning; that it may not be judged by.
+        if np.abs(against_staying[moves >= HAPPENS]).max(initial=0.0) > BEYOND:
             return f"a logit of the transitions is beyond {BEYOND:.0f}"
         stress = self._stress(found)
         if stress[-1] < stress.max():

@@ -313,7 +313,10 @@ class Passes:
         y = self.sample.y
         probabilities = np.empty((len(y), K))
         probabilities[r:] = _sum_last(self.filtered.reshape(len(self.filtered), K, -1))
-        probabilities[:r] = self.start.reshape(K, -1).sum(axis=1)
+        for row in range(r):
+            # The start holds the states of rows r - 1 to -1, the latest first.
+            others = tuple(axis for axis in range(r + 1) if axis != r - 1 - row)
+            probabilities[row] = self.start.reshape([K] * (r + 1)).sum(axis=others)
         scores = np.zeros(len(y))
         missing = np.logical_or.reduce([np.isnan(y[r - lag : len(y) - lag]) for lag in range(r + 1)])
         scores[r:] = np.where(missing, 0.0, np.log(self.scale) + self.shift)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from entrepot.errors import EntrepotError
-from entrepot.regimes import Events, RegimeModel, ThresholdDetector, load_events
+from entrepot.regimes import (
+    Events,
+    MarkovDetector,
+    RegimeModel,
+    Schedule,
+    ThresholdDetector,
+    load_events,
+)
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +194,138 @@ def test_a_path_says_itself_in_a_line_and_stops_at_whole_steps(market, events):
     assert len(text) < 150
     for step in ("a", None, 1.5, True):
         assert "step is " in refusal(lambda s=step: path.until(s))
+
+
+# -- fitted detectors ----------------------------------------------------------------------------------------
+
+
+def fed(market, **columns) -> pd.DataFrame:
+    """One row per New York session, noise unless told otherwise."""
+    grid = market.grid.drop_duplicates("session", keep="last")
+    sessions = pd.DatetimeIndex(grid["session"], name="session")
+    noise = np.random.default_rng(0).standard_normal(len(sessions))
+    known_at = pd.DatetimeIndex(grid["time"])
+    return pd.DataFrame({"value": noise, "known_at": known_at}, index=sessions).assign(**columns)
+
+
+def walk_over(market, events, frame=None, least=30, **changes):
+    model = RegimeModel(
+        delisting=MarkovDetector(),
+        delisting_observation=lambda given: fed(market) if frame is None else frame,
+        schedule=Schedule(least=least, every=10),
+    )
+    return dataclasses.replace(model, **changes).walk_forward(market, events, progress=False)
+
+
+def test_what_is_refused_below_is_walked_over_when_it_is_right(market, events):
+    assert len(walk_over(market, events).refits["delisting"]) > 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"value": np.nan}, "observations of the delisting detector are missing"),
+        ({"value": 0.1}, "observations of the delisting detector do not vary"),
+        ({"value": np.inf}, "y is infinite at row 0"),
+        ({"value": "high"}, "give a series of numbers"),
+        ({"other": 1.0}, "give one number per row"),
+        ({"known_at": pd.Timestamp("2022-03-01", tz="UTC")}, "do not become known one after the other"),
+    ],
+)
+def test_observations_that_no_fit_could_learn_from_are_refused(market, events, columns, words):
+    assert words in refusal(lambda: walk_over(market, events, fed(market, **columns)))
+
+
+@pytest.mark.parametrize("made", [None, 3, [1.0, 2.0], pd.Series([1.0]), pd.DataFrame({"known_at": []})])
+def test_an_observation_function_returns_a_frame_of_rows(market, events, made):
+    text = refusal(lambda: walk_over(market, events, delisting_observation=lambda given: made))
+    assert "delisting_observation returned" in text
+
+
+def test_rows_out_of_order_or_without_a_time_zone_are_refused(market, events):
+    frame = fed(market)
+    assert "sort them" in refusal(lambda: walk_over(market, events, frame.iloc[::-1]))
+    assert "sort them" in refusal(lambda: walk_over(market, events, pd.concat([frame, frame])))
+    naive = frame.assign(known_at=pd.DatetimeIndex(frame["known_at"]).tz_localize(None))
+    assert "time zone" in refusal(lambda: walk_over(market, events, naive))
+    one = frame.assign(known_at=frame["known_at"].where(np.arange(len(frame)) != 5))
+    assert "NaT" in refusal(lambda: walk_over(market, events, one))
+
+
+def test_a_market_too_short_for_a_first_fit_is_told_how_much_it_has(market, events):
+    rows = len(fed(market))
+    text = refusal(lambda: walk_over(market, events, least=500))
+    assert f"first fitted after 500 observations and the market has {rows} in {rows} sessions" in text
+    assert "or a schedule with a smaller least" in text
+    # As many as there are leaves no row to be in force for.
+    assert "first fitted after" in refusal(lambda: walk_over(market, events, least=rows))
+    assert len(walk_over(market, events, least=rows - 1).refits["delisting"]) == 1
+
+
+def test_without_an_event_known_by_the_end_nothing_can_be_driven_by_events(market, events):
+    last = market.grid["time"].iloc[-1]
+    frame = events.frame
+    later = Events(frame[frame["known_at"] > last])
+    elsewhere = Events(frame[frame["channel"] == "tariff"])
+    for none in (later, elsewhere, Events(frame.iloc[:0])):
+        text = refusal(lambda n=none: walk_over(market, n))
+        assert "none in delisting, investment_restriction is known by the market's last step" in text
+        assert "event_driven=False" in text
+        assert walk_over(market, none, event_driven=False).refits
+
+
+@pytest.mark.parametrize(
+    ("covariate", "words"),
+    [
+        (lambda time: np.full(len(time), np.nan), "missing or infinite at row 0"),
+        (lambda time: np.where(np.arange(len(time)) == 7, np.inf, 1.0), "missing or infinite at row 7"),
+        (lambda time: np.ones(3), "give one row for each"),
+        (lambda time: "high", "delisting_covariates is 'high'"),
+        (lambda time: None, "delisting_covariates is None"),
+    ],
+)
+def test_a_covariate_is_a_number_known_at_every_row(market, events, covariate, words):
+    assert words in refusal(lambda: walk_over(market, events, delisting_covariates=(covariate,)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("schedule", None),
+        ("schedule", 21),
+        ("schedule", Schedule),
+        ("schedule", {"every": 21}),
+        ("tariff_observation", None),
+        ("delisting_observation", "hk_minus_adr"),
+        ("delisting_observation", pd.DataFrame({"value": [1.0]})),
+        ("tariff_covariates", None),
+        ("delisting_covariates", len),
+        ("delisting_covariates", (3,)),
+        ("event_driven", "yes"),
+        ("event_driven", None),
+    ],
+)
+def test_the_models_parts_are_what_they_are_to_be(name, value):
+    assert f"{name} is " in refusal(lambda: RegimeModel(**{name: value}))
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "21", None, True, np.nan, np.inf, [21]])
+@pytest.mark.parametrize("name", ["every", "least"])
+def test_a_schedule_counts_whole_rows(name, value):
+    assert refusal(lambda: Schedule(**{name: value})).startswith(f"{name} is ")
+
+
+def test_a_window_holds_what_the_first_fit_needs():
+    for window in (0, 499, 600.0, "600", True, np.inf, [600]):
+        text = refusal(lambda w=window: Schedule(least=500, window=w))
+        assert text.startswith("window is ")
+        assert "least" in text
+    assert Schedule(least=500, window=np.int64(500)) == Schedule(every=21, least=500, window=500)
+    assert hash(Schedule(window=None)) == hash(Schedule())
+
+
+def test_a_risk_is_one_of_two(market, events):
+    for risk in ("weather", None, 1, "Tariff"):
+        assert "it is one of tariff, delisting" in refusal(
+            lambda r=risk: RegimeModel().rows_of(r, market, events)
+        )
