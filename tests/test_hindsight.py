@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pandas as pd
 import pytest
 
 import entrepot as ep
-from entrepot.regimes.episodes import Episode, find_episodes
+from entrepot.markets.sessions import build_grid
+from entrepot.regimes.episodes import REMEMBERED, Episode, find_episodes
 from entrepot.regimes.refits import Schedule
 
 matplotlib.use("agg")
@@ -173,3 +175,143 @@ def test_fitted_on_prices_alone_scares_are_seen_late_or_in_part(real_market, eve
     axes = ep.draw_regimes(real_market, path, events)
     assert len(axes) == 3
     matplotlib.pyplot.close("all")
+
+
+# -- the calendar's own grid, without prices -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole_calendar() -> ep.Market:
+    """One flat line on the grid of both venues over the whole calendar; thresholds read no price."""
+    grid = build_grid(["XHKG", "XNYS"], "2018-01-02", "2026-09-30", ("open", "close"))
+    flat = pd.DataFrame({"FLAT": np.ones(len(grid))}, index=pd.DatetimeIndex(grid["time"]))
+    return replace(ep.Market.from_prices(flat), grid=grid)
+
+
+def test_the_default_model_is_in_every_remembered_episode_of_the_bundled_calendar(whole_calendar, events):
+    path = ep.RegimeModel().walk_forward(whole_calendar, events)
+    table = find_episodes(path)
+    assert list(table.index) == [episode.name for episode in REMEMBERED]
+    assert table["found"].all()
+    assert (table["share"] > table["share_outside"]).all()
+    assert table["share"].between(0, 1).all()
+    starts = table.set_index("start")
+    for day in ("2020-12-01", "2021-07-01", "2022-03-01", "2025-02-01"):
+        assert starts.at[pd.Timestamp(day), "share"] == 1.0
+        assert starts.at[pd.Timestamp(day), "sessions_late"] <= 0  # it was in already
+    day = path.time.tz_convert("America/New_York").tz_localize(None)
+    for row in table.itertuples():
+        on = (path.states & (1 if row.risk == "tariff" else 2)) > 0
+        inside = int(np.searchsorted(day, row.start))
+        entered = path.time.get_loc(row.known_from)
+        assert not on[entered - 1]
+        assert on[entered : max(inside, entered) + 1].all()  # unbroken from there into the episode
+        assert row.sessions_late == path.session_count[entered] - path.session_count[inside]
+
+
+def test_an_episode_that_is_none_is_refused_and_no_episode_is_an_empty_table(whole_calendar, events):
+    path = ep.RegimeModel().walk_forward(whole_calendar.until(300), events)
+    for episodes, words in (
+        ("tariff", "give a list of Episode"),
+        ([("a", "tariff", "2018-02-01", "2018-02-02")], "give Episode"),
+        ([Episode("a", ["tariff"], "2018-02-01", "2018-02-02")], "its risk is tariff or delisting"),
+        ([Episode("a", "tariff", "soon", "2018-02-02")], "two dates"),
+        ([Episode("a", "tariff", "2018-02-03", "2018-02-02")], "the first not after the last"),
+    ):
+        with pytest.raises(ep.EntrepotError, match=words):
+            find_episodes(path, episodes)
+    for none in ([], [Episode("a", "tariff", "2031-02-01", "2031-02-02")]):
+        table = find_episodes(path, none)
+        assert len(table) == 0
+        assert "share_outside" in table
+    everything = find_episodes(path, [Episode("all", "tariff", "2018-01-01", "2031-01-01")])
+    assert np.isnan(everything.at["all", "share_outside"])
+    assert everything.at["all", "share"] == ((path.states & 1) > 0).mean()
+
+
+# -- pairs, switched -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pairs_market() -> ep.Market:
+    return ep.simulate_market(start="2019-01-02", end="2020-06-30", seed=3)
+
+
+def test_the_path_of_a_switch_is_replaced_in_every_run(pairs_market, events):
+    pairs = ep.LongHKShortADR(lookback=30)
+    elsewhere = ep.RegimeModel().walk_forward(pairs_market, events)
+    switch = ep.RegimeSwitch(elsewhere, calm=pairs, tariff=pairs.with_(entry=2.5))
+    gap = ep.look_ahead_gap(pairs_market, switch, MODEL, events, capital=5e6)
+    assert list(gap.table.columns) == [
+        "Total Return [%]",
+        "Annualized Return [%]",
+        "Sharpe Ratio",
+        "Monthly Sharpe",
+        "Max Drawdown [%]",
+        "Turnover",
+        "Total Costs",
+        "Switches",
+        "Steps Apart [%]",
+    ]
+    assert gap.label == pairs_market.label
+    honest = MODEL.walk_forward(pairs_market, events, progress=False)
+    assert gap.paths["walk-forward"].states.tobytes() == honest.states.tobytes()
+    for name, path in gap.paths.items():
+        run = ep.backtest(pairs_market, switch.with_(path=path), path=path, capital=5e6)
+        summary = run.summary()
+        for figure in gap.table.columns[:7]:
+            assert gap.table.at[name, figure] == pytest.approx(summary[figure], rel=1e-12, nan_ok=True)
+        pd.testing.assert_series_equal(gap.returns[name], run.returns, check_names=False, check_freq=False)
+        apart = 100.0 * (path.states != honest.states).mean()
+        assert gap.table.at[name, "Steps Apart [%]"] == pytest.approx(apart)
+    begin = honest.refits["tariff"].loc[honest.refits["tariff"]["accepted"], "in_force_from"].iloc[0]
+    early = gap.returns[gap.returns.index < begin]
+    assert early.eq(early["walk-forward"], axis=0).all(axis=None)  # alike until something had been fitted
+    assert gap.table["Total Costs"].gt(0).all()
+    assert switch.path is elsewhere
+
+
+def test_pictures_are_axes_and_warn_of_nothing(pairs_market, events):
+    from matplotlib.axes import Axes
+
+    never = ep.RegimeModel(tariff=ep.JumpDetector(penalty=1e9), schedule=MODEL.schedule)
+    fitted = MODEL.walk_forward(pairs_market, events, progress=False)
+    unfitted = never.walk_forward(pairs_market, events, progress=False)
+    assert not unfitted.refits["tariff"]["accepted"].any()
+    matplotlib.pyplot.close("all")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gap = ep.look_ahead_gap(pairs_market, lambda path: ep.LongHKShortADR(lookback=30), MODEL, events)
+        drawn = gap.plot()
+        ribbons = [
+            ep.draw_regimes(pairs_market, fitted),
+            ep.draw_regimes(pairs_market, fitted, events),
+            ep.draw_regimes(pairs_market, fitted, ep.Events(events.frame.iloc[:0])),
+            ep.draw_regimes(pairs_market, unfitted, events),
+            ep.draw_regimes(pairs_market, ep.RegimeModel().walk_forward(pairs_market, events), events),
+        ]
+        for place in (drawn, *(ribbon[0] for ribbon in ribbons)):
+            place.figure.canvas.draw()
+    assert isinstance(drawn, Axes)
+    assert all(isinstance(place, Axes) for ribbon in ribbons for place in ribbon)
+    growth = drawn.lines[0].get_ydata()
+    np.testing.assert_allclose(growth, 100 * (1 + gap.returns["walk-forward"]).cumprod(), rtol=1e-12)
+    assert len(ribbons[0][0].collections) < len(ribbons[1][0].collections)  # the events are drawn
+    assert len(ribbons[2][0].collections) == len(ribbons[0][0].collections)
+    assert np.isnan(ribbons[3][1].lines[0].get_ydata()).all()  # nothing had been fitted, so nothing is told
+    assert len(matplotlib.pyplot.get_fignums()) == 6  # each on a figure of its own, none drawn over
+    matplotlib.pyplot.close("all")
+
+
+def test_the_regimes_of_another_market_are_not_drawn_over_this_one(pairs_market, events):
+    path = MODEL.walk_forward(pairs_market, events, progress=False)
+    with pytest.raises(ep.EntrepotError, match="path is of another market"):
+        ep.draw_regimes(pairs_market.until(2), path)
+    with pytest.raises(ep.EntrepotError, match="events is 3"):
+        ep.draw_regimes(pairs_market, path, 3)
+    for market, own in ((None, events), (pairs_market, None)):
+        with pytest.raises(ep.EntrepotError, match="give the market first"):
+            ep.look_ahead_gap(market, calm_only, MODEL, own)
+    cannot = ep.RegimeModel(tariff=ep.ChangePointDetector(), schedule=MODEL.schedule)
+    with pytest.raises(ep.EntrepotError, match="the others have no smoother"):
+        ep.look_ahead_gap(pairs_market, lambda path: ep.LongHKShortADR(lookback=30), cannot, events)
