@@ -25,6 +25,7 @@ LEAST_STAY = 3.0  # rows
 SHRUNK = 0.1  # of the observations' standard deviation
 BEYOND = 15.0  # in logits of moves against staying
 HAPPENS = 0.5  # expected moves
+TIE = 0.1  # in logs of scale, or standard deviations of the observations
 CONSTANT = 1e-12  # of its size: a channel that varies less does not
 STRESSED: dict[StressBy, str] = {"volatile": "most volatile", "low": "lowest", "high": "highest"}
 
@@ -178,19 +179,19 @@ class MarkovDetector(ProbabilityDetector):
         sample, scaled = self._sample(values, x)
         self._last = scaled[-1]
         if before is not None and previous is not None and previous.age_ + 1 < self.cold_every:
-            self._learn(sample, [before], before)
+            self._learn(sample, [before], before, cold=False)
             self.age_ = previous.age_ + 1
             if not self.rejected_:
                 return self
         draws = self.starts if self.starts is not None else RANDOM_STARTS if self.states > 2 else 0
         starts = starting_points(self.model, sample, draws, np.random.default_rng(self.seed))
-        self._learn(sample, starts if before is None else [*starts, before], before)
+        self._learn(sample, starts if before is None else [*starts, before], before, cold=True)
         self.age_ = 0
         return self
 
-    def _learn(self, sample: Sample, starts: list[Parameters], before: Parameters | None) -> None:
+    def _learn(self, sample: Sample, starts: list[Parameters], before: Parameters | None, cold: bool) -> None:
         """Maximise the likelihood, put the states in their order, and look at what has come out."""
-        found, self.match_ = self._ordered(self.model.maximise(sample, starts), before)
+        found, self.match_ = self._ordered(self.model.maximise(sample, starts), before, cold)
         self._parameters = found
         filtered, in_state, moves = self.model.occupied(sample, found)
         units = self._units
@@ -313,24 +314,35 @@ class MarkovDetector(ProbabilityDetector):
             sigma=theirs.sigma * own.y / units.y,
         )
 
-    def _ordered(self, found: Parameters, before: Parameters | None) -> tuple[Parameters, float]:
-        """The states in their order, and the distance of the farthest from its match."""
+    def _ordered(self, found: Parameters, before: Parameters | None, cold: bool) -> tuple[Parameters, float]:
+        """The states in their order, and the distance of the farthest from the one it takes the place of.
+
+        They are matched to those before. A fit from all starts goes by the rule instead, where the matched
+        ones would put a state last that is clearly not the stressed one.
+        """
         from scipy.optimize import linear_sum_assignment  # a quarter of a second, for who fits alone
 
+        rule = np.argsort(self._stress(found), kind="stable")
         if before is None:
-            return found.reordered(np.argsort(self._stress(found), kind="stable")), np.nan
-        mean, scale = found.coefficients[:, 0], found.sigma
+            return found.reordered(rule), np.nan
         apart = np.hypot(
-            before.coefficients[:, 0][:, np.newaxis] - mean,
-            np.log(before.sigma)[:, np.newaxis] - np.log(scale),
+            before.coefficients[:, 0][:, np.newaxis] - found.coefficients[:, 0],
+            np.log(before.sigma)[:, np.newaxis] - np.log(found.sigma),
         )
-        rows, columns = linear_sum_assignment(apart)
-        return found.reordered(columns), float(apart[rows, columns].max())
+        rows, order = linear_sum_assignment(apart)
+        if cold and self._is_turned(found.reordered(order)):
+            order = rule
+        return found.reordered(order), float(apart[rows, order].max())
 
     def _stress(self, parameters: Parameters) -> FloatArray:
         """What the states ascend in, shape (states,)."""
         mean = parameters.coefficients[:, 0]
-        return {"volatile": parameters.sigma, "low": -mean, "high": mean}[self.stress_by]
+        return {"volatile": np.log(parameters.sigma), "low": -mean, "high": mean}[self.stress_by]
+
+    def _is_turned(self, parameters: Parameters) -> bool:
+        """Whether the last state is clearly not the stressed one; a near tie keeps the names that were."""
+        stress = self._stress(parameters)
+        return bool(stress.max() - stress[-1] > TIE)
 
     def _rejection(
         self,
@@ -363,8 +375,7 @@ class MarkovDetector(ProbabilityDetector):
         # A move that never happens has a logit of no meaning; that it may not be judged by.
         if np.abs(against_staying[moves >= HAPPENS]).max(initial=0.0) > BEYOND:
             return f"a logit of the transitions is beyond {BEYOND:.0f}"
-        stress = self._stress(found)
-        if stress[-1] < stress.max():
+        if self._is_turned(found):
             return f"the state that was stressed before is no longer the {STRESSED[self.stress_by]} one"
         if before is not None:
             worse = model.objective(sample, found)[0] - model.objective(sample, before)[0]

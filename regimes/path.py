@@ -131,7 +131,7 @@ class RegimePath:
         begin = f"{accepted['in_force_from'].iloc[0]:%Y-%m-%d}"
         return (
             f"The {risk} detector was fitted {len(fits)} times on what had been seen by then, {refused} of "
-            f"the fits were refused, and before {begin} it had too little history and counts as off."
+            f"the fits were refused, and before {begin} none had been accepted and it counts as off."
         )
 
     def episodes(self) -> pd.DataFrame:

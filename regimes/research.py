@@ -222,9 +222,10 @@ def calendar_value(
     found = replace(_compared(with_events, without, fed.frame.index), refused=(refused, refused_without))
     if not placebo:
         return found
+    scored = np.isfinite(with_events) & np.isfinite(without)
     drawn = np.array(
         [
-            np.nanmean(log_scores(detector, fed.y, wrong, when)[0] - without)
+            _mean_gain(log_scores(detector, fed.y, wrong, when)[0], without, scored)
             for wrong in tqdm(
                 _wrong_dates(model, market, events, risk, fed, placebo, move, seed),
                 total=placebo,
@@ -294,6 +295,15 @@ def _compared(with_events: FloatArray, without: FloatArray, sessions: pd.Index) 
     return CalendarValue(scores, mean, t, float(norm.sf(t)), lags)
 
 
+def _mean_gain(scores: FloatArray, without: FloatArray, scored: NDArray[np.bool_]) -> float:
+    """Mean gain of a placebo on the rows of the true calendar; 0 on those before its own first event.
+
+    Until then it is the model without events, which a fit driven by events waits for.
+    """
+    gain = scores[scored] - without[scored]
+    return float(np.where(np.isnan(gain), 0.0, gain).mean())
+
+
 def _wrong_dates(
     model: RegimeModel,
     market: Market,
@@ -307,7 +317,7 @@ def _wrong_dates(
     """Yield what the detector would be fed with, had the events of its risk come at other times."""
     time = pd.DatetimeIndex(fed.frame["known_at"]).as_unit("ns")
     clock = np.asarray(session_clock(time), dtype=np.float64)
-    seen = events.known_by(market.grid["time"].iloc[-1]).frame
+    seen = events.known_by(time[-1]).frame  # later ones are known at no row
     own = seen[seen["channel"].isin(RISK_CHANNELS[risk])]
     weight, direction = event_marks(own, model.marks), own["direction"].to_numpy()
     at = np.asarray(session_clock(pd.DatetimeIndex(own["known_at"])), dtype=np.float64)

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from entrepot.errors import DataError, ParameterError
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_clock
-from entrepot.regimes.arguments import kind
+from entrepot.regimes.arguments import kind, short
 from entrepot.regimes.detector import Detector, intensities, numbers, observations
 from entrepot.regimes.events import Events, grid_time
 from entrepot.regimes.intensity import SIDES, Marks, channel_intensity, check_marks, event_marks, nanoseconds
@@ -196,14 +196,15 @@ class RegimeModel:
         check_inputs(market, events)
         if risk not in RISK_CHANNELS:
             raise ParameterError(f"risk is {kind(risk)}: it is one of {', '.join(RISK_CHANNELS)}.")
-        frame = _checked_rows(getattr(self, f"{risk}_observation")(market), risk)
+        last = grid_time(market.grid)[-1]
+        frame = _checked_rows(getattr(self, f"{risk}_observation")(market), risk, last)
         y = observations(frame.drop(columns="known_at"), columns=None)
         y = y[:, 0] if y.shape[1] == 1 else y
         self._check_history(y, risk)
         time = pd.DatetimeIndex(frame["known_at"]).as_unit("ns")
         parts = []
         if self.event_driven:
-            seen = events.known_by(grid_time(market.grid)[-1])
+            seen = events.known_by(last)
             of_risk = seen.frame["channel"].isin(RISK_CHANNELS[risk]).to_numpy(bool)
             if not event_marks(seen.frame[of_risk], self.marks).any():
                 raise ParameterError(
@@ -310,14 +311,22 @@ def check_inputs(market: object, events: object) -> None:
         )
 
 
-def _checked_rows(frame: object, risk: str) -> pd.DataFrame:
+def _checked_rows(frame: object, risk: str, last: pd.Timestamp) -> pd.DataFrame:
     """Observations by session, refused where they are not what `observations` makes."""
-    if (
-        not isinstance(frame, pd.DataFrame)
-        or "known_at" not in frame
-        or min(frame.shape[0], frame.shape[1] - 1) < 1
-    ):
+    name = f"{risk}_observation"
+    if not isinstance(frame, pd.DataFrame) or "known_at" not in frame or frame.shape[1] < 2 or frame.empty:
         raise DataError(
-            f"{risk}_observation returned {kind(frame)}: return a frame by session with known_at and numbers."
+            f"{name} returned {kind(frame)}: return a frame by session with known_at and numbers."
+        )
+    known = frame["known_at"]
+    if not isinstance(known.dtype, pd.DatetimeTZDtype) or known.isna().any() or (known > last).any():
+        raise DataError(
+            f"{name} returned a known_at that is NaT, without a time zone or after the market's last step: "
+            "give the UTC time from which each row was known."
+        )
+    text = [str(column) for column in frame if column != "known_at" and frame[column].dtype.kind not in "fiu"]
+    if text:
+        raise DataError(
+            f"{name} returned {short(', '.join(text))} without numbers: return floats, NaN for none."
         )
     return frame

@@ -77,7 +77,8 @@ def draw_ribbon(
             place.set_title(f"{risk} risk: {', '.join(map(str, lines.columns))}", color=theme.ink)
             if len(lines.columns) > 1:
                 place.legend(loc="upper left", ncols=len(lines.columns))
-        places[-1].set_xlim(when[0], when[-1])
+        if len(when) > 1:
+            places[-1].set_xlim(when[0], when[-1])
         figure.align_ylabels(places)
     return places
 

@@ -84,7 +84,7 @@ def test_before_the_first_fit_a_detector_is_off_and_the_path_says_so(market, pat
     assert not early.isin(["delisting", "decoupling"]).any()
     assert path.rows["delisting"]["probability"].loc[path.rows["delisting"]["known_at"] < begin].isna().all()
     assert "before" in path.caveat
-    assert "too little history" in path.caveat
+    assert "none had been accepted" in path.caveat
 
 
 def test_the_walk_is_what_fitting_and_filtering_by_hand_gives():

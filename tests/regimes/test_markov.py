@@ -269,8 +269,8 @@ def test_means_alone_tell_states_apart_where_they_share_a_variance():
     np.testing.assert_allclose(detector.means_, [1.0, -1.0], atol=0.15)
 
 
-def test_states_keep_their_meaning_when_their_volatility_changes_places():
-    before, after = blocks(600, (1.0, -1.0), (0.6, 0.8)), blocks(600, (1.0, -1.0), (0.8, 0.6), seed=1)
+def test_states_keep_their_meaning_when_their_volatility_nearly_ties():
+    before, after = blocks(600, (1.0, -1.0), (0.6, 0.8)), blocks(600, (1.0, -1.0), (0.74, 0.7), seed=1)
     first = MarkovDetector().fit(before)
     assert first.means_[1] < first.means_[0]
     fresh, kept = MarkovDetector().fit(after), MarkovDetector().fit(after, previous=first)
@@ -284,7 +284,8 @@ def test_states_keep_their_meaning_when_their_volatility_changes_places():
     move = np.hypot((kept.means_ - first.means_) / after.std(), np.log(kept.scales_ / first.scales_))
     assert kept.match_ == pytest.approx(move.max(), rel=1e-9)
     assert 0.1 < kept.match_ < 1.0
-    assert "no longer the most volatile" in kept.rejected_
+    assert 0.0 < np.log(kept.scales_[0] / kept.scales_[1]) < 0.1
+    assert kept.rejected_ == ""
 
 
 def test_an_earlier_fit_is_matched_in_its_own_units_and_is_one_more_start(rows):

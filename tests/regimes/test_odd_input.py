@@ -63,17 +63,25 @@ def test_a_fit_that_is_refused_leaves_the_detector_as_it_was(series):
     np.testing.assert_array_equal(detector.filter(series), before)
 
 
-def test_a_state_that_was_stressed_and_is_no_more_is_said_to_be():
+def two_levels(low: float, high: float) -> np.ndarray:
+    """Two states far apart in mean, with these scales."""
     rng = np.random.default_rng(9)
     state = np.arange(1200) % 200 < 100
-    mean = np.where(state, -4.0, 4.0)
-    before = mean + np.where(state, 1.0, 1.6) * rng.standard_normal(1200)
-    after = mean + np.where(state, 1.6, 1.0) * rng.standard_normal(1200)
-    first = ep.MarkovDetector().fit(before)
-    second = ep.MarkovDetector().fit(after, previous=first)
-    assert np.sign(first.means_).tolist() == np.sign(second.means_).tolist()
-    assert "no longer the most volatile" in second.rejected_
-    assert ep.MarkovDetector().fit(after).rejected_ != second.rejected_
+    return np.where(state, -4.0, 4.0) + np.where(state, low, high) * rng.standard_normal(1200)
+
+
+def test_names_are_kept_through_a_near_tie_and_go_by_the_rule_after_a_clear_turn():
+    first = ep.MarkovDetector().fit(two_levels(1.0, 1.6))
+    assert first.means_[1] > 0
+    tie = ep.MarkovDetector().fit(two_levels(1.3, 1.26), previous=first)
+    assert tie.rejected_ == ""
+    assert tie.scales_[0] > tie.scales_[1]
+    assert tie.means_[1] > 0
+    assert tie.match_ < 0.5
+    turned = ep.MarkovDetector().fit(two_levels(1.6, 1.0), previous=first)
+    assert turned.rejected_ == ""
+    assert turned.means_[1] < 0
+    assert turned.match_ > 1.0
 
 
 NO_SERIES = [

@@ -227,7 +227,7 @@ def test_what_is_refused_below_is_walked_over_when_it_is_right(market, events):
         ({"value": np.nan}, "observations of the delisting detector are missing"),
         ({"value": 0.1}, "observations of the delisting detector do not vary"),
         ({"value": np.inf}, "y is infinite at row 0"),
-        ({"value": "high"}, "give a series of numbers"),
+        ({"value": "high"}, "delisting_observation returned value without numbers"),
         ({"other": 1.0}, "give one number per row"),
         ({"known_at": pd.Timestamp("2022-03-01", tz="UTC")}, "do not become known one after the other"),
     ],
