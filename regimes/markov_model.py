@@ -171,21 +171,15 @@ class MarkovModel:
     def unpack(self, vector: FloatArray, like: Parameters) -> Parameters:
         """Parameters of a vector made by `pack`, with the shapes of others."""
         K = self.states
-        sizes = [
-            K * (K - 1) * like.logits.shape[2],
-            like.coefficients.size,
-            K if self.switching_variance else 1,
-        ]
-        free, coefficients, log_sigma, phi = np.split(vector, np.cumsum(sizes))
-        rows = K if self.switching_autoregression else 1
-        logits = np.zeros_like(like.logits)
-        logits[:, :-1] = free.reshape(K, K - 1, -1)
-        return Parameters(
-            logits,
-            coefficients.reshape(K, -1),
-            np.exp(np.broadcast_to(log_sigma, K)),
-            np.broadcast_to(phi.reshape(like.autoregression[:rows].shape), (K, self.order)),
-        )
+        logits, phi = np.zeros_like(like.logits), np.empty((K, self.order))
+        of_coefficients = K * (K - 1) * logits.shape[2]
+        of_sigma = of_coefficients + like.coefficients.size
+        of_phi = of_sigma + (K if self.switching_variance else 1)
+        logits[:, :-1] = vector[:of_coefficients].reshape(K, K - 1, -1)
+        phi[:] = vector[of_phi:].reshape(K if self.switching_autoregression else 1, self.order)
+        sigma = np.empty(K)
+        sigma[:] = np.exp(vector[of_sigma:of_phi])
+        return Parameters(logits, vector[of_coefficients:of_sigma].reshape(K, -1), sigma, phi)
 
     def maximise(self, sample: Sample, starts: Sequence[Parameters]) -> Parameters:
         """Return the parameters with the least objective that the starts lead to.
@@ -444,7 +438,7 @@ class Passes:
     def take_steps(
         self, start: Parameters, steps: int, known: Sequence[Maximum] = ()
     ) -> tuple[float, Parameters]:
-        """Take steps of expectation maximisation; the objective before the last, and where they led.
+        """Take steps of expectation maximisation; the objective before the last of all, and where they led.
 
         The slopes of the logits stay as they are, and a model with lags stays where it is.
 
@@ -455,7 +449,8 @@ class Passes:
         """
         if self.model.order:
             return self.objective(start)[0], start
-        for _ in range(steps):
+        value = np.inf
+        for left in range(steps - 1, -1, -1):
             self.run_forward(start)
             self.run_backward()
             self.kernels.gather(
@@ -466,7 +461,8 @@ class Passes:
                 self.smoothed,
                 self.moments,
             )
-            value = self._penalty(start)[0] - self.likelihood()
+            if left == 0:
+                value = self._penalty(start)[0] - self.likelihood()
             start = self.fitted(start, self.score.counts, self.moments)
             if self.is_near(start, known):
                 break

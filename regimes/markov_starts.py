@@ -8,7 +8,6 @@ start by level leads to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -39,10 +38,11 @@ def starting_points(
     seen = ~np.isnan(sample.y)
     K = model.states
     rest, overall = _unexplained(sample.y[seen], sample.regressors[seen])
+    size = np.abs(rest - np.median(rest))
     guesses: list[tuple[IntArray, float]] = [
         (_by_rank(rest, K), STAY),
-        (_by_rank(np.abs(rest - np.median(rest)), K), STAY),
-        (_by_rank(_volatility(rest), K), STAY),
+        (_by_rank(size, K), STAY),
+        (_by_rank(_around(size), K), STAY),
         (_by_breaks(rest, K, model.switching_variance), STAY),
     ]
     guesses += [(_at_random(len(rest), K, rng), rng.uniform(*RANDOM_STAY)) for _ in range(random)]
@@ -65,23 +65,26 @@ def starting_points(
 
 def _unexplained(y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """What a regression without states leaves, and its coefficients."""
+    if (x == 1.0).all() and x.shape[1] == 1:
+        return y - y.mean(), np.array([y.mean()])
     coefficients: FloatArray = np.linalg.lstsq(x, y, rcond=None)[0].astype(np.float64)
     return y - x @ coefficients, coefficients
 
 
 def _by_rank(values: FloatArray, states: int) -> IntArray:
     """States of about equal numbers of rows, by rank."""
-    edges = np.quantile(values, np.arange(1, states) / states)
+    places = len(values) * np.arange(1, states) // states
+    edges = np.partition(values, places)[places]
     labels = np.zeros(len(values), dtype=np.int64)
     for edge in edges:
-        labels += values > edge
+        labels += values >= edge
     return labels
 
 
-def _volatility(values: FloatArray) -> FloatArray:
-    """Mean absolute deviation from the median over the rows around each."""
+def _around(values: FloatArray) -> FloatArray:
+    """Mean over the rows around each."""
     reach = max(2, len(values) // 100)
-    sums = np.cumsum(np.concatenate([[0.0], np.abs(values - np.median(values))]))
+    sums = np.cumsum(np.concatenate([[0.0], values]))
     row = np.arange(len(values))
     first, stop = np.maximum(row - reach, 0), np.minimum(row + reach + 1, len(values))
     mean: FloatArray = (sums[stop] - sums[first]) / (stop - first)
@@ -95,20 +98,16 @@ def _by_breaks(values: FloatArray, states: int, switching_variance: bool) -> Int
     while len(edges) <= states:
         splits = [
             split
-            for first, stop in _neighbours(edges)
+            for first, stop in pairwise(edges)
             if (split := _best_split(values[first:stop], first, least, switching_variance)) is not None
         ]
         if not splits:
             break
         edges = sorted([*edges, min(splits)[1]])
     labels = np.zeros(len(values), dtype=np.int64)
-    for state, (first, stop) in enumerate(_neighbours(edges)):
+    for state, (first, stop) in enumerate(pairwise(edges)):
         labels[first:stop] = state
     return labels
-
-
-def _neighbours(edges: list[int]) -> Iterator[tuple[int, int]]:
-    return pairwise(edges)
 
 
 def _best_split(
