@@ -87,7 +87,8 @@ def regimes(figures: dict[str, Any]) -> str:
     lines += [
         "",
         f"A walk forward of both risks over {walk['sessions']:,} sessions, {walk['fits']} fits: "
-        f"{walk['best_s']:.2f} s.",
+        f"{walk['best_s']:.2f} s. Best of several runs; {figures['machine']['processor']}, "
+        f"{figures['machine']['cpus']} CPUs.",
     ]
     return "\n".join(lines)
 

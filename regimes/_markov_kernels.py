@@ -434,26 +434,40 @@ def kernels(states: int, order: int) -> Kernels:
         """
         sigma, nu = emission.sigma, emission.nu
         normal = nu == np.inf
-        belonging, gram, cross, squares = moments.belonging, moments.gram, moments.cross, moments.squares
-        belonging[:] = 0.0
-        gram[:] = 0.0
-        cross[:] = 0.0
-        squares[:] = 0.0
         width = x.shape[1]
-        for t in range(len(residual)):
-            if math.isnan(residual[t, 0]):
-                continue
-            for k in range(K):
+        for k in range(K):
+            # Sums that stay in registers: twice as fast as sums in arrays. The first regressor, mostly the
+            # constant and alone, goes with them.
+            own, squares, first, size = 0.0, 0.0, 0.0, 0.0
+            for t in range(len(residual)):
+                if math.isnan(residual[t, k]):
+                    continue
                 v = smoothed[t, k]
-                belonging[k] += v
+                own += v
                 if not normal:
                     z = residual[t, k] / sigma[k]
                     v *= (nu + 1.0) / (nu + z * z)
-                squares[k] += v * y[t] * y[t]
-                for a in range(width):
-                    cross[k, a] += v * x[t, a] * y[t]
-                    for b in range(width):
-                        gram[k, a, b] += v * x[t, a] * x[t, b]
+                squares += v * y[t] * y[t]
+                first += v * x[t, 0] * y[t]
+                size += v * x[t, 0] * x[t, 0]
+            moments.belonging[k], moments.squares[k] = own, squares
+            moments.cross[k, 0], moments.gram[k, 0, 0] = first, size
+            for a in range(1, width):
+                moments.cross[k, a] = 0.0
+                for b in range(a + 1):
+                    moments.gram[k, a, b] = 0.0
+                for t in range(len(residual)):
+                    if math.isnan(residual[t, k]):
+                        continue
+                    v = smoothed[t, k]
+                    if not normal:
+                        z = residual[t, k] / sigma[k]
+                        v *= (nu + 1.0) / (nu + z * z)
+                    moments.cross[k, a] += v * x[t, a] * y[t]
+                    for b in range(a + 1):
+                        moments.gram[k, a, b] += v * x[t, a] * x[t, b]
+                for b in range(a):
+                    moments.gram[k, b, a] = moments.gram[k, a, b]
 
     passes = (transitions, settle, explain, weigh, forward, backward, emit, gather)
     return Kernels(*(_compiled(each) for each in passes))

@@ -82,13 +82,13 @@ class MarkovDetector(ProbabilityDetector):
             states, 8 for more, whose likelihood has more maxima.
         cold_every: of fits with `previous`, every so many begin at all starts; those between begin at
             `previous` alone, and at all starts only where that is rejected.
-        seed: what they are drawn with.
+        seed: what the starts at random are drawn with.
         half_life: New York sessions in which a mark halves, for whoever computes the intensities.
         enter: probability of the last state above which the switch goes on.
         leave: probability below which it goes off.
         dwell: New York sessions after a switch in which no other is made, unless bypassed.
 
-    Learned by `fit`:
+    Attributes:
         means_, scales_: of each state, shape (states,), in the unit of y; Student's t has a scale, not a
             standard deviation.
         transition_: shape (states, states), from row to column, at zero intensity.

@@ -12,7 +12,7 @@ before the first row. `MarkovDetector` is how it is used; this module knows noth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -506,15 +506,18 @@ class Passes:
         """
         model = self.model
         gram, cross = moments.gram, moments.cross
-        size = gram.shape[1]
         # A state without rows, or with too few for its regressors, keeps what it had.
-        little = TINY_SHARE * np.trace(gram, axis1=1, axis2=2).max() / size
-        eased = gram + little * np.eye(size)
-        coefficients = np.linalg.solve(eased, (cross + little * like.coefficients)[:, :, np.newaxis])[:, :, 0]
-        explained = (coefficients * (2.0 * cross - (gram @ coefficients[:, :, np.newaxis])[:, :, 0])).sum(
-            axis=1
-        )
-        left = moments.squares - explained
+        little = TINY_SHARE * gram.max()
+        if gram.shape[1] == 1:
+            coefficients = (cross + little * like.coefficients) / (gram[:, :, 0] + little)
+            fitted = gram[:, :, 0] * coefficients
+        else:
+            eased = gram + little * np.eye(gram.shape[1])
+            coefficients = np.linalg.solve(eased, (cross + little * like.coefficients)[:, :, np.newaxis])[
+                :, :, 0
+            ]
+            fitted = (gram @ coefficients[:, :, np.newaxis])[:, :, 0]
+        left = moments.squares - (coefficients * (2.0 * cross - fitted)).sum(axis=1)
         shape = 2.0 * model.prior * (SHAPE_OF_VARIANCES + 1.0)
         scale = 2.0 * model.prior * SHARE_OF_VARIANCES * self.variance
         rows = moments.belonging
@@ -525,7 +528,7 @@ class Passes:
         shares = np.log(np.maximum(counts + model.prior * np.eye(model.states), 1e-6))
         logits = like.logits.copy()
         logits[:, :, 0] = shares - shares[:, -1:]
-        return replace(like, logits=logits, coefficients=coefficients, sigma=sigma)
+        return Parameters(logits, coefficients, sigma, like.autoregression)
 
     def descend(self, start: Parameters, effort: dict[str, float], known: Sequence[Maximum] = ()) -> Maximum:
         """Carry parameters to the nearest maximum, or near to one of those known.
