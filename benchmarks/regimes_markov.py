@@ -13,7 +13,6 @@ import argparse
 import json
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 from hot_loop import describe_machine, duration
 from numpy.typing import NDArray
+from regimes_jump import seconds
 
 from entrepot.regimes.markov import MarkovDetector
 
@@ -50,15 +50,6 @@ def make_rows(rows: int, states: int, driven: bool = False) -> tuple[Floats, Flo
         state[t] = others[int(draw[t] / leave * len(others))] if draw[t] < leave else last
     mean, scale = np.linspace(0.05, -0.1, states), np.linspace(0.6, 2.0, states)
     return mean[state] + scale[state] * rng.standard_normal(rows), event
-
-
-def seconds(call: Callable[[], object], runs: int) -> list[float]:
-    taken = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - start)
-    return taken
 
 
 def peer_of(y: Floats, states: int, event: Floats | None) -> Any:

@@ -178,19 +178,25 @@ class MarkovDetector(ProbabilityDetector):
         # From here on nothing can be refused, and nothing is left half done.
         self._units = units
         sample, scaled = self._sample(values, x)
-        self._last = scaled[-1]
         if before is not None and previous is not None and previous.age_ + 1 < self.cold_every:
-            self._learn(sample, [before], before, cold=False)
+            self._learn(sample, scaled[-1], [before], before, cold=False)
             self.age_ = previous.age_ + 1
             if not self.rejected_:
                 return self
         draws = self.starts if self.starts is not None else RANDOM_STARTS if self.states > 2 else 0
         starts = starting_points(self.model, sample, draws, np.random.default_rng(self.seed))
-        self._learn(sample, starts if before is None else [*starts, before], before, cold=True)
+        self._learn(sample, scaled[-1], starts if before is None else [*starts, before], before, cold=True)
         self.age_ = 0
         return self
 
-    def _learn(self, sample: Sample, starts: list[Parameters], before: Parameters | None, cold: bool) -> None:
+    def _learn(
+        self,
+        sample: Sample,
+        last: FloatArray,
+        starts: list[Parameters],
+        before: Parameters | None,
+        cold: bool,
+    ) -> None:
         """Maximise the likelihood, put the states in their order, and look at what has come out."""
         found, self.match_ = self._ordered(self.model.maximise(sample, starts), before, cold)
         self._parameters = found
@@ -204,7 +210,7 @@ class MarkovDetector(ProbabilityDetector):
         self.slopes_ = found.logits[:, :, 1:] / units.x
         self.rejected_ = self._rejection(sample, found, before, in_state, moves)
         # The intensity of the last row drives the transition into the next.
-        self._position = Position(filtered.end, self._last)
+        self._position = Position(filtered.end, last)
 
     def filter(self, y: Any, intensity: Any = None) -> FloatArray:
         """Return P(state | rows up to t), shape (T, states), the stressed state last.

@@ -136,7 +136,6 @@ class CalendarValue:
         placebo: `mean` with each calendar of wrong dates, shape (draws,); empty where none was asked for.
         placebo_p: share of placebo calendars that do at least as well, the true one counted as one of them;
             NaN without placebo.
-        trials: how many calendars that is.
         refused: fits that were refused with events and without; where they differ, parameters of different
             age are compared.
     """
@@ -148,8 +147,12 @@ class CalendarValue:
     lags: int
     placebo: FloatArray = field(default_factory=lambda: np.empty(0))
     placebo_p: float = np.nan
-    trials: int = 1
     refused: tuple[int, int] = (0, 0)
+
+    @property
+    def trials(self) -> int:
+        """How many calendars were tried, the true one counted."""
+        return 1 + len(self.placebo)
 
     def __str__(self) -> str:
         text = (
@@ -227,7 +230,7 @@ def calendar_value(
         [
             _mean_gain(log_scores(detector, fed.y, wrong, when)[0], without, scored)
             for wrong in tqdm(
-                _wrong_dates(model, market, events, risk, fed, placebo, move, seed),
+                _wrong_dates(model, events, risk, fed, placebo, move, seed),
                 total=placebo,
                 desc="placebo calendars",
                 disable=not progress,
@@ -235,7 +238,7 @@ def calendar_value(
         ]
     )
     as_good = 1 + int((drawn >= found.mean).sum())
-    return replace(found, placebo=drawn, placebo_p=as_good / (placebo + 1), trials=placebo + 1)
+    return replace(found, placebo=drawn, placebo_p=as_good / (placebo + 1))
 
 
 def log_scores(
@@ -306,7 +309,6 @@ def _mean_gain(scores: FloatArray, without: FloatArray, scored: NDArray[np.bool_
 
 def _wrong_dates(
     model: RegimeModel,
-    market: Market,
     events: Events,
     risk: str,
     fed: Rows,

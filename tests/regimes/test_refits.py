@@ -49,7 +49,7 @@ class Notebook(ProbabilityDetector):
         return np.column_stack([asked, self.number_ * 1e6 + asked])
 
     def update(self, y: Any, intensity: Any = None) -> np.ndarray:
-        raise NotImplementedError
+        return self.filter([y])[0]
 
 
 def walked(detector: Detector, y, x, schedule: Schedule) -> tuple[np.ndarray, list[Refit]]:

@@ -189,7 +189,7 @@ def test_wrong_dates_keep_the_marks(market, events):
     fed = MODEL.rows_of("delisting", market, events)
     for move in ("shuffle", "shift"):
         # Weighed by what is left of it, a sum of marks that only move is lost at the edges alone.
-        totals = [x.sum() for x in _wrong_dates(MODEL, market, events, "delisting", fed, 30, move, 0)]
+        totals = [x.sum() for x in _wrong_dates(MODEL, events, "delisting", fed, 30, move, 0)]
         assert np.median(totals) == pytest.approx(fed.x.sum(), rel=0.25)
 
 
@@ -335,7 +335,7 @@ def lasting(market: ep.Market, events: ep.Events, move: str, draws: int, seed: i
 
     model = replace(MODEL, delisting=ep.MarkovDetector(half_life=1e12), marks="severity")
     fed = model.rows_of("delisting", market, events)
-    return fed.x, list(_wrong_dates(model, market, events, "delisting", fed, draws, move, seed))
+    return fed.x, list(_wrong_dates(model, events, "delisting", fed, draws, move, seed))
 
 
 @pytest.mark.parametrize("move", ["shuffle", "shift"])
