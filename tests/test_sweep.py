@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -256,7 +257,7 @@ plan = ep.LongHKShortADR()
 ep.sweep(market, plan, {"entry": [1.0, 1.5]}, progress=False)
 print("ready", flush=True)
 grid = {"entry": np.linspace(0.5, 3, 4000), "exit": np.linspace(-0.4, 0.4, 20)}
-made = ep.sweep(market, plan, grid, progress=False, chunk=128)
+made = ep.sweep(market, plan, grid, chunk=128)
 print(time.time(), len(made.table), made.complete, repr(made), flush=True)
 row = int(made.table.index[-1])
 assert made.table.loc[row, "End Value"] == made.backtest(row).equity_by_step[-1]
@@ -264,10 +265,17 @@ assert made.table.loc[row, "End Value"] == made.backtest(row).equity_by_step[-1]
 
 
 def test_ctrl_c_ends_at_once_and_keeps_what_is_done() -> None:
-    process = subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
+    assert process.stderr is not None
     assert process.stdout.readline().strip() == "ready"
-    time.sleep(4.0)
+    bar = ""
+    while not re.search(r"\b[1-9]\d*/80000", bar):  # planning takes seconds, more on a busy machine
+        read = process.stderr.read(1)
+        assert read, bar
+        bar += read
     sent = time.time()
     process.send_signal(signal.SIGINT)
     told = process.stdout.readline().split(maxsplit=3)
