@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, is_whole, shown
 from entrepot.markets.sessions import session_clock
+
+if TYPE_CHECKING:
+    from entrepot.markets.truth import Truth
 
 INSTRUMENT_COLUMNS = (
     "venue",
@@ -84,6 +87,9 @@ class Market:
         estimates: closes in ``price`` that nobody printed: symbol and session. See `load_market`.
         ahead: steps scheduled after the grid's end, same columns as ``grid``: calendars are published, so
             whether the other venue trades tomorrow is known today. May be empty.
+        volume: shares traded in the session, shape (T, N), at the closes; NaN where nothing is known, which
+            is everywhere at opens. In shares of the prices' own day. None: nothing is known of any line.
+        truth: of a simulated market, what its prices were made from; None of any other.
         label: where the prices come from, printed on every report.
         notes: what was read, left out or assumed, a sentence each.
 
@@ -102,6 +108,8 @@ class Market:
     delistings: pd.DataFrame = field(default_factory=lambda: empty_table("delistings"))
     estimates: pd.DataFrame = field(default_factory=lambda: empty_table("estimates"))
     ahead: pd.DataFrame = field(default_factory=lambda: empty_table("ahead"))
+    volume: pd.DataFrame | None = None
+    truth: Truth | None = None
     label: str = "prices given in memory"
     notes: tuple[str, ...] = ()
 
@@ -121,6 +129,10 @@ class Market:
             raise DataError(
                 "the steps' times are not strictly increasing: sort the grid and merge equal times"
             )
+        if self.volume is not None and not (
+            self.volume.index.equals(self.price.index) and self.volume.columns.equals(self.price.columns)
+        ):
+            raise DataError("volume has other steps or symbols than price: give one number for each price")
         bad = ~(self.prices > 0) & ~np.isnan(self.prices) | np.isinf(self.prices)
         if bad.any():
             step, column = np.argwhere(bad)[0]
@@ -354,6 +366,8 @@ class Market:
             self,
             grid=grid,
             price=self.price.iloc[first:stop],
+            volume=None if self.volume is None else self.volume.iloc[first:stop],
+            truth=None if self.truth is None else self.truth.cut(first, stop),
             fixings=self.fixings[self.fixings["time"] <= now].reset_index(drop=True),
             ratios=self.ratios[self.ratios["effective_from"] <= begun.max()].reset_index(drop=True),
             dividends=known(self.dividends),
