@@ -51,8 +51,8 @@ LISTED, GONE_LINE, PARKED = range(3)
 # What a lane is told by its margin: nothing, to reduce, or that its equity is gone.
 FREE, CALLED, OVER = range(3)
 # What ends a run: a line that leaves with nothing to convert into, prices that end for good, a target that
-# may not be, somebody who wants it to end.
-NO_HEIR, STOPPED, OUT_OF_BOUNDS, INTERRUPTED = range(4)
+# may not be, somebody who wants it to end, a fill of which nobody knows how far it moves the price.
+NO_HEIR, STOPPED, OUT_OF_BOUNDS, INTERRUPTED, NO_IMPACT = range(5)
 # The expiry of an order that must be filled, whenever that is; the latest of the others; that of no order.
 FOREVER = np.iinfo(np.int64).max - 1
 LATEST = FOREVER - 1
@@ -71,12 +71,13 @@ SPLIT, DIVIDEND, PAYMENT, CONVERSION = 0, 1, 2, 3
     CONVERT,
     CONVERT_FEE,
     SLIPPAGE,
+    IMPACT,
     FX_SPREAD,
     FIRST_FEE,
-) = range(12)
+) = range(13)
 
 # Rows of the tape's arrays.
-PRICE_AT, HALF_SPREAD, BUY_FEES, SELL_FEES, BORROW_RATE, MOST = range(6)
+PRICE_AT, HALF_SPREAD, BUY_FEES, SELL_FEES, BORROW_RATE, MOST, IMPACT_OF_ONE = range(7)
 CLOSED, OPEN, HALTED = range(3)
 LOT, CUSTODY, TO_CONVERT = range(3)
 CURRENCY, VENUE, SHORTABLE, EXACT, PAIR, STOPS = range(6)
@@ -149,8 +150,9 @@ class Tape(NamedTuple):
     with its length (67 arrays took five times as long as these).
     """
 
-    # (6, T, K): PRICE_AT (NaN where not printed); HALF_SPREAD, BUY_FEES, SELL_FEES as fractions;
-    # BORROW_RATE (per day, over (t, t+1]); MOST (shares filled in one step)
+    # (7, T, K): PRICE_AT (NaN where not printed); HALF_SPREAD, BUY_FEES, SELL_FEES as fractions;
+    # BORROW_RATE (per day, over (t, t+1]); MOST (shares filled in one step); IMPACT_OF_ONE (what a trade of
+    # one share moves the price by, as a fraction; NaN where not known, 0 where there is no impact)
     quote: Floats
     door: NDArray[np.int8]  # (T, K): OPEN, HALTED or CLOSED
     loan: NDArray[np.int8]  # (T, K): AVAILABLE, WAIT, NO_NEW or RECALL
@@ -176,6 +178,7 @@ class Tape(NamedTuple):
     margin: Floats  # (4,) fractions of value; empty where no margin is asked for
     fx_spread: float
     waiting_days: float  # calendar days a conversion takes, for estimates
+    impacts: bool  # whether a trade moves its price
     accrues: bool  # whether anything is earned or paid for holding, or depends on what has settled
     convert: bool  # exchange long-side flows and fees into the base currency at each fill
     sweeps: bool  # exchange free balances once a day
@@ -211,7 +214,7 @@ class State(NamedTuple):
     tile: Floats  # (steps, S + 2P, L) the next few steps of a plan
     wanted: Floats  # (S + 2P, L) targets of S single lines and P pairs, and how each pair is closed
     worth: Floats  # (K,) of one share in base currency
-    fault: Floats  # (2,) lane and target that may not be
+    fault: Floats  # (3,) lane and target that may not be; 1 + the line whose impact is not known, or 0
 
 
 class Orders(NamedTuple):
@@ -238,7 +241,7 @@ class Record(NamedTuple):
     cash: Floats  # (T, C)
     receivable: Floats  # (T, C)
     sources: Floats  # (S, T, K + C) contributions in base currency by line, then by currency's cash
-    fills: Floats  # (max, 9 + kinds)
+    fills: Floats  # (max, 10 + kinds)
     dropped: Ints  # (max, 4)
     moved: Floats  # (max, 7) shares changed into others or into cash
     counts: Ints  # (3,) fills, dropped orders, moves
@@ -324,12 +327,20 @@ def fee(fees: Floats, row: int, kind: int, side: int, notional: float, shares: f
 def order_fees(tape: Tape, k: int, t: int, side: int, notional: float, shares: float) -> float:
     """All fees of one order at the schedule of step t."""
     flags, schedule = tape.flags, tape.schedule
-    if flags[EXACT, k] == 0:
+    if flags[EXACT, k] == 0 and not tape.impacts:
         return float(notional * tape.quote[BUY_FEES + side, t, k])
     fees = 0.0
     for kind in range(schedule.shape[1]):
         fees += fee(schedule, tape.fee_row[t, k], kind, side, notional, shares)
     return fees
+
+
+@jit
+def impact_of(tape: Tape, k: int, t: int, shares: float) -> float:
+    """What a trade moves its price by, as a fraction: the square-root law, as long as it leaves a price."""
+    impact = tape.quote[IMPACT_OF_ONE, t, k] * np.sqrt(shares)
+    most = 1.0 - tape.quote[HALF_SPREAD, t, k]
+    return float(most if impact > most else impact)
 
 
 @jit
@@ -390,33 +401,37 @@ def execute(
     The trades stand in the state's scratch; a lane whose trade is 0 is left as it is.
     """
     quote, rates, book, money = tape.quote, tape.rates, state.book, state.money
-    price, half = quote[PRICE_AT, t, k], quote[HALF_SPREAD, t, k]
-    ask, bid = price * (1.0 + half), price * (1.0 - half)
-    buy_fees, sell_fees = quote[BUY_FEES, t, k], quote[SELL_FEES, t, k]
     trade, fees = state.scratch[TRADE], state.scratch[FEES]
     flow, collateral = state.scratch[FLOW], state.scratch[COLLATERAL]
     state.agenda[LIVE, k] = 1
-    if tape.flags[EXACT, k] == 1:
-        for lane in range(first, last):
-            side = 0 if trade[lane] > 0.0 else 1
-            notional = abs(trade[lane]) * (ask if side == 0 else bid)
-            traded = trade[lane] != 0.0
-            fees[lane] = order_fees(tape, k, t, side, notional, abs(trade[lane])) if traded else 0.0
+    if tape.impacts:
+        trade_by_size(tape, state, t, k, first, last)
     else:
+        price, half = quote[PRICE_AT, t, k], quote[HALF_SPREAD, t, k]
+        ask, bid = price * (1.0 + half), price * (1.0 - half)
+        buy_fees, sell_fees = quote[BUY_FEES, t, k], quote[SELL_FEES, t, k]
+        if tape.flags[EXACT, k] == 1:
+            for lane in range(first, last):
+                side = 0 if trade[lane] > 0.0 else 1
+                notional = abs(trade[lane]) * (ask if side == 0 else bid)
+                traded = trade[lane] != 0.0
+                fees[lane] = order_fees(tape, k, t, side, notional, abs(trade[lane])) if traded else 0.0
+        else:
+            for lane in range(first, last):
+                bought, sold = max(trade[lane], 0.0), max(-trade[lane], 0.0)
+                fees[lane] = bought * ask * buy_fees + sold * bid * sell_fees
+        held = book[HELD, k]
         for lane in range(first, last):
-            bought, sold = max(trade[lane], 0.0), max(-trade[lane], 0.0)
-            fees[lane] = bought * ask * buy_fees + sold * bid * sell_fees
-    held = book[HELD, k]
-    for lane in range(first, last):
-        change, before = trade[lane], held[lane]
-        after = before + change
-        bought_long = max(after, 0.0) - max(before, 0.0)
-        fill_price = ask if change > 0.0 else bid
-        # The long side and the fees settle later; what a short sale brings in is collateral from the start.
-        flow[lane] = -bought_long * fill_price - fees[lane]
-        collateral[lane] = (bought_long - change) * fill_price
-        # What rounding leaves of a position is none: it would pay borrow and never be got rid of.
-        held[lane] = 0.0 if nothing(after, before) else after
+            change, before = trade[lane], held[lane]
+            after = before + change
+            bought_long = max(after, 0.0) - max(before, 0.0)
+            fill_price = ask if change > 0.0 else bid
+            # The long side and the fees settle later; what a short sale brings in is collateral from the
+            # start.
+            flow[lane] = -bought_long * fill_price - fees[lane]
+            collateral[lane] = (bought_long - change) * fill_price
+            # What rounding leaves of a position is none: it would pay borrow and never be got rid of.
+            held[lane] = 0.0 if nothing(after, before) else after
     c = tape.flags[CURRENCY, k]
     rate = rates[FX_RATE, t, c]
     if record.on or record.tallies:
@@ -443,6 +458,30 @@ def execute(
 
 
 @jit
+def trade_by_size(tape: Tape, state: State, t: int, k: int, first: int, last: int) -> None:
+    """Work out trades of one line of which each moves its own price: fees, flows and positions."""
+    quote, held, trade = tape.quote, state.book[HELD, k], state.scratch[TRADE]
+    fees, flow, collateral = state.scratch[FEES], state.scratch[FLOW], state.scratch[COLLATERAL]
+    price, half = quote[PRICE_AT, t, k], quote[HALF_SPREAD, t, k]
+    for lane in range(first, last):
+        change, before = trade[lane], held[lane]
+        if change == 0.0:
+            fees[lane], flow[lane], collateral[lane] = 0.0, 0.0, 0.0
+            continue
+        worse = half + impact_of(tape, k, t, abs(change))
+        if worse != worse:
+            state.fault[2] = k + 1.0
+        fill_price = price * (1.0 + worse) if change > 0.0 else price * (1.0 - worse)
+        side = 0 if change > 0.0 else 1
+        fees[lane] = order_fees(tape, k, t, side, abs(change) * fill_price, abs(change))
+        after = before + change
+        bought_long = max(after, 0.0) - max(before, 0.0)
+        flow[lane] = -bought_long * fill_price - fees[lane]
+        collateral[lane] = (bought_long - change) * fill_price
+        held[lane] = 0.0 if nothing(after, before) else after
+
+
+@jit
 def write_fill(
     tape: Tape, state: State, record: Record, t: int, k: int, lane: int, why: int, decided: int
 ) -> None:
@@ -453,8 +492,9 @@ def write_fill(
     price, half = quote[PRICE_AT, t, k], quote[HALF_SPREAD, t, k]
     trade = state.scratch[TRADE, lane]
     side = 0 if trade > 0.0 else 1
-    fill_price = price * (1.0 + half) if side == 0 else price * (1.0 - half)
     shares = abs(trade)
+    impact = impact_of(tape, k, t, shares) if tape.impacts else 0.0
+    fill_price = price * (1.0 + (half + impact)) if side == 0 else price * (1.0 - (half + impact))
     notional = shares * fill_price
     n = record.counts[0]
     for kind in range(schedule.shape[1]):
@@ -463,6 +503,8 @@ def write_fill(
         if record.on:
             record.fills[n, 9 + kind] = amount
     post(record, SLIPPAGE, t, k, lane, -shares * price * half * rate)
+    if tape.impacts:
+        post(record, IMPACT, t, k, lane, -shares * price * impact * rate)
     if tape.convert and c > 0:
         post(record, FX_SPREAD, t, k, lane, -tape.fx_spread * abs(state.scratch[FLOW, lane]) * rate)
     if record.tallies:
@@ -473,7 +515,7 @@ def write_fill(
         fills = record.fills
         fills[n, 0], fills[n, 1], fills[n, 2], fills[n, 3], fills[n, 4] = t, k, trade, price, fill_price
         fills[n, 5], fills[n, 6], fills[n, 7] = rate, why, decided
-        fills[n, 8] = state.scratch[FEES, lane]
+        fills[n, 8], fills[n, 9 + schedule.shape[1]] = state.scratch[FEES, lane], shares * price * impact
         record.counts[0] = n + 1
 
 
@@ -1552,9 +1594,10 @@ def conversion_is_cheaper(tape: Tape, state: State, t: int, p: int, lane: int) -
         half = quote[HALF_SPREAD, printed, k]
         side = 1 if held > 0.0 else 0
         worth = abs(held) * last
-        notional = worth * (1.0 - half) if side == 1 else worth * (1.0 + half)
+        worse = half + impact_of(tape, k, printed, abs(held))
+        notional = worth * (1.0 - worse) if side == 1 else worth * (1.0 + worse)
         basis += held * last * rate
-        trade += (worth * half + order_fees(tape, k, printed, side, notional, abs(held))) * rate
+        trade += (worth * worse + order_fees(tape, k, printed, side, notional, abs(held))) * rate
         if side == 1 and (tape.convert or tape.sweeps) and flags[CURRENCY, k] > 0:
             trade += tape.fx_spread * notional * rate
         if side == 0:
@@ -1982,6 +2025,8 @@ def run(
             if fault >= 0:
                 return t, fault, OUT_OF_BOUNDS
         fill(tape, state, record, t)
+        if tape.impacts and state.fault[2] > 0.0:
+            return t, int(state.fault[2]) - 1, NO_IMPACT
         expire(tape, state, record, t, same_step)
         if state.alarm[0] == 1:
             stand_down(tape, state)

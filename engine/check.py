@@ -232,7 +232,9 @@ class _Audit:
         self.fill_line, trade = k, rows[:, 2]
         buys, shares = trade > 0.0, np.abs(trade)
         price, half = tape.quote[kernels.PRICE_AT, step, k], tape.quote[kernels.HALF_SPREAD, step, k]
-        fill_price = price * np.where(buys, 1.0 + half, 1.0 - half)
+        impact = tape.quote[kernels.IMPACT_OF_ONE, step, k] * np.sqrt(shares)
+        impact = np.minimum(impact, 1.0 - half)
+        fill_price = price * np.where(buys, 1.0 + (half + impact), 1.0 - (half + impact))
         c = self.currency[k]
         rate, notional = self.rate[i, c], shares * fill_price
         terms = charges[tape.fee_row[step, k], :, np.where(buys, 0, 1)]
@@ -244,7 +246,7 @@ class _Audit:
         nearest = np.floor(units + 0.5 + kernels.SLACK)
         self.fees = np.where(unit > 0.0, np.where(terms[..., 5] > 0.0, up, nearest) * unit, amount)
         self.price, self.fill_price, self.fill_rate = price, fill_price, rate
-        self.slippage = shares * price * half * rate
+        self.slippage, self.impact = shares * price * half * rate, shares * price * impact
         self.traded = notional * rate
 
         # The positions between which each fill moved a line: there may be several of a line in one step.
@@ -387,6 +389,7 @@ class _Audit:
         for j, kind in enumerate(FEE_KINDS):
             self._compare_at(at, kind, rows[:, 9 + j], self.fees[:, j], local)
         self._compare_at(at, "fees", rows[:, 8], self.fees.sum(axis=1), local)
+        self._compare_at(at, "impact", rows[:, 9 + len(FEE_KINDS)], self.impact, local)
         for i, k, term, noted, due in self.moves:
             near = float(self.tolerance[i] / self.rate_of_line[i, k])
             if not abs(noted - due) <= (near if term == "conversion_fee" else BOUND * abs(due)):
@@ -414,6 +417,8 @@ class _Audit:
                 right[by_currency] = self.interest * self.rate
             elif s == kernels.SLIPPAGE:
                 np.add.at(right, fills, -self.slippage)
+            elif s == kernels.IMPACT:
+                np.add.at(right, fills, -self.impact * self.fill_rate)
             elif s == kernels.FX_SPREAD:
                 np.add.at(right, fills, -self.spread)
                 right[by_currency] = -self.swept

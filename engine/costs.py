@@ -11,6 +11,7 @@ import pandas as pd
 
 from entrepot.errors import ParameterError, is_number, is_whole, shown
 from entrepot.markets.fees import HK_KINDS, US_KINDS
+from entrepot.markets.volume import SESSIONS, check_sessions
 
 SWITCHES = ("dated_fees", "exact_fees", "lots", "short_sale_rules")
 CHOICES = {
@@ -25,6 +26,8 @@ AMOUNTS = {
     "borrow_rate_pa": 100.0,
     "borrow_multiplier": 1_000.0,
     "max_fill_shares": float("inf"),
+    "impact": 100.0,
+    "impact_volume": float("inf"),
     "rebate_spread_pa": 1.0,
     "debit_spread_pa": 1.0,
     "fx_spread": 1.0,
@@ -33,8 +36,8 @@ AMOUNTS = {
     "ads_conversion_fee": 100.0,
     "max_leg_gap_hours": float("inf"),
 }
-BY_SYMBOL = ("half_spread_bps", "borrow_rate_pa", "max_fill_shares")
-BY_DATE = ("borrow_rate_pa", "max_fill_shares")
+BY_SYMBOL = ("half_spread_bps", "borrow_rate_pa", "max_fill_shares", "impact_volume")
+BY_DATE = ("borrow_rate_pa", "max_fill_shares", "impact_volume")
 STATES = ("stress_states", "no_borrow_states", "recall_states")
 AVAILABILITY = ("available", "no_new", "recall")
 FEES_OF_VENUE = {"XHKG": tuple(HK_KINDS), "XNYS": tuple(US_KINDS)}
@@ -157,6 +160,13 @@ class Costs:
             rules are about quotes; this is what opens and closes can tell of them.
         max_fill_shares: most shares of one line filled in one step: a number, one per symbol or a dated
             frame, such as a tenth of each day's volume. What is left of an order waits.
+        impact: Y of the square-root law: beside the half-spread a fill of q shares pays the fraction
+            ``impact * sigma * sqrt(q / V)`` of its price, at most all of it. ``sigma`` is the line's
+            `daily_volatility` and ``V`` its `average_volume`, both as known at the step; where they are not,
+            a fill is refused. 0: none; 0.5 to 1 in the literature.
+        impact_volume: ``V`` in shares a session instead of the market's volumes: a number, one per symbol or
+            a dated frame.
+        impact_sessions: how many sessions ``sigma`` and ``V`` are taken over.
         rebate_spread_pa: what the rebate on short value lies below the policy rate.
         debit_spread_pa: what a debit balance pays above the policy rate.
         cash_rate_pa: by currency, a number or a dated Series, instead of the policy rates of USD and HKD.
@@ -195,6 +205,9 @@ class Costs:
     availability: pd.DataFrame | None = None
     short_sale_rules: bool = False
     max_fill_shares: float | Mapping[str, float] | pd.DataFrame | None = None
+    impact: float = 0.0
+    impact_volume: float | Mapping[str, float] | pd.DataFrame | None = None
+    impact_sessions: int = SESSIONS
     rebate_spread_pa: float = 0.005
     debit_spread_pa: float = 0.0
     cash_rate_pa: Mapping[str, float | pd.Series[Any]] | None = None
@@ -222,6 +235,7 @@ class Costs:
             raise ParameterError(
                 f"conversion_days is {shown(self.conversion_days)}: give a whole number of sessions, 1 to 60"
             )
+        check_sessions(self.impact_sessions, "impact_sessions")
         if self.margin is not None and not isinstance(self.margin, Margin):
             raise ParameterError(
                 f"margin is {shown(self.margin)}: give Margin.retail(), Margin.institutional(), a Margin of "
@@ -231,11 +245,13 @@ class Costs:
         clean = {
             "availability": _availability(self.availability),
             "conversion_days": int(self.conversion_days),
+            "impact_sessions": int(self.impact_sessions),
             "fees": _fees(self.fees),
             "cash_rate_pa": _cash_rates(self.cash_rate_pa),
             **{name: _amounts(name, getattr(self, name), below) for name, below in AMOUNTS.items()},
             **{name: _states(name, getattr(self, name)) for name in STATES},
         }
+        _refuse_none(clean["impact_volume"])
         for name, value in clean.items():
             object.__setattr__(self, name, value)
 
@@ -337,6 +353,14 @@ def is_dated(frame: pd.DataFrame | pd.Series[Any]) -> bool:
     return isinstance(frame.index, pd.DatetimeIndex)
 
 
+def _refuse_none(given: Any) -> None:
+    """Refuse an average volume of 0: nothing could be traded against it."""
+    values = given.to_numpy() if isinstance(given, pd.DataFrame) else given
+    values = list(values.values()) if isinstance(values, dict) else values
+    if given is not None and (np.asarray(values, dtype=np.float64) == 0.0).any():
+        raise ParameterError("impact_volume holds 0: give shares above 0, or NaN in a dated frame")
+
+
 def _require_amount(name: str, number: object, below: float, otherwise: str = "") -> None:
     if not is_number(number) or not 0.0 <= float(number) < below:
         limit = "" if np.isinf(below) else f" and below {below:,g}"
@@ -362,7 +386,7 @@ def _amounts(name: str, given: Any, below: float) -> float | dict[str, float] | 
 def _frame(name: str, frame: pd.DataFrame, below: float) -> pd.DataFrame:
     if is_dated(frame):
         _check_dates(name, frame.index)
-    elif name == "max_fill_shares":
+    elif name != "borrow_rate_pa":
         raise ParameterError(f"{name} is a frame without dates: index it with pandas.to_datetime")
     elif not all(map(is_whole, frame.columns)) or frame.index.has_duplicates:
         raise ParameterError(

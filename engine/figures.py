@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 SESSIONS_PER_YEAR, MONTHS_PER_YEAR = 252, 12
 DAYS_PER_YEAR = 365.25
 # Sources told apart in a row: what is paid, then what is earned for holding.
-PAID = (*FEE_KINDS, "slippage", "fx_spread", "borrow", "ads_fee", "conversion_fee")
+PAID = (*FEE_KINDS, "slippage", "impact", "fx_spread", "borrow", "ads_fee", "conversion_fee")
 EARNED = ("dividend", "rebate", "interest")
 GROUPS = {
     "Interest Earned": ("interest", "rebate"),
     "Total Fees Paid": FEE_KINDS,
     "Slippage Paid": ("slippage",),
+    "Impact Paid": ("impact",),
     "FX Spread Paid": ("fx_spread",),
     "Borrow Paid": ("borrow",),
     "ADR Fees Paid": ("ads_fee", "conversion_fee"),

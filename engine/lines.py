@@ -32,6 +32,7 @@ SOURCES = (
     "conversion",
     "conversion_fee",
     "slippage",
+    "impact",
     "fx_spread",
     *FEE_KINDS,
 )

@@ -332,6 +332,13 @@ def fault_of(
     if kind == kernels.OUT_OF_BOUNDS:
         return _bad_target(market, lines, step, line, float(lane_and_target[1]))
     symbol = lines.symbols[line]
+    if kind == kernels.NO_IMPACT:
+        return DataError(
+            f"{symbol} is filled at {market.grid['time'][step]:%Y-%m-%d %H:%M} UTC, before enough of its "
+            "volumes and closes are known to tell its impact: load files with a Volume column, give "
+            f"Costs(impact_volume={{{symbol!r}: shares a session}}) or fewer impact_sessions, or trade it "
+            "later"
+        )
     if kind == kernels.NO_HEIR:
         return DataError(
             f"{symbol} leaves the market before {market.grid['time'][step]:%Y-%m-%d %H:%M} UTC "

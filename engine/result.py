@@ -96,13 +96,13 @@ class Ledger:
         """Every fill, in the order in which they happened.
 
         ``quantity`` is signed shares; ``price`` the step's price and ``fill_price`` what was traded at;
-        ``notional``, ``slippage``, each kind of fee and their sum ``fees`` are in local currency and
-        positive; ``fx`` is base units per unit of it; ``decided_step`` is the step of the decision;
-        ``estimated`` marks a price that nobody printed (see `load_market`).
+        ``notional``, ``slippage`` (the half-spread), ``impact``, each kind of fee and their sum ``fees`` are
+        in local currency and positive; ``fx`` is base units per unit of it; ``decided_step`` is the step of
+        the decision; ``estimated`` marks a price that nobody printed (see `load_market`).
         """
         rows = self.record.fills[: self.record.counts[0]]
         step, line = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
-        shares = np.abs(rows[:, 2])
+        shares, impact = np.abs(rows[:, 2]), rows[:, 9 + len(FEE_KINDS)]
         grid = self.market.grid.iloc[step].reset_index(drop=True)
         symbol = np.array(self.lines.symbols, dtype=object)[line]
         frame = pd.DataFrame(
@@ -118,7 +118,8 @@ class Ledger:
                 "price": rows[:, 3],
                 "fill_price": rows[:, 4],
                 "notional": shares * rows[:, 4],
-                "slippage": shares * np.abs(rows[:, 4] - rows[:, 3]),
+                "slippage": shares * np.abs(rows[:, 4] - rows[:, 3]) - impact,
+                "impact": impact,
             }
         )
         for j, kind in enumerate(FEE_KINDS):

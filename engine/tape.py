@@ -18,6 +18,7 @@ from entrepot.engine.lines import FEE_KINDS, SOURCES, Lines
 from entrepot.errors import DataError, ParameterError, is_number
 from entrepot.markets import fees as schedules
 from entrepot.markets.market import Market, records
+from entrepot.markets.volume import average_volume, daily_volatility
 
 MAX_FX_AGE_DAYS = 5.0
 # Half-spreads where none is given: New York's, and the least of Hong Kong's (half a tick where that is more).
@@ -100,6 +101,7 @@ def build_tape(
                 *_collapsed_rates(fees, fee_row, price, half_spread),
                 borrow_rate,
                 _given(market, lines.symbols, costs.max_fill_shares, np.inf),
+                _impacts_of_one(market, lines, costs),
             ]
         ),
         door=np.array(
@@ -149,6 +151,7 @@ def build_tape(
         margin=np.array([] if margin is None else astuple(margin), dtype=np.float64),
         fx_spread=float(costs.fx_spread),
         waiting_days=costs.conversion_days * DAYS_PER_SESSION,
+        impacts=costs.impact > 0.0,
         accrues=bool(sweeps or cash_rate.any() or carry.any() or borrow_rate.any() or custody.any()),
         convert=costs.fx_conversion == "on_fill",
         sweeps=sweeps,
@@ -161,7 +164,7 @@ def build_tape(
 def _check_names(market: Market, costs: Costs) -> None:
     """Refuse costs given for symbols and currencies that are not there: most often a misspelling."""
     sizes = schedules.borrow_table().index
-    for name in ("half_spread_bps", "borrow_rate_pa", "max_fill_shares", "availability"):
+    for name in ("half_spread_bps", "borrow_rate_pa", "max_fill_shares", "impact_volume", "availability"):
         given = getattr(costs, name)
         named: Iterable[object] = given if isinstance(given, Mapping) else ()
         if isinstance(given, pd.DataFrame):
@@ -216,7 +219,7 @@ def initial_state(tape: kernels.Tape, capital: float, lanes: int, memory: int = 
         tile=np.zeros((TILE, lines, lanes)),
         wanted=np.zeros((lines, lanes)),
         worth=np.zeros(lines),
-        fault=np.zeros(2),
+        fault=np.zeros(3),
     )
 
 
@@ -233,7 +236,7 @@ def empty_record(tape: kernels.Tape, on: bool) -> kernels.Record:
         cash=np.zeros((steps, currencies)),
         receivable=np.zeros((steps, currencies)),
         sources=np.zeros((len(SOURCES), steps, lines + currencies)),
-        fills=np.empty((3 * rows, 9 + kinds)),
+        fills=np.empty((3 * rows, 10 + kinds)),
         dropped=np.empty((6 * rows, 4), dtype=np.int64),
         moved=np.empty((rows, 7)),
         counts=np.zeros(3, dtype=np.int64),
@@ -566,6 +569,16 @@ def _half_spreads(
     half = _given(market, lines.symbols, given, half * 1e4) * 1e-4
     half[np.isnan(price)] = 0.0
     return half
+
+
+def _impacts_of_one(market: Market, lines: Lines, costs: Costs) -> NDArray[np.float64]:
+    """What a trade of one share moves its price by, as a fraction, (T, K); NaN where it is not known."""
+    if costs.impact == 0.0:
+        return np.zeros((len(market), len(lines.symbols)))
+    usual = average_volume(market, costs.impact_sessions).to_numpy()[:, lines.columns]
+    volume = _given(market, lines.symbols, costs.impact_volume, usual)
+    risk = daily_volatility(market, costs.impact_sessions).to_numpy()[:, lines.columns]
+    return np.asarray(costs.impact * risk / np.sqrt(volume))
 
 
 def _fee_rows(

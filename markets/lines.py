@@ -29,7 +29,11 @@ ONE_DAY: Final = 11  # days between two rows that are neighbours, longer than a 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """One tradable line or index on its way into the market: prices by session, in the range only."""
+    """One tradable line or index on its way into the market: prices by session, in the range only.
+
+    ``volume`` counts the shares that ``close`` is the price of; NaN where the file has none, or 0, which is
+    what vendors write into rows they filled.
+    """
 
     symbol: str
     origin: str
@@ -88,10 +92,13 @@ def read_lines(
         if instrument["venue"] == "XHKG" and instrument["kind"] not in ("etf", "index"):
             reading = off_tick(reading, notes)
         close, opened = table.level, true_opens(table, notes)
+        volume = table.column("volume")
+        volume = volume.where(volume > 0)
         if reading.adjustment == "total_return":
             if "close" in table.frame and "adj close" in table.frame:
                 close = table.column("adj close")
                 opened = opened * close / table.column("close")
+                volume = volume * table.column("close") / close  # price times volume is the value traded
             elif "close" in table.frame:
                 notes.append(
                     f"{table.origin} has no Adj Close: its closes were taken as total return, as told."
@@ -105,7 +112,7 @@ def read_lines(
                 close,
                 opened if instrument["kind"] != "index" else opened.iloc[:0],
                 table.column("dividends"),
-                table.column("volume"),
+                volume,
             )
         )
     return lines

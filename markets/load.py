@@ -45,7 +45,9 @@ def load_market(
         source: a folder of one CSV or Parquet file per symbol in Yahoo's layout (Date, Open, High, Low,
             Close, Volume; Adj Close, Dividends, Stock Splits if at hand), named by symbol: ``BABA.csv``,
             ``9988.HK.csv``, ``^HSI.csv``, ``HKD=X.csv`` (HKD per USD). Or one long table with a symbol
-            column. Prices in local currency; a blank price is a gap.
+            column. Prices in local currency; a blank price is a gap. Volume counts the shares that Close is
+            the price of, as Yahoo's does: both back-adjusted for splits, or both as printed. A volume of 0
+            is not known.
         start: first session, by default that of the first price; the day after where the rates begin with it.
         end: last session, by default that of the last price of any tradable line.
         phases: "auto" for four steps a day where any tradable line has opens in the range, else two; or
@@ -120,6 +122,7 @@ def load_market(
     market = Market(
         grid=grid,
         price=price_frame(lines, grid, time),
+        volume=volume_frame(lines, grid, time),
         instruments=instrument_frame(lines, shorts),
         fixings=fixings[known].reset_index(drop=True),
         ratios=ratios[ratios["effective_from"] <= last].reset_index(drop=True),
@@ -225,6 +228,19 @@ def price_frame(lines: Sequence[Line], grid: pd.DataFrame, time: pd.DatetimeInde
                 prints = line.open if phase == "open" else line.close
                 price[part.index, column] = prints.reindex(sessions).to_numpy()
     return pd.DataFrame(price, index=time, columns=pd.Index([line.symbol for line in lines], name="symbol"))
+
+
+def volume_frame(lines: Sequence[Line], grid: pd.DataFrame, time: pd.DatetimeIndex) -> pd.DataFrame | None:
+    """Lay the lines' volumes on the grid's closes, shape (T, N); None where no line has any."""
+    volume = np.full((len(grid), len(lines)), np.nan)
+    for venue, part in grid[grid["phase"] == "close"].groupby("venue"):
+        sessions = pd.DatetimeIndex(part["session"])
+        for column, line in enumerate(lines):
+            if line.tradable and line.instrument["venue"] == venue:
+                volume[part.index, column] = line.volume.reindex(sessions).to_numpy()
+    if np.isnan(volume).all():
+        return None
+    return pd.DataFrame(volume, index=time, columns=pd.Index([line.symbol for line in lines], name="symbol"))
 
 
 def instrument_frame(lines: Sequence[Line], shorts: Collection[str]) -> pd.DataFrame:

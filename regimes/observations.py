@@ -178,12 +178,12 @@ def _premia(market: Market, rows: Rows, align: Literal["same_date", "next_hk"], 
         detail = premium(market, str(adr), align=align, detail=True)
         hk_step = np.searchsorted(market.times, pd.DatetimeIndex(detail["hk_time"]).as_unit("ns").asi8)
         sessions = {str(adr): detail.index.to_numpy(), str(hk): market.grid["session"].to_numpy()[hk_step]}
-        apart = _ex_dates_apart(market, sessions)
+        apart = ex_dates_apart(market, sessions)
         result[:, p] = detail["premium"].mask(apart).reindex(rows.session)
     return result
 
 
-def _ex_dates_apart(market: Market, sessions: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+def ex_dates_apart(market: Market, sessions: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
     """Tell the premia of which one price is from before a dividend's ex-date and the other is not.
 
     Args:

@@ -21,6 +21,7 @@ LAGS = 20
 COST_ROWS = {
     "Total Fees Paid": "Fees",
     "Slippage Paid": "Slippage",
+    "Impact Paid": "Impact",
     "FX Spread Paid": "FX spread",
     "Borrow Paid": "Borrow",
     "ADR Fees Paid": "ADR fees",

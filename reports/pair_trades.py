@@ -28,7 +28,7 @@ TRADE_TYPES = {
     "costs": "float64", "net": "float64", "net [%]": "float64",
     "orders": "int64", "leg_hours": "float64", "leg_cost": "float64",
 }  # fmt: skip
-BY_TRADING = [SOURCES.index(source) for source in ("slippage", "fx_spread", *FEE_KINDS)]
+BY_TRADING = [SOURCES.index(source) for source in ("slippage", "impact", "fx_spread", *FEE_KINDS)]
 NOT_TRADED = ("open", "delisting", "conversion", "ruin")
 
 

@@ -20,20 +20,23 @@ def draw_placebo(
     """Draw the spread of a figure over wrong dates, and lines at what was measured.
 
     Args:
-        placebo: shape (draws,), may be empty.
-        measured: by name; the first, on the true dates, is drawn solid.
+        placebo: shape (draws,), may be empty; NaN is left out.
+        measured: by name; the first, on the true dates, is drawn solid; NaN is not drawn.
         title: of the picture.
         theme: colours and text size.
     """
     import matplotlib.pyplot as plt
 
+    drawn = placebo[np.isfinite(placebo)]
     with theme.active():
         figure, place = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
-        if len(placebo):
+        if len(drawn):
             place.hist(
-                placebo, bins="auto", color=theme.faint, alpha=0.5, label=f"{len(placebo)} wrong calendars"
+                drawn, bins="auto", color=theme.faint, alpha=0.5, label=f"{len(drawn)} wrong calendars"
             )
         for k, (name, value) in enumerate(measured.items()):
+            if not np.isfinite(value):
+                continue
             place.axvline(
                 float(value),
                 color=theme.lines[k % len(theme.lines)],
@@ -42,5 +45,6 @@ def draw_placebo(
             )
         place.set_ylabel("calendars")
         place.set_title(title, color=theme.ink)
-        figure.legend(loc="outside lower left", fontsize=theme.size)
+        if place.get_legend_handles_labels()[0]:
+            figure.legend(loc="outside lower left", fontsize=theme.size)
     return place

@@ -10,7 +10,7 @@ from entrepot.engine.lines import NOT_COSTS
 MARKET = ("price", "fx", "conversion")
 INCOME = tuple(source for source in NOT_COSTS if source not in MARKET)
 HOLDING_COSTS = ("borrow", "ads_fee", "conversion_fee")
-TRADING_COSTS = ("slippage", "fx_spread")
+TRADING_COSTS = ("slippage", "impact", "fx_spread")
 FEES = "Fees"
 GROUPS: Mapping[str, str] = {
     "price": "Price",
@@ -23,6 +23,7 @@ GROUPS: Mapping[str, str] = {
     "ads_fee": "ADR fees",
     "conversion_fee": "ADR fees",
     "slippage": "Slippage",
+    "impact": "Impact",
     "fx_spread": "FX spread",
 }
 

@@ -29,8 +29,11 @@ RICH, CHEAP, WANTED = range(3)
 
 LEVEL, GONE = range(2)
 
-GROWTH, GAPS, TILT, MEMBER, LEFT, ROW = range(6)
-LOOKBACK, TOP, REBALANCE, GROSS, SKIP, SECTORS, TILTED = range(1, 8)
+GROWTH, GAPS, TILT, MEMBER, LEFT, SHORTABLE, ROW = range(7)
+LOOKBACK, TOP, REBALANCE, GROSS, SKIP, SECTORS, TILTED, RULE, SHORT, GROSS_SHORT, WEIGHTING = range(1, 12)
+MOMENTUM, LOW_VOLATILITY, RISK_ADJUSTED = range(3)
+EQUAL, INVERSE_VOLATILITY = range(2)
+LEAST_VOLATILITY = 1e-6  # of a day: what stands still is as calm as can be, and divides nothing
 
 BY_PROBABILITY, DEADBAND, SINGLES, PAIRS, PARTS = range(1, 6)
 CHARGE, AWAY = range(2)
@@ -91,31 +94,87 @@ def hold(step: int, params: Floats, features: Floats, memory: Floats, out: Float
 
 
 @inner
+def basket_volatility(first: int, last: int, belongs: Floats, size: Floats, growth: Floats) -> Floats:
+    """Return by sector the deviation of its daily returns from one row to another.
+
+    Args:
+        first: row of the first level.
+        last: row of the last.
+        belongs: shape (lines,), the sector of each; -1: none.
+        size: shape (sectors,), lines in each.
+        growth: shape (rows, at least as many columns as lines), levels.
+    """
+    days, sectors = last - first, size.shape[0]
+    daily = np.zeros((sectors, days))
+    for n in range(belongs.shape[0]):
+        if belongs[n] >= 0.0:
+            for i in range(days):
+                moved = growth[first + i + 1, n] / growth[first + i, n] - 1.0
+                daily[int(belongs[n]), i] += moved / size[int(belongs[n])]
+    volatility = np.zeros(sectors)
+    for s in range(sectors):
+        mean, spread = 0.0, 0.0
+        for i in range(days):
+            mean += daily[s, i]
+        mean /= days
+        for i in range(days):
+            spread += (daily[s, i] - mean) ** 2
+        volatility[s] = max(np.sqrt(spread / days), LEAST_VOLATILITY)
+    return volatility
+
+
+@inner
+def choose(count: int, side: float, score: Floats, open_to: Floats, chosen: Floats) -> None:
+    """Mark with a side the ``count`` sectors that lie furthest on it, of those open to it and not chosen."""
+    for _ in range(count):
+        best = -1
+        for s in range(score.shape[0]):  # of equals the first
+            if chosen[s] == 0.0 and open_to[s] > 0.0 and (best < 0 or side * score[s] > side * score[best]):
+                best = s
+        if best < 0:
+            return
+        chosen[best] = side
+
+
+@inner
 def rotate(step: int, params: Floats, features: Floats, memory: Floats, out: Floats) -> None:
-    """Hold the strongest sectors; see `SectorRotation`. Rows of features are decisions, in their order."""
+    """Hold the best sectors; see `SectorRotation`. Rows of features are decisions, in their order."""
     lines, sectors = out.shape[0], int(params[SECTORS])
-    lookback, skip = int(params[LOOKBACK]), int(params[SKIP])
+    lookback, skip, rule = int(params[LOOKBACK]), int(params[SKIP]), int(params[RULE])
+    inverse = params[WEIGHTING] == INVERSE_VOLATILITY
     row = int(features[ROW, step, 0])
     number = row - lookback
     tilted = params[TILTED] == 1.0
     due = number >= 0 and number % int(params[REBALANCE]) == 0
     if tilted and number >= 0:
-        for s in range(sectors):
-            due |= features[TILT, row, s] != features[TILT, row - 1, s]
+        for n in range(lines):
+            s = int(features[MEMBER, row, n])
+            due |= s >= 0 and features[TILT, row, s] != features[TILT, row - 1, s]
     score, standing = memory[:sectors], memory[sectors : sectors + lines]
     if not due:
         return
-    past, size = np.zeros(sectors), np.zeros(sectors)
+    past, size, open_to = np.zeros(sectors), np.zeros(sectors), np.ones(sectors)
+    belongs = np.full(lines, -1.0)
     for n in range(lines):
         before = features[GAPS, row - lookback - 1, n] if row > lookback else 0.0
-        if features[GAPS, row, n] == before:
-            s = int(features[MEMBER, 0, n])
+        stays = features[LEFT, row, n] == 0.0 and features[MEMBER, row, n] >= 0.0
+        if stays and features[GAPS, row, n] == before:
+            belongs[n] = features[MEMBER, row, n]
+            s = int(belongs[n])
             size[s] += 1.0
             past[s] += features[GROWTH, row - skip, n] / features[GROWTH, row - lookback, n] - 1.0
+            open_to[s] = min(open_to[s], features[SHORTABLE, 0, n])
+    volatility = np.ones(sectors)
+    if rule != MOMENTUM or inverse:
+        volatility = basket_volatility(row - lookback, row - skip, belongs, size, features[GROWTH])
     ranked, mean, spread = 0, 0.0, 0.0
     for s in range(sectors):
         score[s] = past[s] / size[s] if size[s] > 0.0 else np.nan
         if size[s] > 0.0:
+            if rule == LOW_VOLATILITY:
+                score[s] = -volatility[s]
+            elif rule == RISK_ADJUSTED:
+                score[s] /= volatility[s]
             ranked += 1
             mean += score[s]
     mean /= ranked
@@ -127,17 +186,25 @@ def rotate(step: int, params: Floats, features: Floats, memory: Floats, out: Flo
         if size[s] > 0.0:
             score[s] = (score[s] - mean) / spread if spread > 1e-12 else 0.0
             score[s] += features[TILT, row, s] if tilted else 0.0
-    share, chosen = np.zeros(sectors), np.zeros(sectors)
-    for _ in range(min(int(params[TOP]), ranked)):
-        best = -1
-        for s in range(sectors):  # of equals the first
-            if chosen[s] == 0.0 and size[s] > 0.0 and (best < 0 or score[s] > score[best]):
-                best = s
-        chosen[best] = 1.0
-        share[best] = params[GROSS] / (params[TOP] * size[best])
+        else:
+            open_to[s] = 0.0
+    chosen, share = np.zeros(sectors), np.zeros(sectors)
+    choose(int(params[TOP]), 1.0, score, size, chosen)
+    choose(int(params[SHORT]), -1.0, score, open_to, chosen)
+    for side in (1.0, -1.0):
+        gross, places = (params[GROSS], params[TOP]) if side > 0.0 else (-params[GROSS_SHORT], params[SHORT])
+        taken, calm = 0.0, 0.0
+        for s in range(sectors):
+            if chosen[s] == side:
+                taken += 1.0
+                calm += 1.0 / volatility[s]
+        for s in range(sectors):
+            if chosen[s] == side:
+                share[s] = gross / (places * size[s])
+                if inverse:
+                    share[s] *= taken / (calm * volatility[s])
     for n in range(lines):
-        before = features[GAPS, row - lookback - 1, n] if row > lookback else 0.0
-        wanted = share[int(features[MEMBER, 0, n])] if features[GAPS, row, n] == before else 0.0
+        wanted = share[int(belongs[n])] if belongs[n] >= 0.0 else 0.0
         if wanted != standing[n] and features[LEFT, row, n] == 0.0:
             out[n] = wanted
         standing[n] = wanted

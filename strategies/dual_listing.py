@@ -1,4 +1,4 @@
-"""Long the Hong Kong line, short the ADR: on the way back to parity, or as a hedge against delisting."""
+"""Long the Hong Kong line, short the ADR: back to parity, against delisting, and the reverse on relief."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
+from entrepot.strategies.exposure import Exposure, exposure_to, require_risks
 from entrepot.strategies.pair_history import (
     averaged_premium,
     between_ex_dates,
@@ -42,10 +43,11 @@ from entrepot.strategies.targets import (
     sessions_of,
 )
 
-MODES = ("convergence", "delisting_hedge")
+MODES = ("convergence", "delisting_hedge", "relief_reversal")
 SIGNALS = {"averaged": averaged_premium, "same_date": same_date_premium}
-FULL_ESCALATION = 3.0  # marks of the delisting channels at which the hedge is whole
-QUARTERS = 4  # a hedge resized with every step of a decaying intensity would trade each day for nothing
+# What is listened to where nothing is said. The press names two reliefs for the reversal: the audit deal of
+# December 2022, a relief of delisting risk, and the truce of Geneva in May 2025, one of tariffs.
+RISKS_OF = {"delisting_hedge": ("delisting",), "relief_reversal": ("delisting", "tariff")}
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,17 @@ class LongHKShortADR(Parametrised):
     new premium and the pair is held; after more than five New York sessions without one it is closed.
 
     ``delisting_hedge`` holds ``weight * min(1, escalation / 3)`` in quarters of ``weight``, escalation and
-    relief being the path's intensities of delisting risk, and nothing while relief is at least as strong.
+    relief being the path's intensities of ``risks``, and nothing while relief is at least as strong.
     A pair joins once both its lines have traded within five sessions.
 
+    ``relief_reversal`` is its mirror: short HK / long ADR at ``weight * min(1, relief / 3)`` in quarters
+    while relief is stronger than escalation, and nothing otherwise, in pairs whose Hong Kong line may be
+    shorted. With equal ``risks`` the two are never held together. Relief that does not exceed what has
+    escalated is not traded: with the bundled calendar that of Geneva came while April's tariffs still
+    weighed more, and the reversal waits until June 2025.
+
     Args:
-        mode: "convergence" or "delisting_hedge".
+        mode: "convergence", "delisting_hedge" or "relief_reversal".
         entry: z-score above which a pair is entered, positive.
         exit: z-score below which it is left, between -entry and entry.
         lookback: observations in the trailing mean and standard deviation (ddof 1), all of them required.
@@ -72,12 +80,12 @@ class LongHKShortADR(Parametrised):
             the day's same-date premium alone, half of it overnight news; with ``span=1`` its plain z-score is
             the trade that looks splendid when filled at its own closes (see `fill_timing`).
         span: of the exponentially weighted mean, in observations.
-        weight: of equity in each Hong Kong leg, the largest one in ``delisting_hedge``; taken as given,
+        weight: of equity in each Hong Kong leg, the largest one in the other two modes; taken as given,
             however many pairs there are, since a share of their number would depend on later listings. The
             default keeps thirteen pairs wholly hedged below a gross weight of 1 a side (13 x 0.075 = 0.975).
         pairs: ADR or Hong Kong symbols to trade; None: every pair of the market.
         reverse: also take the other side (short HK / long ADR when the ADR is cheap), where the Hong Kong
-            line may be shorted.
+            line may be shorted; of ``convergence`` only.
         round_trip_bps: cost of entering and leaving, in basis points of one leg; None: the dated statutory
             rates of both venues, both ways, and twice each half-spread (New York 2 bp, Hong Kong half a
             tick and at least 1 bp). Minimum fees, borrow and FX are not in it.
@@ -85,6 +93,9 @@ class LongHKShortADR(Parametrised):
         exit_by: how a pair is closed. "trade": both legs. "convert": one line is made into the other, which
             takes days and the depositary's fee and pays no spread. "cheapest": whichever costs less at the
             marks of the decision.
+        risks: whose intensities ``delisting_hedge`` and ``relief_reversal`` add up, "delisting", "tariff" or
+            both; None: delisting for the hedge, both for the reversal, since the press names the audit deal
+            of December 2022 and the truce of Geneva of May 2025.
     """
 
     mode: str = "convergence"
@@ -99,6 +110,7 @@ class LongHKShortADR(Parametrised):
     round_trip_bps: float | None = None
     drift_band: float = 0.10
     exit_by: str = "trade"
+    risks: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         require_choice("mode", self.mode, MODES)
@@ -120,6 +132,18 @@ class LongHKShortADR(Parametrised):
             raise ParameterError(f"reverse is {kind(self.reverse)}: give True or False")
         if self.pairs is not None:
             object.__setattr__(self, "pairs", require_symbols("pairs", self.pairs))
+        if self.risks is not None:
+            object.__setattr__(self, "risks", require_risks("risks", self.risks))
+
+    @property
+    def _reversed(self) -> bool:
+        """Whether pairs are held the other way round."""
+        return self.mode == "relief_reversal"
+
+    @property
+    def _risks(self) -> tuple[str, ...]:
+        """The risks listened to."""
+        return RISKS_OF[self.mode] if self.risks is None else tuple(self.risks)
 
     def decision(self, market: Market, path: RegimePath | None = None) -> Decision:
         """Return what is decided inside the loop; its numbers are those of `targets`.
@@ -129,7 +153,7 @@ class LongHKShortADR(Parametrised):
 
         Args:
             market: with at least one complete pair.
-            path: needed by ``delisting_hedge`` only.
+            path: not needed by ``convergence``.
 
         Raises:
             ParameterError: when a pair asked for is not in the market, or the path is missing or misfits.
@@ -148,10 +172,10 @@ class LongHKShortADR(Parametrised):
             features = partial(convergence_features, market, *key[1:])  # type: ignore[arg-type]
             which, memory, planes = kernels.CONVERGENCE, 3 * len(pairs), 4
         else:
-            path = require_path(market, path, "LongHKShortADR(mode='delisting_hedge')")
+            path = require_path(market, path, f"LongHKShortADR(mode={self.mode!r})")
             params = [0.0, 0.0, self.weight, 0.0, 0.0, closing, 0.0]
-            key = (self.mode, adrs, Identity(path))
-            features = partial(hedge_features, market, adrs, path)
+            key = (self.mode, adrs, self._risks, Identity(path))
+            features = partial(holding_features, market, adrs, path, self._risks, self._reversed)
             which, memory, planes = kernels.HOLDING, len(pairs), 2
         return Decision(
             function=kernels.decide,
@@ -170,7 +194,7 @@ class LongHKShortADR(Parametrised):
 
         Args:
             market: with at least one complete pair.
-            path: needed by ``delisting_hedge`` only.
+            path: not needed by ``convergence``.
 
         Raises:
             ParameterError: when a pair asked for is not in the market, or the path is missing or misfits.
@@ -180,7 +204,7 @@ class LongHKShortADR(Parametrised):
         if self.mode == "convergence":
             notes, signals = self._convergence_told(market, decision, kept)
         else:
-            notes, signals = self._hedge_told(market, decision, path)
+            notes, signals = self._holding_told(market, decision, path)
         if self.weight == 0:
             notes = ("can never trade: weight is 0", *notes)
         return Targets(
@@ -260,24 +284,31 @@ class LongHKShortADR(Parametrised):
             )
         return ""
 
-    def _hedge_told(
+    def _holding_told(
         self, market: Market, decision: Decision, path: RegimePath | None
     ) -> tuple[tuple[str, ...], dict[str, pd.DataFrame]]:
-        """What a reader should know of the hedge, and the series behind it."""
-        path = require_path(market, path, "LongHKShortADR(mode='delisting_hedge')")
+        """What a reader should know of the hedge or the reversal, and the series behind it."""
+        path = require_path(market, path, f"LongHKShortADR(mode={self.mode!r})")
         steps = decisions(market)
-        escalation, relief, level = hedge_level(path, steps)
-        adrs = [adr for _, adr in decision.pairs]
-        shortable = market.instruments["shortable"][adrs].to_numpy(bool)
-        notes: tuple[str, ...] = ()
+        exposure = exposure_to(path, steps, self._risks)
+        level = signed_level(exposure, self._reversed)
+        shorted = [hk if self._reversed else adr for hk, adr in decision.pairs]
+        barred = [symbol for symbol in shorted if not market.instruments.at[symbol, "shortable"]]
+        what, side, line = (
+            ("reversal", "relief", "Hong Kong line") if self._reversed else ("hedge", "escalation", "ADR")
+        )
+        notes: list[str] = []
         if not level.any():
-            notes = ("never trades: the path's delisting escalation never calls for a hedge",)
-        if not shortable.all():
-            barred = ", ".join(adr for adr, may in zip(adrs, shortable, strict=True) if not may)
-            notes = (*notes, f"no hedge in {barred}: the ADR may not be shorted")
-        session = sessions_of(market, steps)
-        frame = pd.DataFrame({"escalation": escalation, "relief": relief, "level": level}, index=session)
-        return notes, {"hedge": frame}
+            notes = [f"never trades: the path's {' and '.join(self._risks)} {side} never calls for a {what}"]
+        if self._reversed and len(barred) == len(shorted):
+            notes = ["can never trade: no Hong Kong line of the pairs may be shorted"]
+        elif barred:
+            notes.append(f"no {what} in {', '.join(barred)}: the {line} may not be shorted")
+        frame = pd.DataFrame(
+            {"escalation": exposure.escalation, "relief": exposure.relief, "level": level},
+            index=sessions_of(market, steps),
+        )
+        return tuple(notes), {what: frame}
 
 
 # -- features ------------------------------------------------------------------------------------------------
@@ -328,28 +359,26 @@ def convergence_features(
     return features
 
 
-def hedge_level(
-    path: RegimePath, steps: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return escalation, relief and the part of the whole hedge they call for, by decision, each (S,)."""
-    escalation = path.intensity["delisting", "escalation"].to_numpy(np.float64)[steps]
-    relief = path.intensity["delisting", "relief"].to_numpy(np.float64)[steps]
-    quarters = np.floor(QUARTERS * np.minimum(1.0, escalation / FULL_ESCALATION) + 0.5)
-    return escalation, relief, np.where(relief >= escalation, 0.0, quarters / QUARTERS)
+def signed_level(exposure: Exposure, reversed_: bool) -> NDArray[np.float64]:
+    """Return the part of ``weight`` to hold, (S,): positive long HK / short ADR, negative the reverse."""
+    return 0.0 - exposure.reversal if reversed_ else exposure.hedge
 
 
-def hedge_features(market: Market, adrs: tuple[str, ...], path: RegimePath) -> NDArray[np.float64]:
-    """Lay out what the hedge reads: shape (2, T, P), the level of each pair, and whether its ADR has left."""
+def holding_features(
+    market: Market, adrs: tuple[str, ...], path: RegimePath, risks: tuple[str, ...], reversed_: bool
+) -> NDArray[np.float64]:
+    """Lay out what holding reads: shape (2, T, P), the level of each pair, and whether its ADR has left."""
     from entrepot.strategies import _kernels as kernels
 
     steps = decisions(market)
-    level = hedge_level(path, steps)[2]
+    level = signed_level(exposure_to(path, steps, risks), reversed_)
+    hks = market.pairs.loc[list(adrs), "hk"]
     quoted = np.ones((len(steps), len(adrs)), dtype=bool)
-    for legs in (market.pairs.loc[list(adrs), "hk"], adrs):
+    for legs in (hks, adrs):
         quoted &= latest(market.printed[:, columns_of(market, legs)], steps)[1] <= STALE_SESSIONS
-    shortable = market.instruments["shortable"][list(adrs)].to_numpy(bool)
+    shortable = market.instruments["shortable"][list(hks if reversed_ else adrs)].to_numpy(bool)
     features = np.full((2, len(market), len(adrs)), np.nan)
-    features[kernels.LEVEL, steps] = level[:, None] * (quoted & shortable)
+    features[kernels.LEVEL, steps] = np.where(quoted & shortable, level[:, None], 0.0)
     features[kernels.GONE, steps] = departed(market)[np.ix_(steps, columns_of(market, adrs))]
     return features
 

@@ -1,4 +1,4 @@
-"""Rotation among China sectors: hold those with the strongest past return, tilted by regime."""
+"""Rotation among China sectors: hold the strongest or the calmest, sell the others, tilted by regime."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from types import NoneType
-from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -17,8 +15,10 @@ from numpy.typing import NDArray
 from entrepot.decisions import Decision, Identity
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.market import Market
+from entrepot.markets.sectors import SectorMap
 from entrepot.regimes.arguments import kind, short
 from entrepot.regimes.path import RegimePath
+from entrepot.strategies.sector_universe import UNIVERSES, Universe, total_return_levels, universe_of
 from entrepot.strategies.targets import (
     STALE_SESSIONS,
     Parametrised,
@@ -30,19 +30,19 @@ from entrepot.strategies.targets import (
     latest,
     require,
     require_band,
+    require_choice,
     require_market,
     require_path,
     require_symbols,
     sessions_of,
 )
 
-UNIVERSES = ("auto", "etf", "hk")
-UNCLASSIFIED = "unclassified"
+# By their numbers in the compiled rule.
+RULES = ("momentum", "low_volatility", "risk_adjusted")
+WEIGHTINGS = ("equal", "inverse_volatility")
+MOST_NAMED = 3  # lines in one note
 
 Tilts = Mapping[str, Mapping[str, float]]
-
-# What the registry says of a market's lines, by universe.
-_SECTORS: WeakKeyDictionary[Market, dict[Any, Any]] = WeakKeyDictionary()
 
 
 def load_tilts() -> dict[str, dict[str, float]]:
@@ -63,31 +63,55 @@ def load_tilts() -> dict[str, dict[str, float]]:
 
 @dataclass(frozen=True)
 class SectorRotation(Parametrised):
-    """Cross-sectional momentum over sectors, long only, re-ranked every ``rebalance`` New York sessions.
+    """Rank sectors every ``rebalance`` New York sessions, hold the best and, if asked, sell the worst.
 
-    A sector is an equally weighted basket of Hong Kong lines (the registry's sector before the colon), or
-    one ETF. Its score is its return over ``lookback`` sessions, in cross-sectional standard deviations
-    from the mean of all sectors, plus the tilt of the regime at that step. The ``top`` sectors get
-    ``gross / top`` each, split equally among their lines; ties go to the first in the market's order. Where
-    fewer sectors can be ranked the rest stays in cash.
+    A sector is an equally weighted basket of Hong Kong lines (the main sector of each on the date of the
+    decision), or one ETF. Over ``lookback`` sessions it is scored by
+
+    * "momentum": the mean of its lines' returns (Jegadeesh and Titman 1993; Moskowitz and Grinblatt 1999 for
+      industries);
+    * "low_volatility": the standard deviation of the basket's daily returns, the lowest first (Blitz and van
+      Vliet 2007);
+    * "risk_adjusted": the first over the second;
+
+    in cross-sectional standard deviations from the mean of all sectors, plus the tilt of the regime at that
+    step. The ``top`` sectors get ``gross / top`` each, split equally among their lines; ties go to the first
+    in the market's order. Where fewer sectors can be ranked the rest stays in cash.
+
+    Of the others the ``short`` lowest are sold for ``gross_short / short`` each. A sector is sold whole or
+    not at all: where one of its lines may not be shorted the next lowest takes its place, never one of the
+    ``top``.
 
     Prices enter as ratios only, in local currency, splits and gross dividends included, so that raw and
     total-return levels may be mixed. At a New York close the day's Hong Kong close is already known. A line
-    is ranked once it has traded within five sessions of every decision in the window. A number is emitted
-    for a line when its wanted weight changes: at rebalances, and when the regime brings other tilts.
+    is ranked once it has traded within five sessions of every decision in the window, and until it leaves the
+    market. A number is emitted for a line when its wanted weight changes: at rebalances, and when the regime
+    brings other tilts. A line that has moved to another sector changes baskets, its past included, at the
+    next of these.
+
+    The defaults are common practice, not fitted: half a year of monthly rankings, the best three of the
+    seven or eight sectors that China funds and Hong Kong lines make, long only.
 
     Args:
-        lookback: sessions of the return.
+        lookback: sessions of the return and of the volatility.
         top: sectors held.
         universe: "etf"; "hk": sector baskets of Hong Kong ordinary shares; "auto": ETFs if there are more
             than ``top`` of them, else Hong Kong lines, else every line that is no index; or symbols, each
-            in its registry sector (ETFs and unclassified lines on their own).
+            in its sector (ETFs and unclassified lines on their own).
         rebalance: New York sessions between rankings, the first as soon as there is a window.
         gross: sum of the weights when all ``top`` sectors are held.
         tilts: by regime and sector (or ETF symbol), in standard deviations; None: `load_tilts`; {}: none.
             Without a regime path there are no tilts.
-        skip: latest sessions left out of the return, for short-term reversal.
+        skip: latest sessions left out of the window, for short-term reversal.
         drift_band: see `Targets`.
+        rule: "momentum", "low_volatility" or "risk_adjusted".
+        short: sectors sold; 0: long only.
+        gross_short: sum of the weights sold when ``short`` sectors are; as much as is held by default, so
+            that the market's own move is hedged dollar for dollar.
+        weighting: "equal"; "inverse_volatility": the sectors of a side share its gross by one over their
+            volatility instead.
+        sectors: a map of one's own, from `load_sectors`, which is believed whatever the market says of a
+            line. None: the bundled one, for lines whose sector in the market is the registry's.
     """
 
     lookback: int = 120
@@ -98,6 +122,11 @@ class SectorRotation(Parametrised):
     tilts: Tilts | None = None
     skip: int = 0
     drift_band: float = 0.10
+    rule: str = "momentum"
+    short: int = 0
+    gross_short: float = 1.0
+    weighting: str = "equal"
+    sectors: SectorMap | None = None
 
     def __post_init__(self) -> None:
         require("lookback", self.lookback, 2, whole=True)
@@ -106,11 +135,21 @@ class SectorRotation(Parametrised):
         require("gross", self.gross, 0)
         require("skip", self.skip, 0, self.lookback - 1, whole=True)
         require_band(self.drift_band)
+        require_choice("rule", self.rule, RULES)
+        require("short", self.short, 0, whole=True)
+        require("gross_short", self.gross_short, 0)
+        require_choice("weighting", self.weighting, WEIGHTINGS)
+        if (self.rule, self.weighting) != ("momentum", "equal") and self.lookback - self.skip < 2:
+            raise ParameterError(
+                f"lookback is {self.lookback} and skip {self.skip}: a volatility needs two sessions between"
+            )
+        if not isinstance(self.sectors, (SectorMap, NoneType)):
+            raise ParameterError(f"sectors is {kind(self.sectors)}: give a map, such as load_sectors(path)")
         if isinstance(self.universe, str) and self.universe not in UNIVERSES:
             raise ParameterError(
                 f"universe is {shown(self.universe)}: give 'auto', 'etf', 'hk' or a sequence of symbols"
             )
-        for name in ("lookback", "top", "rebalance", "skip"):  # 60.0 is whole, but counts no rows
+        for name in ("lookback", "top", "rebalance", "skip", "short"):  # 60.0 is whole, but counts no rows
             object.__setattr__(self, name, int(getattr(self, name)))
         if not isinstance(self.universe, str):
             object.__setattr__(self, "universe", require_symbols("universe", self.universe))
@@ -142,24 +181,26 @@ class SectorRotation(Parametrised):
             ParameterError: when the universe is not in the market or the path has other steps.
         """
         decision = self.decision(market, path)
-        names, notes = self._sectors(market)[2:]
+        universe = self._universe(market)
+        count = len(universe.names)
         numbers, _, kept = emitted(market, decision)
         steps = decisions(market)
         ranked = self._ranked(market, path)
         weights = np.full(market.price.shape, np.nan)
         weights[:, columns_of(market, decision.symbols)] = numbers
-        scores = pd.DataFrame(kept[ranked, : len(names)], sessions_of(market, steps[ranked]), list(names))
+        scores = pd.DataFrame(kept[ranked, :count], sessions_of(market, steps[ranked]), list(universe.names))
+        remarks = self._remarks(universe, len(steps), kept[:, count:])
         return Targets(
             weights=weights,
             drift_band=self.drift_band,
-            notes=(*self._remarks(list(names), len(steps), kept[:, len(names) :]), *notes),
+            notes=(*remarks, *self._barred(market, universe), *universe.notes),
             signals={"score": scores},
         )
 
     def decision(self, market: Market, path: RegimePath | None = None) -> Decision:
         """Return what is decided inside the loop; its numbers are those of `targets`.
 
-        Configurations that differ only in lookback, top, rebalance, gross or skip share their features.
+        Configurations with the same universe, map and tilts share their features.
 
         Args:
             market: with at least one line of the universe.
@@ -173,15 +214,19 @@ class SectorRotation(Parametrised):
         require_market(market, "SectorRotation")
         if path is not None:
             path = require_path(market, path, "SectorRotation")
-        symbols, member, names, _ = self._sectors(market)
+        universe = self._universe(market)
         params = [
             self.lookback,
             self.top,
             self.rebalance,
             self.gross,
             self.skip,
-            len(names),
+            len(universe.names),
             path is not None,
+            RULES.index(self.rule),
+            self.short,
+            self.gross_short,
+            WEIGHTINGS.index(self.weighting),
         ]
         tilts = (
             None
@@ -192,48 +237,52 @@ class SectorRotation(Parametrised):
         )
         return Decision(
             function=kernels.decide,
-            symbols=symbols,
+            symbols=universe.symbols,
             pairs=(),
             params=np.array([kernels.ROTATION, *params], dtype=np.float64),
             features=partial(self._features, market, path),
-            features_key=("rotation", symbols, member, names, tilts, Identity(path)),
-            memory=len(names) + len(symbols),
+            features_key=("rotation", universe.key, tilts, Identity(path)),
+            memory=len(universe.names) + len(universe.symbols),
             drift_band=self.drift_band,
-            planes=6,
+            planes=7,
         )
 
     def _features(self, market: Market, path: RegimePath | None) -> NDArray[np.float64]:
-        """Lay out what the rotation reads, shape (6, T, columns); rows are decisions, in their order."""
+        """Lay out what the rotation reads, shape (7, T, columns); rows are decisions, in their order."""
         from entrepot.strategies import _kernels as kernels
 
-        symbols, member, names, _ = self._sectors(market)
+        universe = self._universe(market)
+        symbols, names = universe.symbols, universe.names
         steps, columns = decisions(market), columns_of(market, symbols)
         growth, age = latest(total_return_levels(market, columns), steps)
         rows, lines = slice(0, len(steps)), slice(0, len(symbols))
-        features = np.zeros((6, len(market), max(len(symbols), len(names))))
+        features = np.zeros((7, len(market), max(len(symbols), len(names))))
         features[kernels.GROWTH, rows, lines] = growth
         features[kernels.GAPS, rows, lines] = (age > STALE_SESSIONS).cumsum(axis=0)
         if path is not None:
             features[kernels.TILT, rows, : len(names)] = self._tilt(names)[path.states[steps]]
-        features[kernels.MEMBER, 0, lines] = member
+        features[kernels.MEMBER, rows, lines] = universe.codes
         features[kernels.LEFT, rows, lines] = departed(market)[np.ix_(steps, columns)]
+        features[kernels.SHORTABLE, 0, lines] = market.instruments["shortable"].to_numpy(bool)[columns]
         features[kernels.ROW, steps, 0] = np.arange(len(steps))
         return features
 
     def _ranked(self, market: Market, path: RegimePath | None) -> NDArray[np.intp]:
-        """The decisions at which sectors are ranked: every ``rebalance``-th, and where the tilts change."""
+        """The decisions that rank: every ``rebalance``-th, and where the tilt of a line changes."""
         steps = decisions(market)
         number = np.arange(len(steps)) - self.lookback
         due = number % self.rebalance == 0
         if path is not None:
-            tilt = self._tilt(self._sectors(market)[2])[path.states[steps]]
-            due[1:] |= (tilt[1:] != tilt[:-1]).any(axis=1)
+            universe = self._universe(market)
+            tilt = self._tilt(universe.names)[path.states[steps]]
+            changed = np.take_along_axis(tilt[1:] != tilt[:-1], np.maximum(universe.codes[1:], 0), axis=1)
+            due[1:] |= (changed & (universe.codes[1:] >= 0)).any(axis=1)
         return np.flatnonzero(due & (number >= 0))
 
-    def _remarks(self, names: list[str], count: int, wanted: NDArray[np.float64]) -> tuple[str, ...]:
+    def _remarks(self, universe: Universe, count: int, wanted: NDArray[np.float64]) -> tuple[str, ...]:
         """Say what of the parameters has no effect in this market, and why nothing is ever held."""
-        remarks = []
-        if self.gross == 0:
+        remarks, names = [], universe.names
+        if self.gross == 0 and (self.short == 0 or self.gross_short == 0):
             remarks.append("can never trade: gross is 0")
         elif self.lookback >= count:
             remarks.append(
@@ -247,6 +296,11 @@ class SectorRotation(Parametrised):
             remarks.append(
                 f"top is {self.top} and the universe has {len(names)} sectors: at most "
                 f"{len(names) / self.top:.0%} of gross is held"
+            )
+        if self.short > 0 and len(names) < self.top + self.short:
+            remarks.append(
+                f"top is {self.top}, short is {self.short} and the universe has {len(names)} sectors: at "
+                f"most {max(0, len(names) - self.top)} are sold"
             )
         tilted = {sector: None for by_sector in (self.tilts or {}).values() for sector in by_sector}
         if unknown := [str(sector) for sector in tilted if sector not in names]:
@@ -262,86 +316,23 @@ class SectorRotation(Parametrised):
             tilt[RegimePath.names.index(regime)] = [by_sector.get(name, 0.0) for name in names]
         return tilt
 
-    def _sectors(
-        self, market: Market
-    ) -> tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...], tuple[str, ...]]:
-        """The lines of the universe, in the market's order, the sector of each, the sectors, and remarks."""
-        universe = self.universe if isinstance(self.universe, str) else tuple(self.universe)
-        known = _SECTORS.setdefault(market, {})
-        key = universe, self.top
-        if key not in known:
-            sectors, notes = self._sector_of_lines(market)
-            names = tuple(dict.fromkeys(sectors))
-            ordered = sectors.loc[[symbol for symbol in market.symbols if symbol in sectors.index]]
-            member = tuple(names.index(name) for name in ordered)
-            known[key] = tuple(ordered.index.astype(str)), member, names, notes
-        found: tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...], tuple[str, ...]] = known[key]
-        return found
+    def _barred(self, market: Market, universe: Universe) -> tuple[str, ...]:
+        """Say which sectors are never sold short, and for which lines."""
+        if self.short == 0:
+            return ()
+        shortable = market.instruments["shortable"].astype(bool)
+        barred = {}
+        for sector, name in enumerate(universe.names):
+            if lines := [symbol for symbol in universe.lines_of(sector) if not shortable[symbol]]:
+                named = ", ".join(lines[:MOST_NAMED] + ["..."] * (len(lines) > MOST_NAMED))
+                barred[name] = name if lines == [name] else f"{name} ({named})"
+        if not barred:
+            return ()
+        told = f"not sold short while a line of theirs may not be: {', '.join(barred.values())}"
+        if len(barred) == len(universe.names):
+            return (f"{told}; name what may be shorted when the market is loaded",)
+        return (f"{told}; the next lowest is sold instead",)
 
-    def _sector_of_lines(self, market: Market) -> tuple[pd.Series[str], tuple[str, ...]]:
-        """Sector of each line of the universe, by symbol, and what was left out."""
-        table = market.instruments
-        kind, venue = table["kind"], table["venue"]
-        sector = table["sector"].astype(str).str.split(":").str[0]
-        own = pd.Series(table.index, index=table.index)
-        etf = kind == "etf"
-        hk = (venue == "XHKG") & (kind == "ordinary")
-        universe = self.universe
-        if not isinstance(universe, str):
-            for symbol in universe:
-                if kind.iloc[market.column(symbol)] == "index":
-                    raise ParameterError(f"{symbol} is an index and cannot be held: name an ETF or a stock")
-            if not universe or len(set(universe)) != len(universe):
-                raise ParameterError(
-                    "universe is an empty list or names a symbol twice: give each symbol once"
-                )
-            alone = etf | (sector == UNCLASSIFIED)
-            return sector.where(~alone, own)[list(universe)], ()
-        if universe == "auto":
-            universe = "etf" if etf.sum() > self.top else "hk" if hk.any() else "all"
-        if universe == "etf":
-            if not etf.any():
-                raise ParameterError(
-                    "universe is 'etf' and this market has no ETF: load some or use universe='hk'"
-                )
-            return own[etf], ()
-        if universe == "hk":
-            if not hk.any():
-                raise ParameterError(
-                    "universe is 'hk' and this market has no Hong Kong share: load some or use universe='etf'"
-                )
-            unknown = hk & (sector == UNCLASSIFIED)
-            if unknown.sum() == hk.sum():
-                raise ParameterError(
-                    "no Hong Kong line of this market has a sector: give symbols as the universe"
-                )
-            notes: tuple[str, ...] = ()
-            if unknown.any():
-                notes = (
-                    f"not ranked, since the registry gives no sector: {', '.join(table.index[unknown])}",
-                )
-            return sector[hk & ~unknown], notes
-        return sector.where(sector != UNCLASSIFIED, own)[kind != "index"], ()
-
-
-def total_return_levels(market: Market, columns: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Prices times what splits and gross dividends have added since the first step, shape (T, N).
-
-    Only ratios of two levels mean something. A dividend is reinvested at the first price on or after its
-    ex-date. NaN where there is no price.
-    """
-    prices = market.prices[:, columns]
-    printed = [np.flatnonzero(np.isfinite(prices[:, i])) for i in range(len(columns))]
-    where = {market.symbols[c]: i for i, c in enumerate(columns)}
-    session = pd.DatetimeIndex(market.grid["session"]).as_unit("ns").asi8  # never falls from step to step
-    growth = np.ones(prices.shape)
-    for table, size in ((market.splits, "factor"), (market.dividends, "amount")):
-        first = np.searchsorted(session, pd.DatetimeIndex(table["ex_date"]).as_unit("ns").asi8)
-        for symbol, step, amount in zip(table["symbol"], first, table[size], strict=True):
-            if symbol not in where:
-                continue
-            i = where[symbol]
-            later = printed[i][np.searchsorted(printed[i], step) :]
-            if len(later):
-                growth[later[0], i] *= amount if size == "factor" else 1 + amount / prices[later[0], i]
-    return prices * np.cumprod(growth, axis=0)
+    def _universe(self, market: Market) -> Universe:
+        asked = self.universe if isinstance(self.universe, str) else tuple(self.universe)
+        return universe_of(market, asked, self.top, self.sectors)

@@ -271,7 +271,7 @@ class RegimeSwitch(Parametrised):
         return tuple(notes)
 
 
-def targets_of_part(market: Market, part: Strategy | pd.DataFrame, path: RegimePath) -> Targets:
+def targets_of_part(market: Market, part: Strategy | pd.DataFrame, path: RegimePath | None) -> Targets:
     """Return what one part wants, checked."""
     if isinstance(part, pd.DataFrame):
         return Targets.from_frame(market, part)

@@ -82,19 +82,62 @@ class Targets:
         return f"Targets({steps} steps: {', '.join(said) or 'nothing wanted'})"
 
     @classmethod
-    def from_frame(cls, market: Market, frame: pd.DataFrame) -> Targets:
-        """Read a frame of weights (dates or times x symbols) as targets that are never re-decided on drift.
+    def from_frame(cls, market: Market, frame: pd.DataFrame, *, drift_band: float = np.inf) -> Targets:
+        """Read a frame of weights (dates or times x symbols) as targets.
 
-        A row dated without a time decides at the last step of that session date; a row with a time zone
-        decides at exactly that step.
+        A row dated without a time decides at the last step of that session date; where that step is still to
+        come in this market the row is left out. A row with a time zone decides at exactly that step.
+
+        Args:
+            market: T steps, N symbols.
+            frame: weights of equity; NaN leaves a line alone.
+            drift_band: inf: every number is an order. With a band, which looks after drift, a number that
+                repeats the one before is no order.
 
         Raises:
             TargetError: for symbols that are not in the market, dates without a session, repeated dates,
                 weights for an index and infinite weights.
         """
-        targets = cls(weights_on_grid(market, frame), drift_band=np.inf)
+        require_band(drift_band)
+        weights = weights_on_grid(market, past_sessions(market, frame))
+        targets = cls(said_once(weights, drift_band), drift_band=drift_band)
         targets.check(market)
         return targets
+
+    @classmethod
+    def from_pairs(cls, market: Market, frame: pd.DataFrame, *, drift_band: float = np.inf) -> Targets:
+        """Read a frame of weights as targets of linked pairs, each the weight of its Hong Kong leg.
+
+        Args:
+            market: T steps.
+            frame: as `from_frame` reads one; a column names a pair by its ADR or its Hong Kong line. A
+                positive weight is long Hong Kong and short the ADR.
+            drift_band: see `from_frame`.
+
+        Raises:
+            TargetError: for columns that are no pair of this market or name one twice, and as `from_frame`.
+        """
+        require_band(drift_band)
+        frame = past_sessions(market, frame)
+        adr_of = {hk: adr for adr, hk in market.pairs["hk"].items()} | {
+            adr: adr for adr in market.pairs.index
+        }
+        if isinstance(frame, pd.DataFrame):
+            unknown = [str(name) for name in frame.columns if name not in adr_of]
+            if unknown:
+                raise TargetError(
+                    f"weights for the pairs {', '.join(unknown)}, which this market does not have; it has "
+                    f"{', '.join(market.pairs.index) or 'none'}"
+                )
+            frame = frame.set_axis([adr_of[name] for name in frame.columns], axis=1)
+        on_grid = weights_on_grid(market, frame)
+        columns = columns_of(market, frame.columns)
+        return cls(
+            np.full(market.price.shape, np.nan),
+            tuple((str(market.pairs.at[adr, "hk"]), str(adr)) for adr in frame.columns),
+            said_once(on_grid[:, columns], drift_band),
+            drift_band,
+        )
 
     def check(self, market: Market) -> None:
         """Refuse targets that do not fit a market: shape, unknown pairs, weights for an index."""
@@ -299,6 +342,24 @@ def emitted(
     row = np.maximum(np.searchsorted(asked, np.arange(len(market)), side="right") - 1, 0)
     exits = out[row, columns:] if len(asked) else np.zeros((len(market), pairs))
     return numbers, exits.astype(np.int8), kept
+
+
+def past_sessions(market: Market, frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the rows that are dated, without a time, in a session that has begun and is not over yet."""
+    if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex):
+        return frame
+    begun = market.ahead["session"] <= market.grid["session"].iloc[-1]
+    if frame.index.tz is not None or not begun.any():
+        return frame
+    return frame[~frame.index.isin(market.ahead.loc[begun, "session"])]
+
+
+def said_once(numbers: NDArray[np.float64], drift_band: float) -> NDArray[np.float64]:
+    """Drop numbers that repeat what stands, unless there is no band to look after drift."""
+    if drift_band == np.inf:
+        return numbers
+    before = np.vstack([np.zeros((1, numbers.shape[1])), carried(numbers)[:-1]])
+    return np.where(numbers == before, np.nan, numbers)
 
 
 def changes(wanted: NDArray[np.float64]) -> NDArray[np.float64]:

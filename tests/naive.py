@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from fractions import Fraction
@@ -243,6 +243,7 @@ class Clock:
         self.read_fees()
         self.read_limits()
         self.read_falls()
+        self.read_impacts()
         self.read_stops()
         self.refuse_impossible_targets()
 
@@ -478,10 +479,12 @@ class Clock:
         """Frames of the costs: by symbol and step, or by row and state."""
         costs = self.costs
         self.availability = {} if costs.availability is None else self.by_step(costs.availability)
-        self.dated_caps = self.dated_borrow = None
+        self.dated_caps = self.dated_borrow = self.dated_volumes = None
         self.borrow_by_state: dict[tuple[str, int], Any] | None = None
         if isinstance(costs.max_fill_shares, pd.DataFrame):
             self.dated_caps = self.by_step(costs.max_fill_shares)
+        if isinstance(costs.impact_volume, pd.DataFrame):
+            self.dated_volumes = self.by_step(costs.impact_volume)
         if isinstance(costs.borrow_rate_pa, pd.DataFrame):
             frame = costs.borrow_rate_pa
             if isinstance(frame.index, pd.DatetimeIndex):
@@ -532,6 +535,52 @@ class Clock:
                         fell = True
                     last = price
                 self.fallen[t][symbol] = fell or fell_before
+
+    def read_impacts(self) -> None:
+        """By step and symbol: what one share moves the price by, as a fraction; None where not known."""
+        self.impacts: list[dict[str, Decimal | None]] = [{} for _ in range(self.T)]
+        if self.costs.impact == 0:
+            return
+        for symbol, line in self.single.items():
+            volumes: list[Decimal | None] = []  # of the line's sessions, in shares of today's kind
+            returns: list[Decimal | None] = []  # from close to close
+            close: Decimal | None = None  # of the session before, in shares of today's kind
+            paid = ZERO  # dividends since
+            for t in range(self.T):
+                for name, factor in self.splits[t]:
+                    if name == symbol:
+                        volumes = [None if v is None else v * factor for v in volumes]
+                        close = None if close is None else close / factor
+                        paid /= factor
+                for name, amount, _ in self.dividends[t]:
+                    if name == symbol:
+                        paid += amount
+                if self.venue[t] == line.venue and self.phase[t] == "close":
+                    price = self.price[t][symbol]
+                    if self.market.estimated[t, line.column]:
+                        price = None
+                    seen = None if self.market.volume is None else number(self.market.volume[symbol].iloc[t])
+                    volumes.append(seen if seen else None)
+                    returns.append(None if price is None or close is None else (price + paid) / close - 1)
+                    close, paid = price, ZERO
+                sigma = trailing(returns, self.costs.impact_sessions, root_mean_square)
+                volume = trailing(volumes, self.costs.impact_sessions, middle)
+                given = named_rate(self.costs.impact_volume, symbol) if self.dated_volumes is None else None
+                if self.dated_volumes is not None and symbol in self.dated_volumes:
+                    given = number(self.dated_volumes[symbol][t])
+                volume = volume if given is None else given
+                known = sigma is not None and volume is not None
+                self.impacts[t][symbol] = None
+                if known:
+                    self.impacts[t][symbol] = decimal(self.costs.impact) * sigma / volume.sqrt()
+
+    def impact(self, t: int, line: Line, shares: Decimal, half: Decimal) -> Decimal | None:
+        """What a trade moves its price by, as a fraction; None where it is not known."""
+        if self.costs.impact == 0:
+            return ZERO
+        one = self.impacts[t][line.symbol]
+        # CHOICE: what is bought costs no more than twice its price, what is sold no less than nothing
+        return None if one is None else min(one * shares.sqrt(), 1 - half)
 
     def read_stops(self) -> None:
         """The step at which a line whose prices have stopped may no longer be held, and its last print."""
@@ -1183,7 +1232,11 @@ class Clock:
         price, rate = self.price[t][line.symbol], self.fx[t][line.currency]
         assert price is not None
         spread = self.half_spread(t, line, price)
-        fill_price = price * (1 + spread) if quantity > 0 else price * (1 - spread)
+        impact = self.impact(t, line, abs(quantity), spread)
+        if impact is None:
+            raise DataError(f"{line.symbol} is filled at {self.time[t]} and its impact is not known")
+        worse = spread + impact
+        fill_price = price * (1 + worse) if quantity > 0 else price * (1 - worse)
         notional = abs(quantity) * fill_price
         kinds = self.fees(t, line, quantity, notional)
         fees = sum(kinds.values(), ZERO)
@@ -1204,8 +1257,10 @@ class Clock:
             self.settle_later(t, due, self.base, exchanged - fx_cost)
             self.book(t, "fx_spread", line.symbol, -fx_cost)
 
-        slippage = abs(quantity) * abs(fill_price - price)
+        slippage = abs(quantity) * price * spread
         self.book(t, "slippage", line.symbol, -slippage * rate)
+        pushed = abs(quantity) * price * impact
+        self.book(t, "impact", line.symbol, -pushed * rate)
         for kind, amount in kinds.items():
             self.book(t, kind, line.symbol, -amount * rate)
         self.result.fills.append(
@@ -1222,6 +1277,7 @@ class Clock:
                 "fill_price": fill_price,
                 "notional": notional,
                 "slippage": slippage,
+                "impact": pushed,
                 **kinds,
                 "fees": fees,
                 "fx": rate,
@@ -1611,8 +1667,12 @@ class Clock:
         for leg in (long, short):
             step, half = self.printed[leg.symbol], self.last_half_spread(leg)
             quantity, price, rate = -leg.q, self.last_of(leg), self.fx[t][leg.currency]
-            notional = abs(quantity) * price * (1 - half if leg is long else 1 + half)
-            trading += abs(quantity) * price * half * rate
+            impact = self.impact(step, leg, abs(quantity), half)
+            if impact is None:
+                return False  # CHOICE: the trade will be refused, and say why
+            worse = half + impact
+            notional = abs(quantity) * price * (1 - worse if leg is long else 1 + worse)
+            trading += abs(quantity) * price * worse * rate
             trading += sum(self.fees(step, leg, quantity, notional).values(), ZERO) * rate
             if leg is long and self.costs.fx_conversion != "never" and leg.currency != self.base:
                 trading += decimal(self.costs.fx_spread) * notional * rate
@@ -1733,6 +1793,23 @@ def reduces(goal: Decimal, held: Decimal) -> bool:
 def kept_of(held: Decimal, goal: Decimal) -> Decimal:
     """The part of a goal that is already held."""
     return min(abs(held), abs(goal)).copy_sign(goal) if held * goal > 0 else ZERO
+
+
+def trailing(
+    values: Sequence[Decimal | None], count: int, of: Callable[[list[Decimal]], Decimal]
+) -> Decimal | None:
+    """Something of the last so many known values; None where the last 3 * count do not hold so many."""
+    known = [value for value in values[-3 * count :] if value is not None]
+    return of(known[-count:]) if len(known) >= count else None
+
+
+def root_mean_square(values: list[Decimal]) -> Decimal:
+    return (sum((x * x for x in values), ZERO) / len(values)).sqrt()
+
+
+def middle(values: list[Decimal]) -> Decimal:
+    ordered = sorted(values)
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 # The dated schedules, read a year at a time: row d is the d-th day of the year.

@@ -27,12 +27,13 @@ SHARED = (
     "Interest Earned",
     "Total Fees Paid",
     "Slippage Paid",
+    "Impact Paid",
     "FX Spread Paid",
     "Borrow Paid",
     "ADR Fees Paid",
     "Total Costs",
 )
-PAID = (*FEE_KINDS, "slippage", "fx_spread", "borrow", "ads_fee", "conversion_fee")
+PAID = (*FEE_KINDS, "slippage", "impact", "fx_spread", "borrow", "ads_fee", "conversion_fee")
 EARNED = ("dividend", "rebate", "interest")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,7 @@ import pandas as pd
 import pytest
 
 import entrepot as ep
-from entrepot.comparison import compare_trades
+from entrepot.comparison import compare_trades, profit_by_regime
 from entrepot.reports.periods import period_statistics
 
 SPLIT = pd.Timestamp("2021-07-01")
@@ -54,6 +57,20 @@ def test_the_regimes_of_a_period_add_up_to_its_profit(found: Any) -> None:
         np.testing.assert_allclose(found.by_regime.loc[name, "whole"], table["P&L"] / 1e5, atol=1e-9)
 
 
+def test_a_day_on_which_new_york_is_closed_is_in_the_same_period_in_both_tables(
+    market: ep.Market, path: ep.RegimePath, found: Any
+) -> None:
+    """5 July 2021 was a holiday in New York alone: what Hong Kong made is in New York's return of the 6th."""
+    result, day = found.results["pairs"], pd.Timestamp("2021-07-06")
+    open_on = market.grid.loc[market.grid["session"] == day - pd.Timedelta("1D"), "venue"]
+    assert set(open_on) == {"XHKG"}
+    before = result.daily[result.daily.index < day].iloc[-1]
+    moved = profit_by_regime(result, path, None, day - pd.Timedelta("1D"))
+    assert moved.sum() == pytest.approx((before - 1e7) / 1e5, abs=1e-9)
+    rest = profit_by_regime(result, path, day, None)
+    assert rest.sum() == pytest.approx((result.equity_by_step[-1] - before) / 1e5, abs=1e-9)
+
+
 def test_the_past_does_not_depend_on_what_came_after_the_split(
     market: ep.Market, path: ep.RegimePath, found: Any
 ) -> None:
@@ -65,6 +82,27 @@ def test_the_past_does_not_depend_on_what_came_after_the_split(
     np.testing.assert_allclose(
         short.table.loc["pairs", "in sample"][columns], found.table.loc["pairs", "in sample"][columns]
     )
+
+
+def test_the_example_runs_on_a_simulated_market(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(__file__).parents[1] / "examples" / "press_trades.py"
+    spec = spec_from_file_location("press_trades", file)
+    assert spec is not None
+    assert spec.loader is not None
+    example = module_from_spec(spec)
+    spec.loader.exec_module(example)
+    short = partial(ep.simulate_market, start="2020-06-01", end="2021-06-30", seed=3)
+    monkeypatch.setattr(ep, "simulate_market", short)
+    monkeypatch.setattr(example, "SPLIT", "2021-01-04")
+    monkeypatch.setattr("sys.argv", ["press_trades.py", "--placebos", "1"])
+    example.main()
+    told = capsys.readouterr().out
+    assert "Simulated prices, 2020-06-01 to 2021-06-30" in told
+    assert all(f"| {trade.name} | " in told for trade in ep.PRESS_TRADES)
+    assert "not run" not in told  # a simulated market has every series
+    assert "of 2 calendars, all but one with wrong dates" in told
 
 
 @pytest.mark.parametrize(

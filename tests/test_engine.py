@@ -99,7 +99,7 @@ def agree(world: worlds.World) -> None:
         held = np.array(slow.positions[symbol], dtype=float)
         np.testing.assert_allclose(fast.positions[symbol], held, rtol=1e-9, atol=1e-6)
     same = ["step", "symbol", "reason", "pair", "decided_step"]
-    numbers = ["quantity", "price", "fill_price", "notional", "slippage", "fees", "fx"]
+    numbers = ["quantity", "price", "fill_price", "notional", "slippage", "impact", "fees", "fx"]
     assert sorted(fast.fills[same].itertuples(index=False, name=None)) == sorted(
         tuple(fill[name] for name in same) for fill in slow.fills
     )
@@ -224,8 +224,11 @@ def test_a_state_is_refused_where_it_does_not_fit() -> None:
         run(world, resume="yesterday")
 
 
+SIZELESS = {"lots": False, "exact_fees": False, "caps": False, "impact": False}
+
+
 @examples(40)
-@given(worlds.worlds(steps=(30, 60), mechanisms=worlds.switches(lots=False, exact_fees=False, caps=False)))
+@given(worlds.worlds(steps=(30, 60), mechanisms=worlds.switches(**SIZELESS)))
 def test_capital_scales_everything(world: worlds.World) -> None:
     """Twice the money, twice every fill, cost and contribution: nothing has a size of its own."""
     costs = world.costs.with_(ads_conversion_fee=0.0)  # by the hundred ADSs begun
@@ -253,6 +256,7 @@ def test_the_order_of_the_instruments_changes_nothing(world: worlds.World, rando
         world.market,
         price=world.market.price.iloc[:, order],
         instruments=world.market.instruments.iloc[order],
+        volume=None if world.market.volume is None else world.market.volume.iloc[:, order],
     )
     targets = replace(
         world.targets,

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,22 @@ import entrepot as ep
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+GALLERY = ROOT / "docs" / "gallery"
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 TEXTS = [README, *PAGES]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARKERS = ("<!-- benchmark:start -->", "<!-- benchmark:end -->")
+TABLES = ("<!-- trades:start -->", "<!-- trades:end -->")
+SECTIONS = [
+    "The rule",
+    "Chosen beforehand",
+    "What it assumes",
+    "Run it",
+    "Data it needs",
+    "On real prices",
+]
+NO_TRADES = {"index", "adr-discount-monitor"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -153,7 +165,77 @@ def test_the_reference_has_every_public_name() -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     configuration = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert set(re.findall(r": (\w+\.md)$", configuration, re.MULTILINE)) == {page.name for page in PAGES}
+    listed = re.findall(r": ([\w/-]+\.md)$", configuration, re.MULTILINE)
+    assert sorted(listed) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in PAGES)
+
+
+def slug(trade: ep.PressTrade) -> str:
+    """The name of a trade's page."""
+    return re.sub("[ +]", "-", trade.name.lower())
+
+
+def section(page: Path, heading: str) -> str:
+    """What stands under a heading of a page."""
+    return page.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_each_trade_has_a_page_in_the_gallery_and_each_page_a_trade() -> None:
+    slugs = [slug(trade) for trade in ep.PRESS_TRADES]
+    assert len(set(slugs)) == len(slugs)
+    assert {page.stem for page in GALLERY.glob("*.md")} - NO_TRADES == set(slugs)
+
+
+@pytest.mark.parametrize("trade", ep.PRESS_TRADES, ids=slug)
+def test_the_pages_of_the_gallery_are_alike(trade: ep.PressTrade) -> None:
+    text = (GALLERY / f"{slug(trade)}.md").read_text(encoding="utf-8")
+    assert text.splitlines()[0].lower() == f"# {trade.name.lower()}"
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
+    assert len(text.splitlines()) <= 80
+    assert "```text\n" in section(GALLERY / f"{slug(trade)}.md", "The rule")
+    assert "```python\n" in section(GALLERY / f"{slug(trade)}.md", "Run it")
+    assert "(index.md)" in text or trade.series
+
+
+@pytest.fixture(scope="module")
+def press() -> dict[str, ep.Strategy]:
+    """Every trade as the list makes it."""
+    market = ep.simulate_market("2021-01-04", "2021-12-31", phases=("close",))
+    assert market.truth is not None
+    return ep.press_trades(ep.load_events(), market.truth.series)
+
+
+@pytest.mark.parametrize("trade", ep.PRESS_TRADES, ids=slug)
+def test_the_parameters_in_the_gallery_are_the_defaults(
+    trade: ep.PressTrade, press: dict[str, ep.Strategy]
+) -> None:
+    chosen = section(GALLERY / f"{slug(trade)}.md", "Chosen beforehand")
+    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \| (.+) \|$", chosen, re.MULTILINE)
+    made = press[trade.name]
+    own = {field.name: getattr(made, field.name) for field in fields(made)}  # type: ignore[arg-type]
+    assert len(rows) == chosen.count("\n| `") >= 5
+    assert {name: ast.literal_eval(value) for name, value, _ in rows} == {
+        name: own[name] for name, *_ in rows
+    }
+    assert "None of these was fitted." in chosen
+
+
+def test_the_gallery_lists_each_trade_with_its_idea_and_needs() -> None:
+    rows = re.findall(
+        r"^\| \[(.+)\]\((\S+)\.md\) \| (.+?) \| (.*?) ?\|$",
+        (GALLERY / "index.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert [(name, page) for name, page, *_ in rows] == [(t.name, slug(t)) for t in ep.PRESS_TRADES]
+    for trade, (_, _, idea, needs) in zip(ep.PRESS_TRADES, rows, strict=True):
+        assert idea == trade.idea[0].upper() + trade.idea[1:]
+        assert tuple(re.findall(r"the series `(\w+)`", needs)) == trade.series
+
+
+def test_the_gallery_keeps_a_place_for_the_tables() -> None:
+    lines = (GALLERY / "index.md").read_text(encoding="utf-8").splitlines()
+    at = [[i for i, line in enumerate(lines) if line == marker] for marker in TABLES]
+    assert [len(found) for found in at] == [1, 1]
+    assert at[0] < at[1]
 
 
 @pytest.mark.parametrize("default", ["half_spread_bps", "borrow_rate_pa", "cash_rate_pa", "no_borrow_states"])

@@ -260,7 +260,14 @@ def test_a_fill_that_is_dropped_doubled_or_moved_is_found(turn: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "term"), [(3, "price of a fill"), (4, "price of a fill"), (5, "rate of a fill"), (8, "fees")]
+    ("column", "term"),
+    [
+        (3, "price of a fill"),
+        (4, "price of a fill"),
+        (5, "rate of a fill"),
+        (8, "fees"),
+        (9 + len(FEE_KINDS), "impact"),
+    ],
 )
 def test_a_fill_at_another_price_or_rate_is_found(column: int, term: str) -> None:
     run, (n, _) = some(f"fill {column}", lambda run: fills_of(run)[:, [column]])
@@ -391,6 +398,10 @@ def test_spreads_and_fees_are_charged_as_asked() -> None:
     run, (n, _) = some("half-spread", lambda run: fills_of(run)[:, [3]] != fills_of(run)[:, [4]])
     step, line = (int(x) for x in fills_of(run)[n, :2])
     quote = changed(run.tape.quote, (kernels.HALF_SPREAD, step, line), lambda x: x * 1.001)
+    run.refuses(step, line, "price of a fill", quote=quote)
+    run, (n, _) = some("push", lambda run: fills_of(run)[:, [-1]])
+    step, line = (int(x) for x in fills_of(run)[n, :2])
+    quote = changed(run.tape.quote, (kernels.IMPACT_OF_ONE, step, line), lambda x: x * 1.001)
     run.refuses(step, line, "price of a fill", quote=quote)
     kind = FEE_KINDS.index("stamp_duty")
     run, (n, _) = some("stamp duty", lambda run: fills_of(run)[:, [9 + kind]])

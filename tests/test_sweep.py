@@ -286,6 +286,17 @@ def test_ctrl_c_ends_at_once_and_keeps_what_is_done() -> None:
     assert "interrupted" in told[3]
 
 
+def test_parameters_that_depend_on_each_other_are_changed_together(market: ep.Market) -> None:
+    # Beside the default exit of 0.3 an entry of 0.2 would be refused, and so would the one without the other.
+    made = ep.sweep(market, ep.LongHKShortADR(), {"entry": [0.2], "exit": [0.1]}, progress=False)
+    assert made.table["End Value"].notna().all()
+    assert made.plan(0) == ep.LongHKShortADR(entry=0.2, exit=0.1)
+    path = ep.RegimeModel().walk_forward(market, ep.load_events(), progress=False)
+    switch = ep.RegimeSwitch(path, calm=ep.LongHKShortADR())
+    made = ep.sweep(market, switch, {"calm.entry": [0.2], "calm.exit": [0.1]}, progress=False)
+    assert made.plan(0).calm == ep.LongHKShortADR(entry=0.2, exit=0.1)
+
+
 def test_a_bar_shows_rate_and_time_left(market: ep.Market, capfd: pytest.CaptureFixture[str]) -> None:
     ep.sweep(market, ep.LongHKShortADR(), {"entry": [1.0, 1.5]})
     told = capfd.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 
 import entrepot as ep
 from entrepot.regimes.placebo import misdate
-from entrepot.switching import SWITCH, SwitchingValue, alone, switching_value
+from entrepot.switching import SWITCH, SwitchingValue, alone, share_as_good, switching_value
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +76,12 @@ def test_a_placebo_is_the_switch_on_wrong_dates_and_the_true_cost_of_borrow(
     path = model.walk_forward(market, events, progress=False)
     hedge = ep.LongHKShortADR(mode="delisting_hedge")
     plan = ep.RegimeSwitch(path, delisting=hedge, decoupling=hedge)
-    value = switching_value(market, events, plan, placebos=2, move="shuffle", seed=9, progress=False)
+    terms: dict[str, Any] = {"capital": 3e5, "costs": ep.Costs(borrow_multiplier=3.0)}
+    value = switching_value(market, events, plan, placebos=2, move="shuffle", seed=9, progress=False, **terms)
     rng = np.random.default_rng(9)
     for drawn in value.placebo["Net Return [% pa]"]:
         wrong = model.walk_forward(market, misdate(events, market, rng, "shuffle"), progress=False)
-        result = ep.backtest(market, plan.with_(path=wrong), path=path)
+        result = ep.backtest(market, plan.with_(path=wrong), path=path, **terms)
         growth = result.daily.iloc[-1] / result.daily.iloc[0]
         assert drawn == pytest.approx(100 * (growth ** (252 / len(result.returns)) - 1))
     good = (value.placebo["Sharpe Ratio"] >= value.table.loc[SWITCH, "Sharpe Ratio"]).sum()
@@ -91,6 +93,34 @@ def test_equal_parts_are_run_once_and_cash_not_at_all(market: ep.Market, events:
     hedge = ep.LongHKShortADR(mode="delisting_hedge")
     plan = ep.RegimeSwitch(path, tariff=ep.SectorRotation(), delisting=hedge, decoupling=hedge.with_())
     assert [name.split(":")[0] for name in alone(plan)] == ["tariff", "delisting and decoupling"]
+
+
+def test_what_holds_nothing_is_no_evidence(market: ep.Market, events: ep.Events) -> None:
+    path = ep.RegimeModel().walk_forward(market, events, progress=False)
+    never = ep.LongHKShortADR(lookback=10_000)
+    part = switching_value(
+        market,
+        events,
+        ep.RegimeSwitch(path, calm=holding(market, "KWEB"), tariff=never),
+        placebos=0,
+        progress=False,
+    )
+    assert part.table["Sharpe Ratio"].isna().tolist() == [False, False, True]
+    assert "its best part (calm: DataFrame(1 rows, 1 columns)) " in str(part)
+    assert "nan" not in str(part)
+    value = switching_value(market, events, ep.RegimeSwitch(path, tariff=never), placebos=3, progress=False)
+    assert value.p[["Sharpe Ratio", "Monthly Sharpe"]].isna().all()
+    assert value.p["Net Return [% pa]"] == 1.0
+    assert str(value) == "the switch has no Sharpe ratio: it held nothing, or lost everything"
+    assert not value.plot().patches
+
+
+def test_the_share_that_does_as_well_counts_the_true_calendar_and_those_without_a_ratio() -> None:
+    placebo = pd.Series([0.1, 0.5, 0.7, np.nan])
+    assert share_as_good(placebo, 0.5) == 4 / 5
+    assert share_as_good(placebo, 0.8) == 2 / 5
+    assert np.isnan(share_as_good(placebo, np.nan))
+    assert np.isnan(share_as_good(placebo[:0], 0.5))
 
 
 def test_the_picture_shows_the_placebos_and_every_row(market: ep.Market, events: ep.Events) -> None:

@@ -81,6 +81,8 @@ class Switches:
         buy_ins: shorts in what leaves are bought in; and the same targets.
         stops: a line whose prices end for good, some under a halt, and long silences before lines leave
             (an error if it is held).
+        impact: trades move their prices, by volumes of the market, given by hand, or both; nothing is wanted
+            in the first sessions (an error where an impact is not known).
     """
 
     intraday: bool = False
@@ -133,6 +135,7 @@ class Switches:
     delisting_mark: bool = False
     buy_ins: bool = False
     stops: bool = False
+    impact: bool = False
 
     def __repr__(self) -> str:
         on = [f"{f.name}=True" for f in fields(self) if getattr(self, f.name)]
@@ -311,6 +314,7 @@ class Builder:
             halts=table("halts", halts),
             delistings=table("delistings", self.delisting_rows),
             ahead=self.ahead,
+            volume=self.make_volumes() if self.on.impact else None,
             label=f"random world, seed {self.seed}",
         )
 
@@ -614,6 +618,28 @@ class Builder:
         for symbol, value in kept.items():
             self.price.iloc[first[symbol], self.price.columns.get_loc(symbol)] = value
 
+    def make_volumes(self) -> pd.DataFrame | None:
+        """Volumes of a few to some hundred orders at the closes; some 0 or unknown, of all lines or some."""
+        rng, usual = self.rng("volumes"), self.usual_shares()
+        if self.one_of("volumes are", ["there", "there", "absent"]) == "absent":
+            return None
+        closes = (self.grid["phase"] == "close").to_numpy()
+        volume = pd.DataFrame(np.nan, index=self.price.index, columns=self.symbols)
+        for column, symbol in enumerate(self.symbols):
+            own = self.rng(f"volume {symbol}")
+            there = closes & (self.grid["venue"] == self.venue_of(symbol)).to_numpy()
+            drawn = usual[symbol] * np.exp(own.uniform(np.log(0.5), np.log(300)))
+            drawn = np.ceil(drawn * np.exp(own.normal(0, 0.5, len(self.grid))))
+            luck = own.random(len(self.grid))
+            drawn[luck < 0.02] = 0.0
+            drawn[(luck > 0.95) | ~there] = np.nan
+            for row in self.split_rows:
+                if row["symbol"] == symbol:
+                    drawn[(self.grid["session"] >= row["ex_date"]).to_numpy()] *= row["factor"]
+            if rng.random() < 0.97:
+                volume.isetitem(column, drawn)
+        return volume
+
     def make_halts(self) -> list[dict[str, Any]]:
         rng, rows = self.rng("halts"), []
         times = self.grid["time"]
@@ -667,7 +693,16 @@ class Builder:
                 drawn[(drawn < 0) & (not self.instruments.loc[hk, "shortable"])] = 0.0
             pair_weights[:, i] = drawn
         band = float(np.round(rng.uniform(0.02, 0.3), 3)) if on.drift else np.inf
+        if on.impact:  # by then enough closes and volumes are known, usually
+            begun = min(len(market) - 1, (self.impact_sessions() + 5) * len(self.grid) // self.days_of_grid())
+            weights[:begun] = pair_weights[:begun] = np.nan
         return Targets(weights, linked, pair_weights, drift_band=band, exits=exits)
+
+    def impact_sessions(self) -> int:
+        return int(self.rng("impact sessions").integers(1, 5))
+
+    def days_of_grid(self) -> int:
+        return int(self.grid["session"].nunique())
 
     def weight_scale(self, lines: int) -> float:
         """The largest weight of one line: twice the equity in all where nothing else is said."""
@@ -768,6 +803,8 @@ class Builder:
         given["short_sale_rules"] = on.short_rules
         if on.caps:
             given["max_fill_shares"] = self.caps()
+        if on.impact:
+            given |= self.impact(market)
         if on.dated_rates:
             given["cash_rate_pa"] = given.get("cash_rate_pa", {}) | self.dated_rates()
         if on.given_fees:
@@ -826,12 +863,7 @@ class Builder:
 
     def caps(self) -> float | dict[str, float] | pd.DataFrame:
         """Shares about as many as an order has, one number, by symbol, or by date and symbol."""
-        rng = self.rng("caps")
-        value = 0.5 * self.scale * capital_of(self.seed) * (1.0 if self.on.hkd else 7.8)  # in HKD
-        usual = {}
-        for symbol in self.symbols:
-            price = float(self.whole[symbol].median()) * (1.0 if self.venue_of(symbol) == "XHKG" else 7.8)
-            usual[symbol] = value / price
+        rng, usual = self.rng("caps"), self.usual_shares()
         form = self.one_of("form of caps", ["number", "symbols", "dates"])
         if form == "number":
             return float(
@@ -848,6 +880,38 @@ class Builder:
             return dict(zip(columns, shares[0].tolist(), strict=True))
         shares[luck > 0.85] = np.nan
         return pd.DataFrame(shares, index=index, columns=columns)
+
+    def usual_shares(self) -> dict[str, float]:
+        """About as many shares as an order of each line has."""
+        lines = len(self.symbols) + (0 if self.on.same_step else len(self.companies))
+        value = 0.5 * self.weight_scale(lines) * capital_of(self.seed)
+        value *= 1.0 if self.on.hkd else 7.8  # in HKD
+        usual = {}
+        for symbol in self.symbols:
+            price = float(self.whole[symbol].median()) * (1.0 if self.venue_of(symbol) == "XHKG" else 7.8)
+            usual[symbol] = value / price
+        return usual
+
+    def impact(self, market: Market) -> dict[str, Any]:
+        """From a little to more than the law holds for, against the market's volumes or given ones."""
+        rng, usual = self.rng("impact"), self.usual_shares()
+        given: dict[str, Any] = {"impact": float(np.round(np.exp(rng.uniform(np.log(0.1), np.log(5))), 3))}
+        given["impact_sessions"] = self.impact_sessions()
+        forms = ["number", "symbols", "dates", "none"] if market.volume is not None else ["number", "dates"]
+        form = self.one_of("form of impact volumes", forms)
+        if form == "number":
+            return given | {"impact_volume": float(np.ceil(np.median(list(usual.values())) * 20))}
+        if form == "none":
+            return given
+        columns = self.some_symbols(rng) if market.volume is not None else self.symbols
+        index = self.dates(rng) if form == "dates" else pd.Index([0])
+        volume = np.exp(rng.uniform(np.log(0.5), np.log(300), (len(index), len(columns))))
+        volume = np.ceil(volume * np.array([usual[symbol] for symbol in columns]))
+        if form == "symbols":
+            return given | {"impact_volume": dict(zip(columns, volume[0].tolist(), strict=True))}
+        if market.volume is not None:
+            volume[rng.random(volume.shape) > 0.85] = np.nan
+        return given | {"impact_volume": pd.DataFrame(volume, index=index, columns=columns)}
 
     def dated_rates(self) -> dict[str, float | pd.Series]:
         rng, rates = self.rng("dated rates"), {}

@@ -1,4 +1,9 @@
 # The public names: read by type checkers, and by lazy_loader at run time.
+from .capacity import capacity as capacity
+from .comparison import (
+    Comparison as Comparison,
+    compare_trades as compare_trades,
+)
 from .decisions import Decision as Decision
 from .engine import (
     Costs as Costs,
@@ -18,13 +23,25 @@ from .hindsight import (
     look_ahead_gap as look_ahead_gap,
 )
 from .markets import (
+    Effects as Effects,
+    KnownSeries as KnownSeries,
     Listings as Listings,
     Market as Market,
+    SectorMap as SectorMap,
+    Truth as Truth,
+    average_volume as average_volume,
     load_listings as load_listings,
     load_market as load_market,
+    load_sectors as load_sectors,
+    load_series as load_series,
     peg_stress as peg_stress,
     premium as premium,
+    share_of_volume as share_of_volume,
     simulate_market as simulate_market,
+)
+from .monitor import (
+    DiscountMonitor as DiscountMonitor,
+    discount_monitor as discount_monitor,
 )
 from .regimes import (
     ChangePointDetector as ChangePointDetector,
@@ -48,16 +65,45 @@ from .result import (
     backtest as backtest,
 )
 from .strategies import (
+    PRESS_TRADES as PRESS_TRADES,
+    AHDiscount as AHDiscount,
+    CausalityReport as CausalityReport,
     CompiledStrategy as CompiledStrategy,
+    CustodyShift as CustodyShift,
+    IndexPair as IndexPair,
+    ListingBreadth as ListingBreadth,
     LongHKShortADR as LongHKShortADR,
+    LookAheadError as LookAheadError,
+    PressTrade as PressTrade,
     RegimeSwitch as RegimeSwitch,
+    SanctionsDiscount as SanctionsDiscount,
     SectorRotation as SectorRotation,
+    SouthboundFlow as SouthboundFlow,
+    StimulusBasket as StimulusBasket,
     Strategy as Strategy,
     Targets as Targets,
+    TariffRotation as TariffRotation,
+    ThemeRotation as ThemeRotation,
+    ValuationGap as ValuationGap,
+    blend as blend,
+    cap as cap,
+    check_causal as check_causal,
+    limit_to_volume as limit_to_volume,
+    load_themes as load_themes,
+    neutralise as neutralise,
+    press_trades as press_trades,
+    scale_by_regime as scale_by_regime,
+    scale_to_volatility as scale_to_volatility,
+    strategy as strategy,
+    switch as switch,
 )
 from .sweeps import (
     Sweep as Sweep,
     sweep as sweep,
+)
+from .switching import (
+    SwitchingValue as SwitchingValue,
+    switching_value as switching_value,
 )
 
 __version__: str

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from entrepot.engine.costs import Costs
@@ -116,10 +117,13 @@ def profit_by_regime(
 ) -> pd.Series[float]:
     """Return the profit and loss of the sessions from one date to another by regime, per cent of capital.
 
-    What is earned over (t-1, t] belongs to the regime decided at t-1.
+    What is earned over (t-1, t] belongs to the regime decided at t-1, and to the session of the next sample,
+    as in `period_statistics`: where New York was closed, Hong Kong's day belongs to the next.
     """
-    owner = decided_before(path.states)
-    session = result.market.grid["session"].to_numpy()
+    owner = decided_before(path.states.astype(np.int64))
+    samples = np.flatnonzero(result.market.decision_steps)
+    sample = samples[np.minimum(np.searchsorted(samples, np.arange(len(owner))), len(samples) - 1)]
+    session = result.market.grid["session"].to_numpy()[sample]
     inside = (session >= (session[0] if first is None else first)) & (
         session <= (session[-1] if last is None else last)
     )

@@ -28,6 +28,7 @@ from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath
 from entrepot.result import Result, backtest, check_states
 from entrepot.strategies import RegimeSwitch
+from entrepot.strategies.composition import Composition
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,19 +141,20 @@ class SweepJob:
         """The path of the sweep, of its model, or where it has neither, the strategy's own."""
         if self.model is None or self.events is None:
             return getattr(plan, "path", None) if self.path is None else self.path
-        model = self.model
-        for name, value in parameters.items():
-            if name.startswith(MODEL):
-                model = changed(model, name.removeprefix(MODEL), value)
+        own = {
+            name.removeprefix(MODEL): value for name, value in parameters.items() if name.startswith(MODEL)
+        }
+        model: RegimeModel = changed(self.model, own)
         return model.walk_forward(self.market, self.events)
 
     def plan(self, parameters: Mapping[str, Any]) -> Any:
         """The strategy with the parameters of a configuration."""
-        plan = self.strategies[parameters.get(STRATEGY, "")]
-        for name, value in parameters.items():
-            if name != STRATEGY and not name.startswith(MODEL):
-                plan = changed(plan, name, value)
-        return plan
+        own = {
+            name: value
+            for name, value in parameters.items()
+            if name != STRATEGY and not name.startswith(MODEL)
+        }
+        return changed(self.strategies[parameters.get(STRATEGY, "")], own)
 
     def wanted(self, plan: Any, bench: Bench) -> Any:
         """What the engine runs for a strategy: a compiled decision, or targets."""
@@ -163,9 +165,9 @@ class SweepJob:
         return plan.targets(self.market, path)
 
     def on_path(self, plan: Any, path: RegimePath | None) -> Any:
-        """A switch follows the path of the sweep's model, where there is one, and else its own."""
-        if self.model is not None and isinstance(plan, RegimeSwitch) and path is not None:
-            return replace(plan, path=path)
+        """What carries a path follows that of the sweep's model, where there is one, and else its own."""
+        if self.model is not None and isinstance(plan, (RegimeSwitch, Composition)) and path is not None:
+            return plan.with_(path=path)
         return plan
 
     def run(self, index: NDArray[np.int64], stop: NDArray[np.int8] | None = None) -> Rows:
@@ -506,27 +508,43 @@ def named(strategy: Any) -> dict[str, Any]:
     return found
 
 
-def changed(owner: Any, name: str, value: Any) -> Any:
-    """Return a strategy or model with one parameter changed; a dotted name reaches into a part.
+def changed(owner: Any, values: Mapping[str, Any]) -> Any:
+    """Return a strategy or model with parameters changed; a dotted name reaches into a part.
+
+    Parameters of one owner are changed together, since what one may be can depend on another.
 
     Raises:
         ParameterError: where there is no such parameter.
     """
-    head, _, rest = name.partition(".")
-    if rest:
+    own = {name: value for name, value in values.items() if "." not in name}
+    if own:
+        owner = changed_together(owner, own)
+    parts: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        head, dot, rest = name.partition(".")
+        if dot:
+            parts.setdefault(head, {})[rest] = value
+    for head, inner in parts.items():
         if not hasattr(owner, head):
             raise ParameterError(
-                f"{type(owner).__name__} has no part {head!r}: {name} names none of its parameters"
+                f"{type(owner).__name__} has no part {head!r}: {head}.{next(iter(inner))} names none of its "
+                "parameters"
             )
-        value = changed(getattr(owner, head), rest, value)
+        owner = changed_together(owner, {head: changed(getattr(owner, head), inner)})
+    return owner
+
+
+def changed_together(owner: Any, values: Mapping[str, Any]) -> Any:
+    """Return a strategy or model with its own parameters changed."""
     if hasattr(owner, "with_"):
-        return owner.with_(**{head: value})
+        return owner.with_(**values)
     known = [item.name for item in fields(owner)] if hasattr(owner, "__dataclass_fields__") else []
-    if head not in known:
-        raise ParameterError(
-            f"{type(owner).__name__} has no parameter {head!r}: it has {', '.join(known) or 'none'}"
-        )
-    return replace(owner, **{head: value})
+    for name in values:
+        if name not in known:
+            raise ParameterError(
+                f"{type(owner).__name__} has no parameter {name!r}: it has {', '.join(known) or 'none'}"
+            )
+    return replace(owner, **values)
 
 
 def _configurations(

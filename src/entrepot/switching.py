@@ -37,8 +37,9 @@ class SwitchingValue:
             serves; figures of `period_statistics`, and for each part how much larger the switch's Sharpe
             ratio is, with its interval (``Switch Adds``, ``Adds Low``, ``Adds High``).
         placebo: one row for each calendar with wrong dates: the switch's net return and Sharpe ratios on it.
-        p: share of calendars whose Sharpe ratio is at least as large, the true one counted as one of them;
-            NaN without placebos. By figure: daily and monthly Sharpe ratio, and net return.
+        p: share of calendars whose Sharpe ratio is at least as large, the true one counted as one of them,
+            and so is one on which it is not defined; NaN without placebos, and where the true calendar has no
+            ratio. By figure: daily and monthly Sharpe ratio, and net return.
         caveat: what to say beside it.
         label: where the prices come from.
     """
@@ -50,11 +51,13 @@ class SwitchingValue:
     label: str
 
     def __str__(self) -> str:
-        own = self.table.loc[SWITCH]
-        best: pd.Series[float] = self.table.drop(SWITCH)["Sharpe Ratio"]
-        text = f"the switch has a Sharpe ratio of {own['Sharpe Ratio']:.2f}"
+        own: float = self.table["Sharpe Ratio"][SWITCH]
+        if np.isnan(own):
+            return "the switch has no Sharpe ratio: it held nothing, or lost everything"
+        best: pd.Series[float] = self.table.drop(SWITCH)["Sharpe Ratio"].dropna()
+        text = f"the switch has a Sharpe ratio of {own:.2f}"
         if len(best):
-            name: str = best.idxmax()  # type: ignore[assignment]
+            name = best.index.astype(str)[int(best.to_numpy().argmax())]
             low, high = self.table.loc[name, ["Adds Low", "Adds High"]]
             text += (
                 f", its best part ({name}) {best.max():.2f}: switching adds "
@@ -146,15 +149,15 @@ def switching_value(
         figures = period_statistics(run(plan.with_(path=wrong)), draws=0)
         drawn.append(figures[list(COMPARED)])
     placebo = pd.DataFrame(drawn, columns=list(COMPARED)).reset_index(drop=True).astype(float)
-    p = pd.Series(
-        {
-            name: (1 + int((placebo[name] >= rows[SWITCH][name]).sum())) / (placebos + 1)
-            if placebos
-            else np.nan
-            for name in COMPARED[:3]
-        }
-    )
+    p = pd.Series({name: share_as_good(placebo[name], rows[SWITCH][name]) for name in COMPARED[:3]})
     return SwitchingValue(pd.DataFrame(rows).T, placebo, p, path.caveat, market.label)
+
+
+def share_as_good(placebo: pd.Series[float], own: float) -> float:
+    """Return the share of calendars whose figure is not below the true one's, which is one of them."""
+    if not len(placebo) or np.isnan(own):
+        return float(np.nan)
+    return (1 + int((~(placebo < own)).sum())) / (1 + len(placebo))
 
 
 def alone(plan: RegimeSwitch) -> dict[str, object]:

@@ -13,7 +13,11 @@ from entrepot.errors import EntrepotError
 from entrepot.markets.fees import half_tick
 from entrepot.markets.market import Market
 from entrepot.markets.premium import premium
-from entrepot.markets.simulate import CHANNELS, ISSUER_OF, draw_events, efficient_prices, simulate_market
+from entrepot.markets.simulate import simulate_market
+from entrepot.markets.simulated_effects import Effects
+from entrepot.markets.simulated_events import CHANNELS, draw_events, impact
+from entrepot.markets.simulated_issuers import ISSUER_OF
+from entrepot.markets.simulated_prices import efficient_prices
 
 DUAL = ["BABA", "JD", "NTES", "BIDU", "TCOM", "BILI", "XPEV", "LI", "NIO", "ZTO"]
 NO_EVENTS = pd.DataFrame(
@@ -52,7 +56,16 @@ def test_default_market_is_labelled_and_complete() -> None:
     assert any("simulated" in note for note in market.notes)
     assert list(market.pairs.index) == [*DUAL, "CHL"]
     assert market.pairs.at["BABA", "hk"] == "9988.HK"
-    assert {"0700.HK", "KWEB", "FXI", "MCHI", "ASHR", "CQQQ", "CHIQ", "KARS"} <= set(market.symbols)
+    assert {"0700.HK", "KWEB", "FXI", "MCHI", "ASHR", "CQQQ", "CHIQ", "KARS", "PGJ"} <= set(market.symbols)
+    assert {"2828.HK", "3033.HK", "0883.HK", "0857.HK", "1398.HK", "2318.HK", "0388.HK"} <= set(
+        market.symbols
+    )
+    assert {"1024.HK", "0268.HK", "3888.HK", "0762.HK"} <= set(market.symbols)
+    assert (market.instruments["sector"] != "unclassified").all()
+    assert list(market.instruments.index[market.instruments["fee_class"] == "hk_etp"]) == [
+        "2828.HK",
+        "3033.HK",
+    ]
     assert market.instruments.at["9988.HK", "lot"] == 100.0
     assert market.instruments.at["KWEB", "kind"] == "etf"
     assert (market.instruments["adjustment"] == "raw").all()
@@ -134,9 +147,8 @@ def test_a_dividend_leaves_the_price(monkeypatch: pytest.MonkeyPatch) -> None:
     import entrepot.markets.simulate as module
 
     paying = simulate_market(end="2018-12-31", symbols=["0939.HK"])
-    monkeypatch.setattr(
-        module, "ISSUER_OF", {s: i._replace(payout=0.0, months=()) for s, i in module.ISSUER_OF.items()}
-    )
+    unpaid = {symbol: issuer._replace(payout=0.0, months=()) for symbol, issuer in ISSUER_OF.items()}
+    monkeypatch.setattr(module, "ISSUER_OF", unpaid)
     plain = simulate_market(end="2018-12-31", symbols=["0939.HK"])
     ratio = prints(paying, "0939.HK") / prints(plain, "0939.HK")
     ex_date = paying.dividends["ex_date"].iloc[0]
@@ -153,6 +165,7 @@ def test_the_past_does_not_depend_on_the_end(end: str) -> None:
     assert short.symbols == long.symbols
     assert same(short.times, long.times)
     assert same(short.prices, long.prices)
+    assert same(short.volume, long.volume)
     for table in ("grid", "instruments", "fixings", "ratios", "dividends", "splits"):
         pd.testing.assert_frame_equal(getattr(short, table), getattr(long, table), check_exact=True)
 
@@ -184,6 +197,9 @@ def test_symbols_and_phases_do_not_change_each_other() -> None:
     few = simulate_market(symbols=["9988.HK", "KWEB", "BABA"])
     assert few.symbols == ("BABA", "9988.HK", "KWEB")
     assert same(few.prices, market.price[list(few.symbols)])
+    assert few.volume is not None
+    assert market.volume is not None
+    assert same(few.volume, market.volume[list(few.symbols)])
     alone = simulate_market(symbols="BABA")
     assert alone.pairs.empty
     assert same(alone.prices[:, 0], market.price["BABA"])
@@ -209,17 +225,14 @@ def gap(channel: str, direction: int, symbol: str) -> pd.Series[float]:
     return np.log(prints(moved, symbol)) - np.log(prints(quiet, symbol))
 
 
-@pytest.mark.parametrize("channel", ["delisting", "investment_restriction"])
-@pytest.mark.parametrize("direction", [1, -1])
-def test_delisting_risk_opens_a_discount_that_closes_again(channel: str, direction: int) -> None:
-    discount = (gap(channel, direction, "BABA") - gap(channel, direction, "9988.HK")).dropna()
-    mark = CHANNELS[channel].premium * direction * 5
-    at = discount.index.searchsorted(pd.Timestamp("2021-08-02"))
-    # On the day itself New York has the news and Hong Kong, already closed, has not.
-    assert discount.iloc[at] / mark > 1.0
-    assert 0.1 < discount.iloc[at + 1] / mark < 0.4
-    assert discount.iloc[at + 8 : at + 12].mean() / mark == pytest.approx(0.53, rel=0.15)
-    assert abs(discount.iloc[at + 120 :].mean() / mark) < 0.1
+def test_news_reaches_the_venue_that_is_open() -> None:
+    """On the day itself New York has the news and Hong Kong, already closed, has not."""
+    ads, home = gap("delisting", 1, "BABA")["2021-08-02":], gap("delisting", 1, "9988.HK")["2021-08-02":]
+    move = 5 * impact(ISSUER_OF["BABA"], "delisting")
+    assert home.iloc[0] == 0.0
+    assert ads.iloc[0] == pytest.approx(move, rel=0.1)
+    assert home.iloc[1] == pytest.approx(move, rel=0.1)
+    assert home.iloc[-1] == pytest.approx(move, rel=0.1)
 
 
 def test_a_tariff_hits_cars_more_than_the_state_and_leaves_the_premium_alone() -> None:
@@ -295,10 +308,14 @@ def test_fixings_are_known_at_a_quarter_past_two_in_berlin() -> None:
 
 def test_prices_earn_their_risk_premium_and_no_more() -> None:
     grid, issuer = simulated().between("2018-01-02", "2018-12-31").grid, ISSUER_OF["KWEB"]
-    growth = [efficient_prices(grid, [issuer], NO_EVENTS, seed)[-1, 0] for seed in range(400)]
-    growth = np.exp(growth) / issuer.level
+    growth, twin = np.empty(400), np.empty(400)
+    for seed in range(400):
+        value, foreseen = efficient_prices(grid, [issuer], NO_EVENTS, seed, Effects(), {})
+        growth[seed] = np.exp(value[-1, 0]) / issuer.level
+        twin[seed] = growth[seed] / np.exp(foreseen[-1, 0])
     error = growth.std(ddof=1) / np.sqrt(len(growth))
     assert growth.mean() == pytest.approx(1.0 + 0.3 * issuer.market * issuer.volatility, abs=3.0 * error)
+    assert twin.mean() == pytest.approx(1.0, abs=3.0 * error)
 
 
 def test_the_default_market_takes_well_under_a_second() -> None:
@@ -309,6 +326,18 @@ def test_the_default_market_takes_well_under_a_second() -> None:
         simulate_market()
         seconds.append(time.process_time() - begun)
     assert min(seconds) < 0.6
+
+
+def test_hong_kong_lines_can_be_sold_short_where_asked() -> None:
+    plain = simulate_market(end="2018-03-29")
+    market = simulate_market(end="2018-03-29", hk_shorts=["9988.HK", "0700.HK"])
+    short = market.instruments["shortable"]
+    home = market.instruments["venue"] == "XHKG"
+    assert set(short.index[short & home]) == {"9988.HK", "0700.HK"}
+    assert short[~home].all()
+    assert not plain.instruments.loc[home, "shortable"].any()
+    assert same(market.prices, plain.prices)
+    assert simulate_market(end="2018-03-29", hk_shorts="0700.HK").instruments.at["0700.HK", "shortable"]
 
 
 # -- bad input -------------------------------------------------------------------------------------------
@@ -327,6 +356,10 @@ def test_the_default_market_takes_well_under_a_second() -> None:
         ({"seed": 1.5}, "seed 1.5"),
         ({"symbols": ["BABA", "TSLA"]}, "TSLA"),
         ({"symbols": []}, "symbols"),
+        ({"effects": 0.5}, "effects is 0.5"),
+        ({"hk_shorts": ["BABA"]}, "no Hong Kong line"),
+        ({"hk_shorts": ["9988.HK"], "symbols": ["BABA"]}, "no Hong Kong line"),
+        ({"hk_shorts": 9988}, "no list of symbols"),
         ({"events": "events.csv"}, "known_at"),
         ({"events": NO_EVENTS.drop(columns=["severity", "channel"])}, r"lacks .*\['channel', 'severity'\]"),
         ({"events": one_event("2021-01-04T00:00Z", "weather")}, "weather"),

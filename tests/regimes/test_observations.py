@@ -18,6 +18,7 @@ from entrepot.markets.load import load_market
 from entrepot.markets.market import Market, empty_table
 from entrepot.markets.sessions import build_grid
 from entrepot.markets.simulate import simulate_market
+from entrepot.markets.simulated_effects import Effects
 from entrepot.regimes.observations import (
     basket_return,
     hk_minus_adr,
@@ -533,18 +534,21 @@ def test_real_prices_are_read_without_looking_ahead(real: Market, name: str) -> 
 
 
 def test_the_gap_of_a_simulated_delisting_scare_is_the_models() -> None:
-    # The simulator adds -m (2^(-k/15) - 2^(-k/3)) to every log premium, k sessions after an escalation, with
-    # m = 0.0017 a point: -0.53 m at its deepest, in the ninth session. All else is equal with and without.
+    # The simulator lowers every log premium alike while the threat stands, and says by how much. All else is
+    # equal with and without.
     columns = ["known_at", "channel", "direction", "severity"]
     moment = pd.Timestamp("2022-03-10 20:30", tz="UTC")
     scare = pd.DataFrame([[moment, "delisting", 1, 10]], columns=columns)
-    make = partial(simulate_market, "2021-12-01", "2022-06-30", phases=("close",))
+    effects = Effects(delisting_drift=2.0)
+    make = partial(simulate_market, "2021-12-01", "2022-06-30", phases=("close",), effects=effects)
     calm, scared = make(events=scare.assign(severity=0)), make(events=scare)
     raw = partial(parity_gap, align="same_date", span=1)
     effect = (raw(scared)["value"] - raw(calm)["value"]).loc["2022-03-11":].to_numpy()
-    k = np.arange(len(effect)) + 1.02  # known half an hour before the close of the session before
-    model = -0.017 * (2 ** (-k / 15) - 2 ** (-k / 3))
-    assert model.min() == pytest.approx(-0.53 * 0.017, rel=0.01)
+    assert scared.truth is not None
+    assert calm.truth is not None
+    path = (np.log1p(scared.truth.premium) - np.log1p(calm.truth.premium))["BABA"]
+    model = path[scared.decision_steps]["2022-03-11":].to_numpy()
+    assert -0.010 < model.min() < -0.006
     there = np.isfinite(effect)
     assert there.mean() > 0.9
     # Prices lie on ticks of up to 0.2 %; a median of eleven pairs is nearer.

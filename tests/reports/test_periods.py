@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import entrepot as ep
+from entrepot.reports.leg_risk import linked_orders
 from entrepot.reports.periods import FIGURES, period_statistics, sharpe, sharpe_interval
 
 CUT = pd.Timestamp("2021-06-30")
@@ -40,24 +41,71 @@ def plain(result: ep.Result, first: pd.Timestamp, last: pd.Timestamp) -> dict[st
     for (source, _), column in result.contributions.items():
         if source not in ("price", "fx", "dividend", "interest", "rebate", "conversion"):
             costs -= sum(column.iloc[begin + 1 : end + 1])
+    waited = 0.0
+    for order in linked_orders(result).itertuples():
+        if grid["time"][begin] <= order.decided < grid["time"][end] and not math.isnan(order.cost):
+            waited += order.cost
+    peak, depth = equity[begin], 0.0
+    for k in chosen:
+        peak = max(peak, equity[closes[k]])
+        depth = min(depth, equity[closes[k]] / peak - 1)
+    months: dict[str, list[float]] = {}
+    for k, made, more in zip(chosen, returns, over, strict=True):
+        own = months.setdefault(f"{grid['session'][closes[k]]:%Y-%m}", [1.0, 1.0])
+        own[0], own[1] = own[0] * (1 + made), own[1] * (1 + made - more)
+    monthly = np.array([grown - rate for grown, rate in months.values()])
     average = sum(over) / len(over)
     spread = math.sqrt(sum((x - average) ** 2 for x in over) / (len(over) - 1))
+
+    def ratio(mean: float, spread: float, per_year: int) -> float:
+        return mean / spread * math.sqrt(per_year) if spread > 1e-14 else math.nan
+
     return {
         "Sessions": len(chosen),
         "Held [%]": 100 * held / len(chosen),
         "Net Return [% pa]": 100 * ((equity[end] / equity[begin]) ** (1 / years) - 1),
-        "Sharpe Ratio": average / spread * math.sqrt(252),
+        "Volatility [% pa]": 100 * float(np.std(returns, ddof=1)) * math.sqrt(252),
+        "Monthly Sharpe": ratio(monthly.mean(), monthly.std(ddof=1), 12),
+        "Max Drawdown [%]": 100 * depth,
+        "Leg Risk [% pa]": 100 * waited / years / mean,
+        "Sharpe Ratio": ratio(average, spread, 252),
         "Turnover": traded / years / mean,
         "Costs [% pa]": 100 * costs / years / mean,
     }
 
 
+def agree(result: ep.Result, first: pd.Timestamp, last: pd.Timestamp) -> None:
+    found = period_statistics(result, first, last, draws=0)
+    expected = plain(result, first, last)
+    assert {*expected, "Sharpe Low", "Sharpe High"} == set(FIGURES)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-9, nan_ok=True), name
+
+
 @pytest.mark.parametrize("span", [("2020-06-01", "2021-06-30"), ("2021-07-01", "2022-03-31")])
 def test_a_period_is_what_its_sessions_and_fills_add_up_to(result: ep.Result, span: tuple[str, str]) -> None:
-    first, last = map(pd.Timestamp, span)
-    found = period_statistics(result, first, last, draws=0)
-    for name, value in plain(result, first, last).items():
-        assert found[name] == pytest.approx(value, rel=1e-9), name
+    agree(result, *map(pd.Timestamp, span))
+
+
+def test_what_is_done_on_the_day_of_the_split_is_in_one_part_alone(result: ep.Result) -> None:
+    """Splits before and after orders whose legs were filled apart, and fills at New York's close."""
+    market, days = result.market, pd.Timedelta("1D")
+    orders = linked_orders(result)
+    apart = orders[(orders["cost"] != 0) & (orders["lead_time"] != orders["hedge_time"])]
+    decided = pd.DatetimeIndex(market.grid["time"]).get_indexer(pd.DatetimeIndex(apart["decided"]))
+    opens = np.flatnonzero((market.grid["venue"] == "XNYS") & (market.grid["phase"] == "open"))[
+        [50, 150, 151]
+    ]
+    held = pd.DataFrame({"KWEB": [0.5, 0.2, 0.4]}, market.price.index[opens])
+    at_closes = ep.backtest(market, held)
+    assert list(at_closes.fills["step"]) == [opens[0] + 1, opens[1] + 1, opens[2] + 1]
+    assert market.decision_steps[opens + 1].all()
+    assert len(decided) > 3
+    for run, steps in ((result, decided[[0, 1, -1]]), (at_closes, opens + 1)):
+        for cut in market.grid["session"].iloc[steps]:
+            for split in (cut, cut + days):
+                agree(run, pd.Timestamp("2020-06-01"), split - days)
+                agree(run, split, pd.Timestamp("2022-03-31"))
 
 
 def test_the_whole_run_is_its_summary(result: ep.Result) -> None:

@@ -1,0 +1,148 @@
+"""How much money a trade holds: one plan run with more and more capital against the volume of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from entrepot.engine.costs import Costs
+from entrepot.engine.lines import NOT_COSTS, SOURCES
+from entrepot.engine.plans import Plan, TargetArrays
+from entrepot.errors import ParameterError, is_number, shown
+from entrepot.markets.market import Market
+from entrepot.markets.volume import check_share, share_of_volume
+from entrepot.regimes.path import RegimePath
+from entrepot.result import Result, backtest
+
+KINDS = tuple(source for source in SOURCES if source not in NOT_COSTS)
+
+
+class _Made:
+    """A plan whose targets have been made: they depend on no capital."""
+
+    def __init__(self, targets: TargetArrays) -> None:
+        self.made = targets
+
+    def targets(self, market: Market, path: Any = None) -> TargetArrays:
+        return self.made
+
+
+def capacity(
+    market: Market,
+    plan: pd.DataFrame | Plan,
+    capitals: Iterable[float] = (1e6, 1e7, 1e8, 1e9),
+    *,
+    impact: float = 1.0,
+    participation: float | None = 0.1,
+    costs: Costs | None = None,
+    base_currency: str = "USD",
+    path: RegimePath | None = None,
+) -> pd.DataFrame:
+    """Run one plan with ever more capital and say what is left of it.
+
+    The more money, the further each fill moves its price (the square root of its shares: ``Costs.impact``)
+    and the less of each order finds a market within a share of the volume. A trade holds as much money as
+    still earns what is asked of it here. It is a model's answer: who trades, and how, is not in it.
+
+    >>> import entrepot as ep
+    >>> from entrepot.capacity import capacity
+    >>> market = ep.simulate_market(start="2022-01-03", end="2022-12-30", seed=7)
+    >>> weights = pd.DataFrame({"BABA": [0.9, 0.0]}, index=pd.to_datetime(["2022-03-01", "2022-09-01"]))
+    >>> table = capacity(market, weights, (1e6, 1e8), participation=None)
+    >>> bool(9 < table.loc[1e8, "Impact [bp]"] / table.loc[1e6, "Impact [bp]"] < 11)  # sqrt(100)
+    True
+
+    Args:
+        market: with volumes, unless ``costs.impact_volume`` gives them; see `load_market`.
+        plan: as in `backtest`. What it wants must not depend on the capital.
+        capitals: equity before the first step, in ``base_currency``.
+        impact: Y of the square-root law, in place of that of ``costs``; 0 for none.
+        participation: the most of a line's average volume that is filled in one step, in place of
+            ``costs.max_fill_shares``; None keeps that.
+        costs: all other terms of trade; `Costs()` where not given.
+        base_currency: of equity.
+        path: as in `backtest`.
+
+    Returns:
+        One row per capital, the index. "Annualized Return [%]" and "Sharpe Ratio", net of all costs, as in
+        `Result.summary`; "Turnover" a year; "Filled [%]", what is traded, each fill as a part of equity, over
+        the same without impact and without any cap (a little more than 100 where costs have left less equity
+        to trade against); "Impact [bp]" of the value traded; "Costs [%]" a year of mean equity, then those by
+        kind, such as "impact", that are paid at all.
+
+    Raises:
+        DataError: where a line is filled before its volume is known, and where there is no volume.
+        ParameterError: on capitals, an impact or a participation that cannot be used.
+    """
+    if not isinstance(market, Market):
+        raise ParameterError(f"capacity was given {shown(market)}: give a Market, as from load_market")
+    costs = Costs() if costs is None else costs
+    if not isinstance(costs, Costs):
+        raise ParameterError(f"costs is {shown(costs)}: give a Costs object, such as Costs(fee_bps=5)")
+    sizes = list(capitals) if isinstance(capitals, Iterable) else []
+    if not sizes or not all(is_number(size) and 0.0 < size < 1e15 for size in sizes):
+        raise ParameterError(f"capitals is {shown(capitals)}: give positive amounts, such as (1e6, 1e7, 1e8)")
+    costs = costs.with_(impact=impact)
+    if participation is not None:
+        check_share(participation, "participation")
+        costs = costs.with_(max_fill_shares=_caps(market, participation, costs))
+    free = costs.with_(impact=0.0, max_fill_shares=None)
+    path = getattr(plan, "path", None) if path is None else path
+    if not isinstance(plan, pd.DataFrame | type) and isinstance(plan, Plan):
+        plan = _Made(plan.targets(market, path))
+    rows = []
+    for size in sizes:
+        runs = [
+            backtest(market, plan, capital=size, base_currency=base_currency, costs=terms, path=path)
+            for terms in (costs, free)
+        ]
+        rows.append(_row(*runs))
+    table = pd.DataFrame(rows, index=pd.Index(sizes, dtype=np.float64, name="capital"))
+    return table.loc[:, [name not in KINDS or bool(table[name].any()) for name in table]]
+
+
+def _row(result: Result, free: Result) -> dict[str, float]:
+    """The figures of one capital."""
+    summary = result.summary()
+    years = (result.market.times[-1] - result.market.times[0]) / (365.25 * 86_400e9)
+    yearly = 100.0 / years / float(result.daily.mean())
+    paid, traded = result.costs(), float((result.fills["notional"] * result.fills["fx"]).sum())
+    wanted = _parts_of_equity(free)
+    return {
+        "Annualized Return [%]": float(summary["Annualized Return [%]"]),
+        "Sharpe Ratio": float(summary["Sharpe Ratio"]),
+        "Turnover": float(summary["Turnover"]),
+        "Filled [%]": 100.0 * _parts_of_equity(result) / wanted if wanted > 0 else np.nan,
+        "Impact [bp]": 1e4 * float(paid.get("impact", 0.0)) / traded if traded > 0 else np.nan,
+        "Costs [%]": yearly * float(paid.sum()),
+        **{kind: yearly * float(paid.get(kind, 0.0)) for kind in KINDS},
+    }
+
+
+def _parts_of_equity(result: Result) -> float:
+    """The sum of all fills at the prices of their steps, each as a part of the equity it leaves."""
+    fills = result.fills
+    value = fills["quantity"].abs() * fills["price"] * fills["fx"]
+    return float((value / result.equity_by_step[fills["step"]]).sum())
+
+
+def _caps(market: Market, participation: float, costs: Costs) -> float | dict[str, float] | pd.DataFrame:
+    """The most shares of each line that are filled in one step."""
+    given = costs.impact_volume
+    if is_number(given):
+        return float(participation) * given
+    if market.volume is None and isinstance(given, Mapping):
+        return {symbol: float(participation) * shares for symbol, shares in given.items()}
+    if market.volume is None and isinstance(given, pd.DataFrame):
+        return given * float(participation)
+    caps = share_of_volume(market, participation, costs.impact_sessions)
+    # Where the volume is not known it is better to be told than to trade nothing.
+    caps = caps if costs.impact == 0.0 else caps.where(caps > 0.0)
+    own = pd.DataFrame(dict(given), index=caps.index) if isinstance(given, Mapping) else given
+    if not isinstance(own, pd.DataFrame):
+        return caps
+    held = own.reindex(caps.index.union(own.index)).ffill().reindex(caps.index) * float(participation)
+    return held.reindex(columns=caps.columns).combine_first(caps)
