@@ -144,14 +144,12 @@ def check_causal(
     installed package or a fitted model keeps.
 
         >>> import entrepot as ep
-        >>> from entrepot.strategies.causality import check_causal
-        >>> from entrepot.strategies.function import strategy
         >>> market = ep.simulate_market("2023-01-03", "2024-06-28")
-        >>> @strategy
+        >>> @ep.strategy
         ... def peeks(market, *, symbols=("KWEB", "FXI")):
         ...     close = market.price.loc[market.decision_steps, list(symbols)]
         ...     return (close > close.mean()) * 0.4
-        >>> check_causal(peeks, market, strict=False).ok
+        >>> ep.check_causal(peeks, market, strict=False).ok
         False
 
     Args:

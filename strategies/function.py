@@ -132,8 +132,7 @@ def strategy(function: Callable[..., Any] | None = None, /, **parameters: Any) -
     `check_causal` tells.
 
         >>> import entrepot as ep
-        >>> from entrepot.strategies.function import strategy
-        >>> @strategy
+        >>> @ep.strategy
         ... def momentum(market, *, symbols=("KWEB", "FXI"), lookback=60):
         ...     close = market.price.loc[market.decision_steps, list(symbols)]
         ...     return (close.pct_change(lookback, fill_method=None) > 0) * 0.4
