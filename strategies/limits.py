@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from entrepot.errors import DataError, ParameterError
 from entrepot.markets.market import Market
 from entrepot.markets.volume import LONGEST, average_volume
+from entrepot.regimes.arguments import short
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.book import Book, Pairs
 from entrepot.strategies.pair_history import once_per_market
@@ -77,14 +78,17 @@ class LimitedToVolume(Sizing):
         """Return what the strategy stands for, as far as it can be traded."""
         book = self._held(market, path)
         asked = book.asked(market)
+        known = np.isfinite(volumes(market)).any(axis=0)
         traded = traded_value(market, int(self.sessions))
-        held = by_symbol(market, book.pairs, book.wanted) > 0
-        if (unknown := held & np.isnan(traded) & asked[:, None]).any():
-            step, column = np.argwhere(unknown)[0]
+        held = (by_symbol(market, book.pairs, book.wanted) > 0) & asked[:, None]
+        never = [market.symbols[n] for n in np.flatnonzero(held.any(axis=0) & ~known)]
+        if never:
             raise DataError(
-                f"{market.symbols[column]} is wanted at {market.grid['time'][step]:%Y-%m-%d %H:%M} UTC, when "
-                f"fewer than {self.sessions:g} of its volumes are known: load its volumes, or want it later"
+                f"{never[0]} is wanted and none of its volumes is known: load them, or leave the line out"
             )
+        early = [market.symbols[n] for n in np.flatnonzero((held & np.isnan(traded)).any(axis=0))]
+        note = f"not held until {self.sessions:g} of its volumes are known: {short(', '.join(early))}"
+        notes = (*book.notes, note) if early else book.notes
         limit = self.participation * self.days * np.nan_to_num(traded) / self.capital
         fitting = book.wanted * within(market, book.pairs, book.wanted, limit)
         wanted = np.full(fitting.shape, np.nan)
@@ -92,7 +96,7 @@ class LimitedToVolume(Sizing):
         for step in np.flatnonzero(asked):
             moved = np.abs(fitting[step] - current) > self.band * np.abs(current)
             wanted[step] = current = np.where(moved | book.spoken[step], fitting[step], current)
-        return replace(book, wanted=carried(wanted))
+        return replace(book, wanted=carried(wanted), notes=notes)
 
 
 def cap(
@@ -131,7 +135,8 @@ def limit_to_volume(
 
     No symbol weighs more than ``participation * days * v / capital``, v being its usual volume (the median of
     the last ``sessions``, see `average_volume`) at the last price, in USD. What a symbol weighs in several
-    columns counts together; of a pair the thinner leg binds. Sizes change when the strategy says something
+    columns counts together; of a pair the thinner leg binds. Nothing is held of a line before ``sessions`` of
+    its volumes are known, which a note says. Sizes change when the strategy says something
     and when they have moved by more than ``band`` of themselves.
 
     Args:
@@ -144,7 +149,7 @@ def limit_to_volume(
 
     Raises:
         ParameterError: for parameters out of bounds.
-        DataError: when run, on a market without volume, and for a line that is wanted before any is known.
+        DataError: when run, on a market without volume, and for a line of which no volume is known.
     """
     return LimitedToVolume(strategy, capital, participation, sessions, days, band)
 
@@ -178,6 +183,13 @@ def within(market: Market, pairs: Pairs, wanted: Floats, limit: Floats) -> Float
     return np.hstack([lines, np.minimum(lines[:, hk], lines[:, adr])])
 
 
+def volumes(market: Market) -> Floats:
+    """Return the market's volumes, shape (T, N), or say that it has none."""
+    if market.volume is None:
+        raise DataError("this market has no volume: load prices with a column of volumes")
+    return market.volume.to_numpy(np.float64)
+
+
 @once_per_market
 def traded_value(market: Market, sessions: int) -> Floats:
     """Usual volume of each line times its price, in USD, at its last step that had both, shape (T, N).
@@ -187,8 +199,6 @@ def traded_value(market: Market, sessions: int) -> Floats:
     Raises:
         DataError: when nothing is known of any volume.
     """
-    if market.volume is None:
-        raise DataError("this market has no volume: load prices with a column of volumes")
     rates = market.fx[market.instruments["currency"]].to_numpy(np.float64)
     value = average_volume(market, sessions).to_numpy(np.float64) * market.printed * rates
     return latest(value, np.arange(len(market)))[0]

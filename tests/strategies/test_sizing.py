@@ -15,7 +15,7 @@ from entrepot.errors import DataError, EntrepotError, ParameterError
 from entrepot.strategies import LongHKShortADR, SectorRotation, Targets
 from entrepot.strategies.causality import check_causal
 from entrepot.strategies.composition import blend, switch
-from entrepot.strategies.limits import cap, limit_to_volume
+from entrepot.strategies.limits import cap, limit_to_volume, traded_value
 from entrepot.strategies.sizing import neutralise, returns_over, scale_by_regime, scale_to_volatility
 from entrepot.strategies.targets import Parametrised, carried, decisions
 
@@ -429,13 +429,26 @@ def test_what_makes_no_sense_is_refused(make, words):
         (neutralise(QUICK, "100.HK"), "100.HK may not be shorted in this market and cannot be the hedge"),
         (neutralise(QUICK, {"KWEB": 1, "101.HK": 1}), "101.HK may not be shorted"),
         (scale_by_regime(QUICK, {"calm": 0.5}), "scale_by_regime needs a regime path"),
-        (limit_to_volume(Wanderer(1, since=0, often=0.5), 1e8), "fewer than 20 of its volumes are known"),
     ],
 )  # fmt: skip
 def test_what_a_market_does_not_allow_is_refused(market, plan, words):
     with pytest.raises(EntrepotError, match=words) as refusal:
         plan.targets(market)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_line_is_not_held_until_its_volumes_are_known(market):
+    plan = limit_to_volume(Wanderer(1, since=0, often=0.5), 1e8)
+    targets = plan.targets(market)
+    known = traded_value(market, 20)
+    assert np.isnan(known[market.decision_steps]).any()
+    assert (np.nan_to_num(targets.weights)[np.isnan(known)] == 0).all()
+    assert np.nan_to_num(targets.weights).any()
+    assert any(note.startswith("not held until 20 of its volumes are known: ") for note in targets.notes)
+    name = next(s for s, used in zip(market.symbols, targets.weights.any(axis=0), strict=True) if used)
+    blank = market.volume.assign(**{name: NAN})
+    with pytest.raises(DataError, match=f"{name} is wanted and none of its volumes is known: load them"):
+        plan.targets(replace(market, volume=blank))
 
 
 def test_a_market_without_volume_is_refused(market):
