@@ -73,7 +73,8 @@ def movement_statistics(market: Market, adrs: Sequence[str] | None = None) -> pd
 
     Returns:
         One row per pair and a last row ``median``: annual ``volatility`` and excess ``kurtosis`` of the ADS's
-        daily log returns, ``hk_volatility`` and ``hk_kurtosis`` of the Hong Kong line's, the shares of the
+        daily log returns, ``monthly_volatility`` (annual), ``worst_month`` and ``best_month`` of its log
+        returns by calendar month, the first and last one as they are, ``hk_volatility`` and ``hk_kurtosis`` of the Hong Kong line's, the shares of the
         variance of a day in the segments that end at ``hk_open``, ``hk_close``, ``us_open``, ``us_close``
         (both lines at parity; NaN without opens), and ``correlation``: the median of the ADS's correlations
         with the other ADSs.
@@ -81,12 +82,16 @@ def movement_statistics(market: Market, adrs: Sequence[str] | None = None) -> pd
     asked = pairs_asked(market, adrs)
     moves = pd.DataFrame({adr: daily_moves(market, adr) for adr in asked})
     correlation = moves.corr().where(~np.eye(len(asked), dtype=bool)).median()
+    months = moves.resample("ME").sum(min_count=1)
     rows: dict[str, dict[str, float]] = {}
     for adr in asked:
         home = daily_moves(market, str(market.pairs.at[adr, "hk"]))
         rows[adr] = {
             "volatility": float(moves[adr].std() * np.sqrt(252.0)),
             "kurtosis": excess_kurtosis(moves[adr]),
+            "monthly_volatility": float(months[adr].std() * np.sqrt(12.0)),
+            "worst_month": float(months[adr].min()),
+            "best_month": float(months[adr].max()),
             "hk_volatility": float(home.std() * np.sqrt(252.0)),
             "hk_kurtosis": excess_kurtosis(home),
             **segment_shares(market, adr),

@@ -133,6 +133,9 @@ class Market:
             self.volume.index.equals(self.price.index) and self.volume.columns.equals(self.price.columns)
         ):
             raise DataError("volume has other steps or symbols than price: give one number for each price")
+        volume = np.zeros(0) if self.volume is None else self.volume.to_numpy(dtype=np.float64)
+        if ((volume < 0) | np.isinf(volume)).any():
+            raise DataError("volume holds a negative or infinite number: give shares, NaN where not known")
         bad = ~(self.prices > 0) & ~np.isnan(self.prices) | np.isinf(self.prices)
         if bad.any():
             step, column = np.argwhere(bad)[0]

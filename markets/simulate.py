@@ -125,7 +125,7 @@ def simulate_market(
     value[:, ads] += premia - np.log(usdhkd)[:, None]
     price = np.full(value.shape, np.nan)
     dividends: list[Dividend] = []
-    for venue in lines["venue"].unique():
+    for venue in sorted(set(lines["venue"]) & set(grid["venue"])):  # holidays may leave but one
         rows, columns = np.flatnonzero(grid["venue"] == venue), np.flatnonzero(lines["venue"] == venue)
         block = np.ix_(rows, columns)
         price[block], paid = printed(grid.iloc[rows], lines.iloc[columns], value[block], seed)
@@ -177,7 +177,8 @@ def simulate_market(
         notes=(
             "Prices, exchange rates, dividends, volumes and series are simulated; names, lots, ratios and "
             "calendars are real.",
-            f"{len(stress)} events move the prices, {'as given' if events is not None else 'drawn by seed'}.",
+            f"{len(stress)} events, {'as given' if events is not None else 'drawn by seed'}, and {effects} "
+            "made the prices.",
         ),
     )
 
@@ -239,6 +240,10 @@ def listed_lines(start: pd.Timestamp, symbols: Sequence[str] | None) -> pd.DataF
     lines["first"] = listed.reindex(lines.index).fillna(pd.Timestamp(0))
     lines["last"] = listings["us_last_latest"].reindex(lines.index).fillna(pd.Timestamp("2200-01-01"))
     lines = lines[lines["last"] >= start]
+    if lines.empty:
+        raise ParameterError(
+            f"symbols={shown(names)} had all left the market by {start.date()}: give an earlier start"
+        )
     pair = lines["pair"].where(lines["pair"].isin(lines.index), "")
     return lines.assign(pair=pair, adjustment="raw", shortable=lines["venue"] == "XNYS")
 

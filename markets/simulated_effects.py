@@ -37,8 +37,9 @@ class Effects:
     stand in docs/simulation.md.
 
     Args:
-        risk_price: expected excess return of the market factor per unit of its volatility, a year. A line
-            earns ``risk_price * correlation with the market * volatility``. 0: nobody is paid for risk.
+        risk_price: expected return of the market factor per unit of its volatility, a year. A line earns
+            ``risk_price * correlation with the market * volatility``, in place of the policy rate and not
+            beside it. 0: nobody is paid for risk, while cash goes on earning interest.
         premium_half_life: of the part of an ADS's premium that comes and goes; its standard deviation, 0.75
             %, does not depend on it. inf: a random walk of 1 % a year, from which nothing can be foreseen.
         delisting_drift: depth of the discount under delisting risk, as a multiple of the real pairs', 0.5 %
@@ -95,13 +96,24 @@ class Effects:
                         f"{name} of {key} is {shown(number)}: give a log return a year, such as 0.05"
                     )
             object.__setattr__(self, name, {str(key): float(number) for key, number in given.items()})
+        if len({ISSUER_OF[symbol] for symbol in self.drift}) < len(self.drift):
+            raise ParameterError(
+                f"drift names both lines of a company in {shown(list(self.drift))}: it has one drift, name "
+                "one of them"
+            )
+
+    def __repr__(self) -> str:
+        usual, own = type(self)(), ((item.name, getattr(self, item.name)) for item in fields(self))
+        changed = (f"{name}={value!r}" for name, value in own if value != getattr(usual, name))
+        return f"Effects({', '.join(changed)})"
 
     @classmethod
     def none(cls, risk_price: float = 0.3) -> Self:
         """Nothing can be foreseen but the reward for risk, and with ``risk_price=0`` nothing at all.
 
         Premia are random walks, the exchange rate stands still, and events move nothing: what they did once
-        is no chance, since a calendar is the same under every seed.
+        is no chance, since a calendar is the same under every seed. Prints keep their noise, which the next
+        print takes back: only a fill at the step of its own decision earns from it.
         """
         return cls(
             risk_price=risk_price,

@@ -53,7 +53,6 @@ def draw_signals(grid: pd.DataFrame, issuers: Sequence[Issuer], seed: int) -> di
         own = {
             owner: mean_reverting(stream(seed, f"signal/{name}/{owner}"), len(dates), half_life)
             for owner in owners
-            if len(dates)
         }
         signals[name] = Signal(dates, known_at, own)
     return signals
@@ -96,7 +95,7 @@ def visible_series(
     series, behind = {}, {}
     for name, signal in signals.items():
         rows = int((signal.known_at <= until).sum())
-        if not columns[name] or not len(signal.dates):
+        if not columns[name]:
             continue
         seen, latent = {}, {}
         for symbol in columns[name]:

@@ -70,7 +70,7 @@ def borrow_fees(grid: pd.DataFrame, lines: pd.DataFrame, threat: Floats) -> pd.D
     calm = table["calm"].reindex(bucket).to_numpy()
     rise = (table["stress"] - table["calm"]).reindex(bucket).to_numpy()
     closes = ((grid["venue"] == "XNYS") & (grid["phase"] == "close")).to_numpy()
-    before = np.append(0.0, threat[closes][:-1])
+    before = np.append(0.0, threat[closes])[:-1]
     share = 1.0 - np.exp(-before / FULL_THREAT)
     fees = calm + np.where(lines["kind"] == "ads", np.nan_to_num(rise), 0.0) * share[:, None]
     dates = pd.DatetimeIndex(grid["session"][closes], name="date")

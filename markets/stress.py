@@ -81,6 +81,7 @@ def peg_stress(
         .sort_values("time", kind="stable")
         .reset_index(drop=True),
         price=price,
+        truth=None,  # it is that of the prices before
         label=f"{market.label}, HKD peg stress",
         notes=(
             *market.notes,

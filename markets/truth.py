@@ -30,7 +30,8 @@ class Truth:
         lines: one row per line: ``factor`` (sector of the model), ``industry``, ``volatility`` (annual),
             ``market``, ``in_sector``, ``in_industry`` (correlations) and ``reward`` (expected log return a
             year for risk).
-        betas: log return of each line on an escalation of severity 1, shape (N, channels).
+        betas: log return of each line on an escalation of severity 1 where ``effects.event_impact`` is 1; its
+            multiple otherwise, shape (N, channels).
         sector_drift: drift of each sector of the model over the segment that ends at each step, log return a
             year, shape (T, factors); zeros without momentum.
         borrow: annual borrow fee of each line, fractions, shape (dates, N), by naive date: from the calm to

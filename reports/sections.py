@@ -330,18 +330,9 @@ MOVED_NOTE = (
 def orders(found: Findings, rows: int) -> Section:
     """Fills, orders that were not filled, and sessions without a price."""
     ledger = found.ledger
-    columns = [
-        "time",
-        "symbol",
-        "quantity",
-        "price",
-        "fill_price",
-        "currency",
-        "notional",
-        "slippage",
-        "fees",
-    ]
-    columns += ["fx", "reason", "pair"]
+    columns = ["time", "symbol", "quantity", "price", "fill_price", "currency", "notional", "slippage"]
+    columns += ["impact"] if ledger.fills.get("impact", pd.Series(dtype=float)).any() else []
+    columns += ["fees", "fx", "reason", "pair"]
     columns += ["estimated"] if ledger.fills.get("estimated", pd.Series(dtype=bool)).any() else []
     shown, note = ends(ledger.fills[columns], rows)
     moved = ledger.conversions.drop(columns=["step", "pair"]).set_index("time")

@@ -38,6 +38,7 @@ def test_a_row_is_what_single_runs_say(market: Market, weights: pd.DataFrame) ->
     costs = ep.Costs(impact=1.0, max_fill_shares=caps.where(caps > 0))
     for capital, row in table.iterrows():
         run = ep.backtest(market, weights, capital=capital, costs=costs)
+        capped = ep.backtest(market, weights, capital=capital, costs=costs.with_(impact=0.0))
         free = ep.backtest(market, weights, capital=capital)
         summary, fills = run.summary(), run.fills
         for name in ("Annualized Return [%]", "Sharpe Ratio", "Turnover"):
@@ -54,7 +55,7 @@ def test_a_row_is_what_single_runs_say(market: Market, weights: pd.DataFrame) ->
                 abs(f["quantity"]) * f["price"] * f["fx"] / one.equity_by_step[f["step"]]
                 for f in one.fills.to_dict("records")
             )
-            for one in (run, free)
+            for one in (capped, free)
         ]
         assert row["Filled [%]"] == pytest.approx(100 * parts[0] / parts[1])
 
@@ -75,6 +76,17 @@ def test_more_money_fills_less_and_pays_more(market: Market, weights: pd.DataFra
     np.testing.assert_allclose(free["Filled [%]"], 100, rtol=1e-12)
     # the same trade at any size at which lots and minima no longer count
     assert np.ptp(free["Annualized Return [%]"].iloc[1:]) < 0.01
+
+
+def test_what_impact_takes_is_not_said_to_be_filled(market: Market) -> None:
+    """A dear exit from a smaller equity is a larger part of it; nothing more was traded."""
+    days = pd.to_datetime(["2021-03-01", "2021-06-01", "2021-09-01", "2021-12-01"])
+    hurried = pd.DataFrame({"9618.HK": [0.9, 0.1, 0.9, 0.0]}, index=days)
+    table = capacity(market, hurried, (1e6, 1e10, 1e13), participation=None)
+    assert table["Filled [%]"].tolist() == [100.0, 100.0, 100.0]
+    assert 30 < table["Costs [%]"].iloc[1] < 300
+    gone = table.iloc[2]
+    assert np.isnan(gone[["Annualized Return [%]", "Costs [%]", "impact"]].to_numpy(dtype=float)).all()
 
 
 def test_a_strategy_and_its_targets_are_the_same_plan(market: Market) -> None:

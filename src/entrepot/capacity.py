@@ -69,9 +69,9 @@ def capacity(
     Returns:
         One row per capital, the index. "Annualized Return [%]" and "Sharpe Ratio", net of all costs, as in
         `Result.summary`; "Turnover" a year; "Filled [%]", what is traded, each fill as a part of equity, over
-        the same without impact and without any cap (a little more than 100 where costs have left less equity
-        to trade against); "Impact [bp]" of the value traded; "Costs [%]" a year of mean equity, then those by
-        kind, such as "impact", that are paid at all.
+        the same without any cap, both without impact, which leaves less equity to trade with; "Impact [bp]"
+        of the value traded; "Costs [%]" a year of mean equity, then those by kind, such as "impact", that are
+        paid at all. NaN where all equity is lost.
 
     Raises:
         DataError: where a line is filled before its volume is known, and where there is no volume.
@@ -89,7 +89,8 @@ def capacity(
     if participation is not None:
         check_share(participation, "participation")
         costs = costs.with_(max_fill_shares=_caps(market, participation, costs))
-    free = costs.with_(impact=0.0, max_fill_shares=None)
+    capped = costs.with_(impact=0.0)
+    free = capped.with_(max_fill_shares=None)
     path = getattr(plan, "path", None) if path is None else path
     if not isinstance(plan, pd.DataFrame | type) and isinstance(plan, Plan):
         plan = _Made(plan.targets(market, path))
@@ -97,25 +98,26 @@ def capacity(
     for size in sizes:
         runs = [
             backtest(market, plan, capital=size, base_currency=base_currency, costs=terms, path=path)
-            for terms in (costs, free)
+            for terms in (costs, capped, free)
         ]
         rows.append(_row(*runs))
     table = pd.DataFrame(rows, index=pd.Index(sizes, dtype=np.float64, name="capital"))
     return table.loc[:, [name not in KINDS or bool(table[name].any()) for name in table]]
 
 
-def _row(result: Result, free: Result) -> dict[str, float]:
+def _row(result: Result, capped: Result, free: Result) -> dict[str, float]:
     """The figures of one capital."""
     summary = result.summary()
     years = (result.market.times[-1] - result.market.times[0]) / (365.25 * 86_400e9)
-    yearly = 100.0 / years / float(result.daily.mean())
+    lost = bool((result.equity_by_step <= 0.0).any())
+    yearly = np.nan if lost else 100.0 / years / float(result.daily.mean())
     paid, traded = result.costs(), float((result.fills["notional"] * result.fills["fx"]).sum())
     wanted = _parts_of_equity(free)
     return {
         "Annualized Return [%]": float(summary["Annualized Return [%]"]),
         "Sharpe Ratio": float(summary["Sharpe Ratio"]),
         "Turnover": float(summary["Turnover"]),
-        "Filled [%]": 100.0 * _parts_of_equity(result) / wanted if wanted > 0 else np.nan,
+        "Filled [%]": 100.0 * _parts_of_equity(capped) / wanted if wanted > 0 else np.nan,
         "Impact [bp]": 1e4 * float(paid.get("impact", 0.0)) / traded if traded > 0 else np.nan,
         "Costs [%]": yearly * float(paid.sum()),
         **{kind: yearly * float(paid.get(kind, 0.0)) for kind in KINDS},

@@ -36,6 +36,9 @@ BANDS = {
     "averaged": 0.088,
     "half_life": 0.77,
     "volatility": 0.16,
+    "monthly_volatility": 0.24,
+    "worst_month": 0.35,
+    "best_month": 0.26,
     "hk_volatility": 0.16,
     "hk_open": 0.018,
     "hk_close": 0.07,
@@ -145,6 +148,10 @@ def test_statistics_of_moves_are_those_of_the_prices() -> None:
     moves.loc[moves.index.tz_localize(None).normalize() == "2020-10-02", "NTES"] = np.nan
     assert table["volatility"].to_numpy()[:3] == pytest.approx(moves.std() * np.sqrt(252))
     assert table["kurtosis"].to_numpy()[:3] == pytest.approx(moves.kurt())
+    by_month = moves.groupby([moves.index.year, moves.index.month]).sum()
+    assert table["monthly_volatility"].to_numpy()[:3] == pytest.approx(by_month.std() * np.sqrt(12))
+    assert table["worst_month"].to_numpy()[:3] == pytest.approx(by_month.min())
+    assert table["best_month"].to_numpy()[:3] == pytest.approx(by_month.max())
     pairwise = moves.corr()
     expected = (pairwise.at["BABA", "JD"] + pairwise.at["BABA", "NTES"]) / 2
     assert table.at["BABA", "correlation"] == pytest.approx(expected)

@@ -356,6 +356,7 @@ def test_hong_kong_lines_can_be_sold_short_where_asked() -> None:
         ({"seed": 1.5}, "seed 1.5"),
         ({"symbols": ["BABA", "TSLA"]}, "TSLA"),
         ({"symbols": []}, "symbols"),
+        ({"symbols": ["CHL"], "start": "2023-01-03"}, "had all left the market by 2023-01-03"),
         ({"effects": 0.5}, "effects is 0.5"),
         ({"hk_shorts": ["BABA"]}, "no Hong Kong line"),
         ({"hk_shorts": ["9988.HK"], "symbols": ["BABA"]}, "no Hong Kong line"),

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from naive_simulation import arrived_at, discounts, known_before, segments, threat_at
 
+from entrepot.engine import Costs, backtest
 from entrepot.errors import EntrepotError, ParameterError
 from entrepot.markets.known_series import KnownSeries
 from entrepot.markets.market import Market
@@ -481,6 +482,7 @@ def test_events_move_nothing_where_their_impact_is_zero() -> None:
         ({"drift": {"TSLA": 0.1}}, "drift names 'TSLA', not simulated"),
         ({"drift": {"BABA": 10}}, "drift of BABA is 10: give a log return a year"),
         ({"drift": 0.1}, "drift is 0.1: give a mapping"),
+        ({"drift": {"BABA": 0.1, "9988.HK": 0.1}}, "drift names both lines of a company in .*: it has one"),
         ({"signals": {"rumours": 0.1}}, "signals names 'rumours', not simulated: choose among southbound"),
         ({"signals": {"custody": np.inf}}, "signals of custody is inf"),
         ({"fx_half_life": -1}, "fx_half_life is -1"),
@@ -501,3 +503,26 @@ def test_effects_are_changed_by_name() -> None:
     effects = Effects(drift=given)
     given["JD"] = 0.5
     assert effects.drift == {"JD": 0.1}
+
+
+def test_a_market_says_what_it_was_made_with() -> None:
+    assert repr(Effects()) == "Effects()"
+    assert repr(NOTHING.with_(momentum=0.2)) == (
+        "Effects(risk_price=0.0, premium_half_life=inf, delisting_drift=0.0, event_impact=0.0, momentum=0.2, "
+        "fx_half_life=inf)"
+    )
+    market, _ = made(Effects(delisting_drift=6.0), end="2021-02-26")
+    assert any("Effects(delisting_drift=6.0)" in note for note in market.notes)
+
+
+def test_prices_earn_their_reward_in_place_of_the_policy_rate() -> None:
+    """Where nothing can be foreseen a short still earns its rebate, unless money is told to earn nothing."""
+    market, _ = made(NOTHING, start="2023-01-03", end="2023-12-29", symbols=["KWEB"])
+    short = pd.DataFrame({"KWEB": [-0.1]}, index=pd.to_datetime(["2023-01-03"]))
+    usual = backtest(market, short, capital=1e6).contributions.sum().groupby(level=0).sum()
+    assert usual["interest"] > 0.045e6
+    assert usual["rebate"] > 0.0045e6
+    idle = Costs(cash_rate_pa={"USD": 0.0, "HKD": 0.0}, rebate_spread_pa=0.0)
+    bare = backtest(market, short, capital=1e6, costs=idle).contributions.sum().groupby(level=0).sum()
+    assert not {"interest", "rebate"} & set(bare.index[bare != 0.0])
+    assert {"borrow", "price"} <= set(bare.index)

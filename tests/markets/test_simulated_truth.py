@@ -168,6 +168,29 @@ def test_other_symbols_do_not_change_the_truth() -> None:
     assert set(alone.series) == {"forward_pe", "ipo_proceeds"}
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "venues"),
+    [
+        ("2020-01-02", "2020-01-03", {"XHKG", "XNYS"}),  # no month ends
+        ("2020-01-27", "2020-01-28", {"XNYS"}),  # lunar new year
+        ("2012-10-29", "2012-10-30", {"XHKG"}),  # hurricane Sandy
+    ],
+)
+@pytest.mark.parametrize("symbols", [None, ["KWEB"], ["0700.HK"]])
+def test_a_few_days_are_a_market_whoever_is_on_holiday(
+    start: str, end: str, venues: set[str], symbols: list[str] | None
+) -> None:
+    market = simulate_market(start, end, effects=EVERYTHING, symbols=symbols)
+    truth = truth_of(market)
+    assert set(market.grid["venue"]) == venues
+    priced = market.price.notna().any()
+    for symbol, venue in market.instruments["venue"].items():
+        assert venue in venues or not priced[symbol]
+        assert venue not in venues or symbols is None or priced[symbol]
+    assert len(truth.borrow) == (2 if "XNYS" in venues else 0)
+    assert len(truth.series["ipo_proceeds"].dates) == 0
+
+
 def test_lines_say_what_the_model_takes_them_to_be() -> None:
     truth = truth_of(whole())
     row = truth.lines.loc["0939.HK"]

@@ -16,6 +16,12 @@ from entrepot.markets.stress import peg_stress
 DATE = "2022-02-16"
 
 
+def test_a_simulated_markets_truth_is_not_that_of_other_prices() -> None:
+    simulated = simulate_market("2022-01-04", "2022-03-31", symbols=["BABA", "9988.HK"])
+    assert simulated.truth is not None
+    assert peg_stress(simulated, DATE, 9.0).truth is None
+
+
 @pytest.fixture(scope="module")
 def market() -> Market:
     files = pair()

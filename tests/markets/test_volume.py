@@ -28,6 +28,13 @@ def plain(price: list[float], volume: list[float]) -> Market:
     return replace(market, volume=pd.DataFrame({"A": volume}, index=market.price.index))
 
 
+@pytest.mark.parametrize("wrong", [-1.0, np.inf])
+def test_a_volume_that_cannot_be_is_refused(wrong: float) -> None:
+    """An infinite one would let any order pass for nothing."""
+    with pytest.raises(DataError, match="volume holds a negative or infinite number"):
+        plain([1.0, 2.0], [5.0, wrong])
+
+
 # -- what is read --------------------------------------------------------------------------------------------
 
 

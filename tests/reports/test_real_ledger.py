@@ -58,3 +58,15 @@ def test_sheet_and_report(run, tmp_path):
     text = report(run, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "flat_fee" in text or "Flat fee" in text
     assert "fee_bps" in text
+
+
+def test_fills_show_what_they_moved_where_they_did(run, tmp_path):
+    symbol = run.market.symbols[0]
+    weights = pd.DataFrame({symbol: [0.5]}, index=run.market.price.index[[50]])
+    moved = backtest(run.market, weights, costs=Costs.flat(10).with_(impact=1.0, impact_volume=1e6))
+    heads = []
+    for ledger in (run, moved):
+        text = report(ledger, tmp_path / "report.html").read_text(encoding="utf-8")
+        heads.append(text.partition("<summary>Fills</summary>")[2].partition("</thead>")[0])
+    assert [">impact<" in head for head in heads] == [False, True]
+    assert all(">slippage<" in head for head in heads)
