@@ -73,11 +73,11 @@ def movement_statistics(market: Market, adrs: Sequence[str] | None = None) -> pd
 
     Returns:
         One row per pair and a last row ``median``: annual ``volatility`` and excess ``kurtosis`` of the ADS's
-        daily log returns, ``monthly_volatility`` (annual), ``worst_month`` and ``best_month`` of its log
-        returns by calendar month, the first and last one as they are, ``hk_volatility`` and ``hk_kurtosis`` of the Hong Kong line's, the shares of the
-        variance of a day in the segments that end at ``hk_open``, ``hk_close``, ``us_open``, ``us_close``
-        (both lines at parity; NaN without opens), and ``correlation``: the median of the ADS's correlations
-        with the other ADSs.
+        daily log returns; ``monthly_volatility`` (annual), ``worst_month`` and ``best_month`` of its log
+        returns by calendar month, the first and last one as they are; ``hk_volatility`` and ``hk_kurtosis``
+        of the Hong Kong line's; the shares of the variance of a day in the segments that end at ``hk_open``,
+        ``hk_close``, ``us_open``, ``us_close`` (both lines at parity; NaN without opens); and
+        ``correlation``: the median of the ADS's correlations with the other ADSs.
     """
     asked = pairs_asked(market, adrs)
     moves = pd.DataFrame({adr: daily_moves(market, adr) for adr in asked})
