@@ -15,6 +15,7 @@ from entrepot.markets.market import Market
 
 Align = Literal["same_date", "next_hk", "hk_open", "us_open"]
 MAX_FX_AGE_DAYS = 5.0
+EX_DATES_APART = np.timedelta64(7, "D")  # of one dividend in two venues, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,3 +185,22 @@ def exchange_rate(market: Market, adr: str, hk: str, step: NDArray[Any]) -> NDAr
         )
     rate: NDArray[np.float64] = (market.fx[base] / market.fx[quote]).to_numpy()[step]
     return rate
+
+
+def ex_dates_apart(market: Market, sessions: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Tell the premia of which one price is from before a dividend's ex-date and the other is not.
+
+    Args:
+        market: its dividends are read.
+        sessions: of the prices of both lines, by symbol.
+    """
+    table = market.dividends
+    ex_dates = {line: table.loc[table["symbol"] == line, "ex_date"].to_numpy() for line in sessions}
+    apart = np.zeros(len(next(iter(sessions.values()))), dtype=bool)
+    for line, partner in (tuple(sessions), tuple(sessions)[::-1]):
+        for ex in ex_dates[line]:
+            near = ex_dates[partner][np.abs(ex_dates[partner] - ex) <= EX_DATES_APART]
+            # Where the partner's is not known yet, neither has its session come: the row is the same.
+            until = near.min() if len(near) else ex + EX_DATES_APART
+            apart |= (sessions[line] >= ex) & (sessions[partner] < until)
+    return apart

@@ -6,6 +6,7 @@ import csv
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from os import PathLike
@@ -150,27 +151,34 @@ def read_file(path: Path) -> pd.DataFrame:
         )
     if kind == ".csv":
         check_header(path)
+    with told_in_a_sentence(path, f"the columns {LAYOUT}"):
+        frame = (
+            pd.read_parquet(path)
+            if kind == ".parquet"
+            else pd.read_csv(path, encoding="utf-8-sig", index_col=False)
+        )
+    return tidy_columns(frame)
+
+
+@contextmanager
+def told_in_a_sentence(path: Path, needed: str) -> Iterator[None]:
+    """Say in a sentence why pandas cannot read a file, and what one needs that is empty."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = (
-                pd.read_parquet(path)
-                if kind == ".parquet"
-                else pd.read_csv(path, encoding="utf-8-sig", index_col=False)
-            )
+            yield
     except pd.errors.ParserWarning:
         raise DataError(
             f"{path.name} has rows with more cells than its header: name every column, or remove the extra "
             "commas"
         ) from None
     except pd.errors.EmptyDataError:
-        raise DataError(f"{path.name} is empty: it needs the columns {LAYOUT}") from None
+        raise DataError(f"{path.name} is empty: it needs {needed}") from None
     except (ValueError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
-            f"{path.name} cannot be read as {kind[1:].upper()} ({reason}): write it again"
+            f"{path.name} cannot be read as {path.suffix[1:].upper()} ({reason}): write it again"
         ) from None
-    return tidy_columns(frame)
 
 
 def check_header(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.known_series import KnownSeries, aware
-from entrepot.markets.price_files import FIRST_YEAR, LAST_YEAR, check_header, spell_symbol
+from entrepot.markets.price_files import FIRST_YEAR, LAST_YEAR, check_header, spell_symbol, told_in_a_sentence
 
 LAYOUT: Final = "date, symbol and value, or date and one column for each symbol"
 RESERVED: Final = ("date", "symbol", "value", "known_at")
@@ -130,32 +129,18 @@ def read_table_of(source: object) -> tuple[pd.DataFrame, list[str], str]:
         raise DataError(f"there is no CSV or Parquet file {shown(str(source))} to load: check the path")
     if kind == ".csv":
         check_header(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            if kind == ".parquet":
-                table = with_dates(pd.read_parquet(path))
-                return table, [f"row {number}" for number in range(len(table))], path.name
-            table = pd.read_csv(
-                path,
-                dtype="str",
-                keep_default_na=False,
-                encoding="utf-8-sig",
-                index_col=False,
-                skip_blank_lines=False,
-            )
-    except pd.errors.ParserWarning:
-        raise DataError(
-            f"{path.name} has rows with more cells than its header: name every column, or remove the extra "
-            "commas"
-        ) from None
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{path.name} is empty: it needs {LAYOUT}") from None
-    except (ValueError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"{path.name} cannot be read as {kind[1:].upper()} ({reason}): write it again"
-        ) from None
+    with told_in_a_sentence(path, LAYOUT):
+        if kind == ".parquet":
+            table = with_dates(pd.read_parquet(path))
+            return table, [f"row {number}" for number in range(len(table))], path.name
+        table = pd.read_csv(
+            path,
+            dtype="str",
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            index_col=False,
+            skip_blank_lines=False,
+        )
     table = table.fillna("")  # the cells that a short row lacks
     filled = (table.map(str.strip) != "").any(axis=1).to_numpy()
     return table[filled].reset_index(drop=True), [f"row {i + 2}" for i in np.flatnonzero(filled)], path.name

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, is_whole
 from entrepot.markets.market import Market
-from entrepot.markets.premium import premium
+from entrepot.markets.premium import ex_dates_apart, premium
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.events import grid_time
 
@@ -37,7 +37,6 @@ Universe = Literal["auto", "etf", "hk", "adr"]
 
 SESSIONS_A_YEAR = 252
 LONGEST_GAP = 5  # rows between two values of a pair that still make a change
-EX_DATES_APART = np.timedelta64(7, "D")  # of one dividend in two venues, at most
 LEAST_OF_WINDOW = 0.75  # part of a window's returns that must be there
 UNCLASSIFIED = "unclassified"
 
@@ -181,25 +180,6 @@ def _premia(market: Market, rows: Rows, align: Literal["same_date", "next_hk"], 
         apart = ex_dates_apart(market, sessions)
         result[:, p] = detail["premium"].mask(apart).reindex(rows.session)
     return result
-
-
-def ex_dates_apart(market: Market, sessions: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
-    """Tell the premia of which one price is from before a dividend's ex-date and the other is not.
-
-    Args:
-        market: its dividends are read.
-        sessions: of the prices of both lines, by symbol.
-    """
-    table = market.dividends
-    ex_dates = {line: table.loc[table["symbol"] == line, "ex_date"].to_numpy() for line in sessions}
-    apart = np.zeros(len(next(iter(sessions.values()))), dtype=bool)
-    for line, partner in (tuple(sessions), tuple(sessions)[::-1]):
-        for ex in ex_dates[line]:
-            near = ex_dates[partner][np.abs(ex_dates[partner] - ex) <= EX_DATES_APART]
-            # Where the partner's is not known yet, neither has its session come: the row is the same.
-            until = near.min() if len(near) else ex + EX_DATES_APART
-            apart |= (sessions[line] >= ex) & (sessions[partner] < until)
-    return apart
 
 
 # -- lines ---------------------------------------------------------------------------------------------------

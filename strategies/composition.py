@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
@@ -31,7 +32,7 @@ States = str | pd.Series | Callable[[Market, RegimePath | None], pd.Series]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Composition(Parametrised):
+class Composition(Parametrised, ABC):
     """A strategy made of others, its parts, which are also its attributes by name.
 
     It decides at the market's decision steps and wherever a part says something. ``with_`` changes its own
@@ -39,13 +40,13 @@ class Composition(Parametrised):
     reaches a parameter of a part by a dotted name, such as ``"calm.entry"`` or ``"strategy.lookback"``.
     """
 
+    @abstractmethod
     def named(self) -> dict[str, Part]:
         """Return the parts by name."""
-        return {"strategy": self.strategy}
 
+    @abstractmethod
     def book(self, market: Market, path: RegimePath | None) -> Book:
         """Return what is stood for at every step."""
-        raise NotImplementedError
 
     def targets(self, market: Market, path: RegimePath | None = None) -> Targets:
         """Return the targets of every step, each made from what was known at that step.
@@ -105,8 +106,9 @@ class Composition(Parametrised):
             raise ParameterError(f"{type(self).__name__} has no parameter {unknown[0]!r}: it has {allowed}")
         return replace(self._with_parts(parts | others) if others else self, **own)
 
-    def _with_parts(self, parts: Mapping[str, Part]) -> Self:
-        raise NotImplementedError
+    def _with_parts(self, parts: Mapping[str, Any]) -> Self:
+        """Return a copy with other parts by the same names, each a field of its own unless told otherwise."""
+        return replace(self, **parts)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from entrepot.decisions import Decision, Identity
 from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
-from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.exposure import Exposure, exposure_to, require_risks
 from entrepot.strategies.pair_history import (
@@ -37,6 +36,7 @@ from entrepot.strategies.targets import (
     require,
     require_band,
     require_choice,
+    require_flag,
     require_market,
     require_path,
     require_symbols,
@@ -128,8 +128,7 @@ class LongHKShortADR(Parametrised):
             )
         if self.round_trip_bps is not None:
             require("round_trip_bps", self.round_trip_bps, 0)
-        if not isinstance(self.reverse, (bool, np.bool_)):
-            raise ParameterError(f"reverse is {kind(self.reverse)}: give True or False")
+        require_flag("reverse", self.reverse)
         if self.pairs is not None:
             object.__setattr__(self, "pairs", require_symbols("pairs", self.pairs))
         if self.risks is not None:

@@ -24,7 +24,6 @@ from entrepot.strategies.series_rank import (
     never,
     quoted,
     rebalances,
-    require_flag,
     require_series,
     rolling_mean,
     rolling_zscore,
@@ -36,11 +35,13 @@ from entrepot.strategies.targets import (
     Targets,
     changes,
     columns_of,
+    count_in_whole_numbers,
     decisions,
     departed,
     require,
     require_band,
     require_choice,
+    require_flag,
     require_market,
     require_symbols,
 )
@@ -94,7 +95,7 @@ class SouthboundFlow(Parametrised):
         require("window", self.window, 1, whole=True)
         if self.top is not None:
             require("top", self.top, 1, whole=True)
-            object.__setattr__(self, "top", int(self.top))
+            count_in_whole_numbers(self, "top")
         require("rebalance", self.rebalance, 1, whole=True)
         require_flag("trend", self.trend)
         require("trend_window", self.trend_window, 2, whole=True)
@@ -102,8 +103,7 @@ class SouthboundFlow(Parametrised):
         require("gross", self.gross, 0)
         require("stale", self.stale, 0)
         require_band(self.drift_band)
-        for name in ("window", "rebalance", "trend_window"):  # 20.0 is whole, but counts no rows
-            object.__setattr__(self, name, int(getattr(self, name)))
+        count_in_whole_numbers(self, "window", "rebalance", "trend_window")
         if (np.abs(self.flow.array) > 1).any():
             raise DataError(
                 f"{short(self.flow.name)} is outside -1 to 1: give net buying as a fraction of the line's "
@@ -185,8 +185,7 @@ class CustodyShift(Parametrised):
         require("rebalance", self.rebalance, 1, whole=True)
         require("stale", self.stale, 0)
         require_band(self.drift_band)
-        for name in ("window", "history", "rebalance"):
-            object.__setattr__(self, name, int(getattr(self, name)))
+        count_in_whole_numbers(self, "window", "history", "rebalance")
         share = self.custody.array
         if ((share < 0) | (share > 100)).any():
             raise DataError(
@@ -291,8 +290,7 @@ class ListingBreadth(Parametrised):
         require("gross", self.gross, 0)
         require("stale", self.stale, 0)
         require_band(self.drift_band)
-        for name in ("recent", "history"):
-            object.__setattr__(self, name, int(getattr(self, name)))
+        count_in_whole_numbers(self, "recent", "history")
         if self.recent >= self.history:
             raise ParameterError(
                 f"recent is {self.recent} and history {self.history}: recent months are fewer than history"

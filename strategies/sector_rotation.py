@@ -24,6 +24,7 @@ from entrepot.strategies.targets import (
     Parametrised,
     Targets,
     columns_of,
+    count_in_whole_numbers,
     decisions,
     departed,
     emitted,
@@ -149,8 +150,7 @@ class SectorRotation(Parametrised):
             raise ParameterError(
                 f"universe is {shown(self.universe)}: give 'auto', 'etf', 'hk' or a sequence of symbols"
             )
-        for name in ("lookback", "top", "rebalance", "skip", "short"):  # 60.0 is whole, but counts no rows
-            object.__setattr__(self, name, int(getattr(self, name)))
+        count_in_whole_numbers(self, "lookback", "top", "rebalance", "skip", "short")
         if not isinstance(self.universe, str):
             object.__setattr__(self, "universe", require_symbols("universe", self.universe))
         if not isinstance(self.tilts, (Mapping, NoneType)):

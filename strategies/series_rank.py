@@ -36,12 +36,6 @@ def require_series(name: str, value: object) -> None:
         raise ParameterError(f"{name} is {kind(value)}: give a series, such as load_series('{name}.csv')")
 
 
-def require_flag(name: str, value: object) -> None:
-    """Refuse what is neither True nor False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise ParameterError(f"{name} is {kind(value)}: give True or False")
-
-
 def hong_kong_lines(
     market: Market, series: KnownSeries, among: Sequence[str] | None = None
 ) -> tuple[KnownSeries, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from entrepot.strategies.baskets import usd_levels
 from entrepot.strategies.book import Book, Pairs, decided
 from entrepot.strategies.composition import Composition, require_part, short_name
 from entrepot.strategies.pair_history import once_per_market
+from entrepot.strategies.switch import Part
 from entrepot.strategies.targets import (
     Strategy,
     carried,
@@ -42,6 +43,10 @@ class Sizing(Composition):
 
     def __post_init__(self) -> None:
         require_part("strategy", self.strategy)
+
+    def named(self) -> dict[str, Part]:
+        """Return the one part, ``strategy``."""
+        return {"strategy": self.strategy}
 
     def _held(self, market: Market, path: RegimePath | None) -> Book:
         """What the strategy itself stands for; its name before each of its notes."""

@@ -218,6 +218,18 @@ def require(
         raise ParameterError(f"{name} is {kind(value)}: give {what}{bounds}")
 
 
+def require_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ParameterError(f"{name} is {kind(value)}: give True or False")
+
+
+def count_in_whole_numbers(owner: object, *names: str) -> None:
+    """Make fields of a frozen strategy integers: 20.0 is whole, but counts no rows."""
+    for name in names:
+        object.__setattr__(owner, name, int(getattr(owner, name)))
+
+
 def require_choice(name: str, value: object, allowed: Iterable[str]) -> None:
     """Refuse what is not one of a few words."""
     allowed = tuple(allowed)

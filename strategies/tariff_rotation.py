@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.markets.sectors import load_sectors
-from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.baskets import Held, Rules, as_targets, check_rules, held_against, present
 from entrepot.strategies.exposure import exposure_to
@@ -21,6 +20,7 @@ from entrepot.strategies.targets import (
     Targets,
     decisions,
     require_choice,
+    require_flag,
     require_market,
     require_path,
     require_symbols,
@@ -84,8 +84,7 @@ class TariffRotation(Parametrised):
                 )
         else:
             object.__setattr__(self, "universe", require_symbols("universe", self.universe))
-        if not isinstance(self.reverse, (bool, np.bool_)):
-            raise ParameterError(f"reverse is {kind(self.reverse)}: give True or False")
+        require_flag("reverse", self.reverse)
         require_choice("short", self.short, SHORTS)
         check_rules(self, self._rules)
 

@@ -27,7 +27,6 @@ from entrepot.strategies.series_rank import (
     never,
     quoted,
     rebalances,
-    require_flag,
     require_series,
     rolling_zscore,
     single_lines,
@@ -37,10 +36,12 @@ from entrepot.strategies.targets import (
     Parametrised,
     Targets,
     columns_of,
+    count_in_whole_numbers,
     decisions,
     require,
     require_band,
     require_choice,
+    require_flag,
     require_market,
     require_symbols,
 )
@@ -99,8 +100,7 @@ class ValuationGap(Parametrised):
         require("gross", self.gross, 0)
         require("stale", self.stale, 0)
         require_band(self.drift_band)
-        for name in ("least", "trend_window", "rebalance"):
-            object.__setattr__(self, name, int(getattr(self, name)))
+        count_in_whole_numbers(self, "least", "trend_window", "rebalance")
         if self.least > 12 * self.years:
             raise ParameterError(
                 f"least is {self.least} months and years is {self.years:g}: the mean never has so many"
@@ -206,7 +206,7 @@ class AHDiscount(Parametrised):
         require_premium(self.ah_premium)
         if self.top is not None:
             require("top", self.top, 1, whole=True)
-            object.__setattr__(self, "top", int(self.top))
+            count_in_whole_numbers(self, "top")
         require_choice("rank_by", self.rank_by, ("level", "zscore"))
         require("lookback", self.lookback, 4, whole=True)
         require("rebalance", self.rebalance, 1, whole=True)
@@ -214,8 +214,7 @@ class AHDiscount(Parametrised):
         require("gross", self.gross, 0)
         require("stale", self.stale, 0)
         require_band(self.drift_band)
-        for name in ("lookback", "rebalance"):
-            object.__setattr__(self, name, int(getattr(self, name)))
+        count_in_whole_numbers(self, "lookback", "rebalance")
 
     def targets(self, market: Market, path: RegimePath | None = None) -> Targets:
         """Return the targets of every step, each made from what was known at that step.
@@ -300,7 +299,7 @@ class SanctionsDiscount(Parametrised):
         if self.exit == self.entry:
             raise ParameterError(f"exit is {self.exit:g} and entry {self.entry:g}: exit lies below entry")
         require("lookback", self.lookback, 4, whole=True)
-        object.__setattr__(self, "lookback", int(self.lookback))
+        count_in_whole_numbers(self, "lookback")
         require("pause", self.pause, 0, above=True)
         require("half_life", self.half_life, 0, above=True)
         require("weight", self.weight, 0)

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from entrepot.markets.market import Market
-from entrepot.markets.premium import Align, other_leg, premium
-from entrepot.regimes.observations import ex_dates_apart
+from entrepot.markets.premium import Align, ex_dates_apart, other_leg, premium
 
 LEAST_NAMES = 3  # fewer premia have no median worth the name
 FLAT = 1e-9  # standard deviation below which there is no z-score
