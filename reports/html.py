@@ -11,19 +11,19 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from entrepot.errors import ParameterError
-from entrepot.reports import sections
-from entrepot.reports.caveats import caveats_of
-from entrepot.reports.files import check_target, write_whole
-from entrepot.reports.findings import Findings, gather
-from entrepot.reports.page_text import headline
-from entrepot.reports.style import money
-from entrepot.reports.svg import palette
-from entrepot.reports.tables import frame_table
+from entrepot.reports.pages import sections
+from entrepot.reports.pages.caveats import caveats_of
+from entrepot.reports.pages.files import check_target, write_whole
+from entrepot.reports.pages.findings import Findings, gather
+from entrepot.reports.pages.page_text import headline
+from entrepot.reports.pages.svg import palette
+from entrepot.reports.pages.tables import frame_table
+from entrepot.reports.pictures.style import money
 
 if TYPE_CHECKING:
     from entrepot.engine.result import Ledger
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "pages" / "templates"
 SUFFIXES = (".html", ".htm")
 
 

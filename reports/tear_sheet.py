@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from entrepot.reports import page_text, panels
-from entrepot.reports.files import check_target, write_whole
-from entrepot.reports.findings import Findings, gather
-from entrepot.reports.style import LIGHT, Theme
+from entrepot.reports.pages import page_text
+from entrepot.reports.pages.files import check_target, write_whole
+from entrepot.reports.pages.findings import Findings, gather
+from entrepot.reports.pictures import panels
+from entrepot.reports.pictures.style import LIGHT, Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

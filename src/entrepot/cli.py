@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 import entrepot as ep
 from entrepot.job import REPORT, TEAR_SHEET, TIMING_TITLE, Outcome, run_main_job
-from entrepot.reports.caveats import estimates_note
-from entrepot.reports.style import source_name
+from entrepot.reports.pages.caveats import estimates_note
+from entrepot.reports.pictures.style import source_name
 
 STAGES = 8
 NOTES = 8  # more of a kind are counted, not listed

@@ -56,7 +56,7 @@ class LookAheadGap:
 
     def plot(self) -> Axes:
         """Draw the growth of each."""
-        from entrepot.reports.look_ahead import draw_gap
+        from entrepot.reports.pictures.look_ahead import draw_gap
 
         title = f"Look-ahead gap: only walk-forward could be traded ({self.label})"
         return draw_gap(self.returns, self.table["Sharpe Ratio"], title)
@@ -122,7 +122,7 @@ def draw_regimes(market: Market, path: RegimePath, events: Events | None = None)
     Raises:
         ParameterError: for a market without pairs.
     """
-    from entrepot.reports.regime_ribbon import draw_ribbon
+    from entrepot.reports.pictures.regime_ribbon import draw_ribbon
 
     if not isinstance(market, Market) or not isinstance(path, RegimePath):
         raise ParameterError("draw_regimes needs a market and its regime path, in this order.")

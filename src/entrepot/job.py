@@ -13,8 +13,8 @@ import pandas as pd
 from entrepot.engine.costs import Costs
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath, load_events
-from entrepot.reports.files import all_or_none
 from entrepot.reports.fill_timing import fill_timing
+from entrepot.reports.pages.files import all_or_none
 from entrepot.result import Result, backtest
 from entrepot.strategies import LongHKShortADR, RegimeSwitch, SectorRotation
 

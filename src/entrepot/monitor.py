@@ -18,7 +18,7 @@ from entrepot.regimes.arguments import kind
 from entrepot.strategies.targets import STALE_SESSIONS, require, require_choice, require_symbols
 
 if TYPE_CHECKING:
-    from entrepot.reports.style import Theme
+    from entrepot.reports.pictures.style import Theme
 
 LEAST_OF_WINDOW = 250  # premia of one name, a year of them, before its percentiles say anything
 LEAST_WINDOW = 20
@@ -210,8 +210,8 @@ class DiscountMonitor:
         Raises:
             ParameterError: for unknown names, and dates that are none or have no session between them.
         """
-        from entrepot.reports.discount_monitor import draw_monitor
-        from entrepot.reports.style import LIGHT
+        from entrepot.reports.pictures.discount_monitor import draw_monitor
+        from entrepot.reports.pictures.style import LIGHT
 
         require("recent", recent, 5, whole=True)
         names = list(self.premium.columns) if adrs is None else list(require_symbols("adrs", adrs))

@@ -334,7 +334,7 @@ class Sweep:
             metric: as in `best`.
             aggregate: what becomes of several rows of one cell: "mean", "max", "min", "median" or a function.
         """
-        from entrepot.reports.sweep_map import heatmap
+        from entrepot.reports.pictures.sweep_map import heatmap
 
         for name in (x, y):
             if name not in self.parameters:

@@ -72,7 +72,7 @@ class SwitchingValue:
 
     def plot(self) -> Axes:
         """Draw the Sharpe ratios with wrong dates, and where the true calendar and the parts lie."""
-        from entrepot.reports.placebo_picture import draw_placebo
+        from entrepot.reports.pictures.placebo import draw_placebo
 
         return draw_placebo(
             self.placebo["Sharpe Ratio"].to_numpy(),

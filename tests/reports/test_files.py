@@ -9,7 +9,7 @@ import pytest
 
 from entrepot.errors import ParameterError
 from entrepot.reports import report, tear_sheet
-from entrepot.reports.files import all_or_none
+from entrepot.reports.pages.files import all_or_none
 
 
 @pytest.mark.parametrize("write", [report, tear_sheet])

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from entrepot.errors import ParameterError
-from entrepot.reports import files, report
-from entrepot.reports.style import DARK, LIGHT
+from entrepot.reports import report
+from entrepot.reports.pages import files
+from entrepot.reports.pictures.style import DARK, LIGHT
 
 VOID = {"meta", "img", "source", "br", "hr", "link", "input"}
 SENSITIVITY = pd.DataFrame(

@@ -12,8 +12,8 @@ import pytest
 
 from entrepot.errors import DataError, ParameterError
 from entrepot.reports import by_leg, by_source, lag_adjusted_sharpe, round_trips, summary
-from entrepot.reports.panels import row_quantiles, source_bars
-from entrepot.reports.sections import grouped
+from entrepot.reports.pages.sections import grouped
+from entrepot.reports.pictures.panels import row_quantiles, source_bars
 from entrepot.reports.trades import settled_sign
 
 RISK = ["Annualized Return [%]", "Annualized Volatility [%]", "Sharpe Ratio", "Monthly Sharpe"]

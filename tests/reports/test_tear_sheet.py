@@ -14,8 +14,8 @@ from matplotlib.text import Text
 
 from entrepot.errors import ParameterError
 from entrepot.reports import tear_sheet
-from entrepot.reports.findings import monthly_returns
-from entrepot.reports.style import money, number
+from entrepot.reports.pages.findings import monthly_returns
+from entrepot.reports.pictures.style import money, number
 
 
 def everything(ledger):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from entrepot.reports.style import LIGHT, Theme, minus
+from entrepot.reports.pictures.style import LIGHT, Theme, minus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

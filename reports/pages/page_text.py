@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from entrepot.reports.findings import Findings
+from entrepot.reports.pages.findings import Findings
+from entrepot.reports.pictures.style import Theme, money, number
 from entrepot.reports.sources import INCOME, MARKET
-from entrepot.reports.style import Theme, money, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

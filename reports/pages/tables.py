@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from entrepot.reports.style import minus, number
+from entrepot.reports.pictures.style import minus, number
 
 
 @dataclass(frozen=True)

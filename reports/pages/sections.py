@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from entrepot.reports import panels
-from entrepot.reports.findings import Findings
 from entrepot.reports.leg_risk import TOTAL, leg_risk
 from entrepot.reports.metrics import COST_ROWS
+from entrepot.reports.pages.findings import Findings
+from entrepot.reports.pages.svg import Drawing, drawing
+from entrepot.reports.pages.tables import Table, ends, frame_table, plain, series_table, transposed
 from entrepot.reports.pair_trades import pair_trades
+from entrepot.reports.pictures import panels
+from entrepot.reports.pictures.style import LIGHT, Theme, money, number, source_name
 from entrepot.reports.sources import INCOME, MARKET
-from entrepot.reports.style import LIGHT, Theme, money, number, source_name
-from entrepot.reports.svg import Drawing, drawing
-from entrepot.reports.tables import Table, ends, frame_table, plain, series_table, transposed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

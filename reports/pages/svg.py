@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from entrepot.reports.style import DARK, LIGHT
+from entrepot.reports.pictures.style import DARK, LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.engine.result import Ledger
-from entrepot.reports.findings import Findings
 from entrepot.reports.metrics import ruin_note
+from entrepot.reports.pages.findings import Findings
 
 # After three half-lives of 20 sessions an eighth is left of what started the episode before.
 INDEPENDENT_AFTER = 60

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from entrepot.reports.pictures.style import Theme, money, number, source_name
 from entrepot.reports.sources import is_cost
-from entrepot.reports.style import Theme, money, number, source_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from entrepot.reports.findings import Findings
+    from entrepot.reports.pages.findings import Findings
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 BARS = 13

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.reports.style import LIGHT, Theme, number
+from entrepot.reports.pictures.style import LIGHT, Theme, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
