@@ -13,18 +13,15 @@ from numpy.typing import ArrayLike
 from entrepot.errors import ParameterError
 from entrepot.reports.pages import sections
 from entrepot.reports.pages.caveats import caveats_of
-from entrepot.reports.pages.files import check_target, write_whole
-from entrepot.reports.pages.findings import Findings, gather
+from entrepot.reports.pages.document import SUFFIXES, Document, Section, write_document
+from entrepot.reports.pages.files import check_target
+from entrepot.reports.pages.findings import gather
 from entrepot.reports.pages.page_text import headline
-from entrepot.reports.pages.svg import palette
 from entrepot.reports.pages.tables import frame_table
 from entrepot.reports.pictures.style import money
 
 if TYPE_CHECKING:
     from entrepot.engine.result import Ledger
-
-TEMPLATES = Path(__file__).parent / "pages" / "templates"
-SUFFIXES = (".html", ".htm")
 
 
 def report(
@@ -87,13 +84,21 @@ def report(
         sections.events(found),
         sections.costs(found, sensitivity),
         sections.pairs(found),
-        sections.Section("more", "Diagnostics", tables),
+        Section("more", "Diagnostics", tables),
         sections.orders(found, rows),
         sections.provenance(found, provenance or {}),
     ]
-    shown = [part for part in parts if part.tables or part.figures or part.beside]
-    page = render(found, shown, caveats_of(found, caveats))
-    write_whole(target, lambda file: file.write(page.encode("utf-8")))
+    value = found.summary
+    when = " to ".join(str(value[name].date()) for name in ("Start", "End") if value[name] is not pd.NaT)
+    document = Document(
+        title=found.title,
+        subtitle=f"{when}, {value['Sessions']:,} sessions, capital {money(ledger.capital, found.currency)}",
+        label=ledger.label,
+        headline=headline(found),
+        sections=parts,
+        caveats=caveats_of(found, caveats),
+    )
+    write_document(document, target)
     return target
 
 
@@ -108,27 +113,3 @@ def check_tables(sensitivity: object, extra: object) -> None:
         raise ParameterError(
             f"extra is of type {type(extra).__name__}: give a mapping of titles to DataFrames"
         )
-
-
-def render(found: Findings, parts: Sequence[sections.Section], caveats: Sequence[str]) -> str:
-    """Fill the template; everything that is not the template's own is escaped."""
-    from importlib.metadata import version
-
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    value, ledger = found.summary, found.ledger
-    when = " to ".join(str(value[name].date()) for name in ("Start", "End") if value[name] is not pd.NaT)
-    return environment.get_template("report.html.j2").render(
-        title=found.title,
-        simulated=found.simulated,
-        subtitle=f"{when}, {value['Sessions']:,} sessions, capital {money(ledger.capital, found.currency)}",
-        label=ledger.label,
-        generator=f"entrepot {version('entrepot')}",
-        style=Markup(palette() + "\n" + (TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        drawn=Markup,
-        headline=headline(found),
-        sections=parts,
-        caveats=caveats,
-    )

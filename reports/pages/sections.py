@@ -1,9 +1,9 @@
-"""The sections of a report: figures as data: URIs, tables as text."""
+"""The sections of a run's report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,40 +11,19 @@ import pandas as pd
 
 from entrepot.reports.leg_risk import TOTAL, leg_risk
 from entrepot.reports.metrics import COST_ROWS
+from entrepot.reports.pages.document import Picture, Section, drawn
 from entrepot.reports.pages.findings import Findings
-from entrepot.reports.pages.svg import Drawing, drawing
-from entrepot.reports.pages.tables import Table, ends, frame_table, plain, series_table, transposed
+from entrepot.reports.pages.tables import ends, frame_table, plain, series_table, transposed
 from entrepot.reports.pair_trades import pair_trades
 from entrepot.reports.pictures import panels
-from entrepot.reports.pictures.style import LIGHT, Theme, money, number, source_name
+from entrepot.reports.pictures.style import Theme, money, number, source_name
 from entrepot.reports.sources import INCOME, MARKET
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH = 4.8  # inches: with 9 point text, 9 pixels high on a phone 360 pixels wide
 TOP_INSTRUMENTS = 15
 TOP_TRADES = 10
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One figure."""
-
-    drawing: Drawing
-    alt: str
-    caption: str = ""
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of the report; tables `beside` each other come first."""
-
-    anchor: str
-    title: str
-    tables: tuple[Table, ...] = ()
-    figures: tuple[Picture, ...] = ()
-    beside: tuple[Table, ...] = ()
 
 
 def picture(
@@ -56,20 +35,10 @@ def picture(
     caption: str = "",
     above: float = 0.27,
 ) -> Picture:
-    """Draw a figure, with `above` inches for what stands over the axes."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    theme = LIGHT.for_phones()
-    with theme.active():
-        figure = Figure(figsize=(WIDTH, height))
-        FigureCanvasSVG(figure)
-        figure.subplots_adjust(0.08, 0.24 / height, 0.985, 1 - above / height)
-        draw(figure, theme)
-        drawn = drawing(figure, key)
+    """Draw a figure of a run; where its prices are simulated the caption says so."""
     if found.simulated:
         caption = f"{caption} Prices: {found.ledger.label}.".strip()
-    return Picture(drawn, alt, caption)
+    return drawn(key, height, alt, draw, caption, above)
 
 
 def over_time(

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from entrepot.errors import ParameterError, shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Width in inches, most height, text in points: of a picture across a page of print, and of a whole slide.
+SIZES = {"page": (7.2, 9.6, 6.5), "slide": (13.333, 7.5, 14.0)}
 
 SOURCE_NAMES = {
     "fx": "FX",
@@ -45,6 +55,11 @@ class Theme:
     def for_phones(self) -> Theme:
         """Return this theme for narrow figures with larger text."""
         return replace(self, size=9.0, narrow=True)
+
+    @property
+    def scale(self) -> float:
+        """How much larger everything is than on a page: line widths and marker sizes too."""
+        return self.size / SIZES["page"][2]
 
     def colours(self) -> dict[str, str]:
         """Name every colour; "paper", "ink", "faint" and "rule" are also those of the page around it."""
@@ -118,6 +133,36 @@ DARK = Theme(
     shade_gain="#3d78ad",
     shade_loss="#a8631f",
 )
+
+
+def theme_of(size: object) -> Theme:
+    """Return the theme of a picture across a page ("page") or of a whole slide ("slide")."""
+    if not isinstance(size, str) or size not in SIZES:
+        raise ParameterError(f"size is {shown(size)}: give {' or '.join(map(repr, SIZES))}")
+    return replace(LIGHT, size=SIZES[size][2])
+
+
+@contextmanager
+def sheet(size: object, height: float, rows: int = 1, **options: Any) -> Iterator[tuple[Figure, Any, Theme]]:
+    """Open a figure of a size, with its axes and theme; what is drawn inside has the style of all pictures.
+
+    Args:
+        size: "page" or "slide".
+        height: inches on a page; a slide keeps the proportion as far as it is high.
+        rows: of axes, above each other.
+        options: of `matplotlib.pyplot.subplots`.
+
+    Yields:
+        The figure, its Axes (an array where there are several) and the theme.
+    """
+    import matplotlib.pyplot as plt
+
+    theme = theme_of(size)
+    width, most, _ = SIZES[str(size)]
+    with theme.active():
+        tall = min(height * width / SIZES["page"][0], most)
+        figure, axes = plt.subplots(rows, figsize=(width, tall), **({"layout": "constrained"} | options))
+        yield figure, axes, theme
 
 
 def money(value: float, currency: str = "") -> str:
