@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+import os
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
 from hashlib import sha256
@@ -31,12 +32,18 @@ def fingerprint(value: object) -> str:
 
 @cache
 def code_fingerprint() -> str:
-    """Return the library's version and a fingerprint of its source."""
+    """Return the library's version and a fingerprint of its source and of the tables that ship with it."""
     digest = sha256()
     for root in entrepot.__path__:
-        for path in sorted(Path(root).glob("**/*.py")):
+        for path in sorted(sources(Path(root))):
             digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return f"{version('entrepot')} {digest.hexdigest()[:16]}"
+
+
+def sources(root: Path) -> Iterator[Path]:
+    """Find code and data below a folder; in a checkout the rooms are links, which `Path.glob` leaves out."""
+    for folder, _, names in os.walk(root, followlinks=True):
+        yield from (Path(folder) / name for name in names if name.endswith((".py", ".csv")))
 
 
 def _add(digest: Any, value: Any) -> None:
@@ -52,9 +59,13 @@ def _add(digest: Any, value: Any) -> None:
         else:
             digest.update(f"{value.dtype} {value.shape}".encode() + np.ascontiguousarray(value).tobytes())
     elif isinstance(value, pd.DataFrame):
-        _add(digest, [value.index, *([str(name), value[name]] for name in value.columns)])
-    elif isinstance(value, (pd.Series, pd.Index)):
-        _add(digest, [str(value.dtype), value.to_numpy()])
+        columns = ([str(name), pd.Index(value.iloc[:, i])] for i, name in enumerate(value.columns))
+        _add(digest, [value.index, *columns])
+    elif isinstance(value, pd.Series):
+        _add(digest, [value.index, pd.Index(value)])
+    elif isinstance(value, pd.Index):
+        times = isinstance(value.dtype, pd.DatetimeTZDtype)
+        _add(digest, [str(value.dtype), value.asi8 if times else value.to_numpy()])  # type: ignore[attr-defined]
     elif isinstance(value, Mapping):
         _add(digest, [[key, item] for key, item in value.items()])
     elif isinstance(value, Set):
@@ -63,7 +74,8 @@ def _add(digest: Any, value: Any) -> None:
         for item in value:
             _add(digest, item)
     elif isinstance(value, FunctionType):
-        enclosed = [cell.cell_contents for cell in value.__closure__ or ()]
+        held = [cell.cell_contents for cell in value.__closure__ or ()]
+        enclosed = ["itself" if other is value else other for other in held]
         _add(digest, [value.__qualname__, value.__code__, value.__defaults__, value.__kwdefaults__, enclosed])
     elif isinstance(value, MethodType):
         _add(digest, [value.__func__, value.__self__])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from entrepot.engine.costs import Costs
 from entrepot.engine.lines import FEE_KINDS, NOT_COSTS, SOURCES, Lines
+from entrepot.engine.marks import marked_values
 from entrepot.engine.run_state import RunState
 from entrepot.markets.market import Market
 
@@ -251,15 +252,25 @@ class Ledger:
         return pd.Series(counts, dtype=np.int64, name="gaps")
 
     @cached_property
+    def position_values(self) -> pd.DataFrame:
+        """Value of the positions after each step by symbol, in base currency, shape (T, symbols traded).
+
+        Lines stand at their last price per share as split since, those that left and were kept at parity.
+        With cash and receivables the values add up to equity, to rounding.
+        """
+        worth = marked_values(self.market, self.lines, self.record.positions, self.base_currency)
+        frame = pd.DataFrame(worth, index=self.market.price.index, columns=list(self.lines.symbols))
+        return frame.T.groupby(level=0, sort=False).sum().T
+
+    @cached_property
     def exposure(self) -> pd.DataFrame:
-        """Positions as weights of equity at each step; columns (long, short, net or gross; venue)."""
-        marks = self.market.price[self.positions.columns].ffill()
-        currency = self.market.instruments["currency"].reindex(self.positions.columns)
-        usd = self.market.fx[list(currency)].to_numpy()
-        rate = usd / self.market.fx[self.base_currency].to_numpy()[:, None]
-        weight = np.nan_to_num(self.positions.to_numpy() * marks.to_numpy()) * rate
-        weight = weight / self.equity_by_step[:, None]
-        venue = self.market.instruments["venue"].reindex(self.positions.columns).to_numpy()
+        """Positions as parts of equity at each step, NaN where that is not positive.
+
+        Columns (long, short, net or gross; venue).
+        """
+        equity = np.where(self.equity_by_step > 0.0, self.equity_by_step, np.nan)
+        weight = self.position_values.to_numpy() / equity[:, None]
+        venue = self.market.instruments["venue"].reindex(self.position_values.columns).to_numpy()
         measures = {"long": np.maximum(weight, 0.0), "short": np.minimum(weight, 0.0)}
         measures |= {"net": weight, "gross": np.abs(weight)}
         return pd.DataFrame(
@@ -268,5 +279,5 @@ class Ledger:
                 for measure, values in measures.items()
                 for name in sorted(set(venue))
             },
-            index=self.positions.index,
+            index=self.position_values.index,
         )

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from entrepot.errors import ParameterError
-from entrepot.reports.pages import sections
+from entrepot.errors import ParameterError, is_whole, shown
 from entrepot.reports.pages.caveats import caveats_of
+from entrepot.reports.pages.contents import sections_of
 from entrepot.reports.pages.document import SUFFIXES, Document, Section, write_document
 from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.findings import gather
-from entrepot.reports.pages.page_text import headline
-from entrepot.reports.pages.tables import frame_table
+from entrepot.reports.pages.page_text import glance, headline
 from entrepot.reports.pictures.style import money
 
 if TYPE_CHECKING:
@@ -37,14 +36,20 @@ def report(
     sessions: float = 5,
     sensitivity: pd.DataFrame | None = None,
     extra: Mapping[str, pd.DataFrame] | None = None,
+    sections: Sequence[Section] = (),
+    trials: int | None = None,
     caveats: Sequence[str] = (),
     provenance: Mapping[str, str] | None = None,
     rows: int = 20,
 ) -> Path:
     """Write the report of a run as one HTML file.
 
-    No script, no font, no image is fetched: figures are part of the page and a content policy forbids the
-    rest. It follows the reader's light or dark scheme. The same run and arguments give the same bytes.
+    Nothing is fetched: figures are part of the page, and a content policy forbids the rest, all scripts but
+    the page's own included. It follows the reader's light or dark scheme; tables can be sorted by a column;
+    on paper everything is unfolded. The same run and arguments give the same bytes.
+
+    The opening says in words what was earned, what paid for it, what it cost and whether to believe it; see
+    `entrepot.reports.pages.page_text.glance`.
 
     Args:
         ledger: a finished run.
@@ -58,6 +63,9 @@ def report(
         sessions: length of an event's window, New York sessions.
         sensitivity: the result under other costs, one row per case (borrow x1, x3, unavailable under stress).
         extra: further tables by title, such as fills at the signal's own closes against the next step.
+        sections: further parts of the report, shown before orders and data.
+        trials: how many configurations were tried before this one was chosen, itself included; None where
+            that is not known, which the report says.
         caveats: what else a reader must know, shown first.
         provenance: further lines on where the run came from, by name.
         rows: how many fills and dropped orders are shown from each end.
@@ -66,28 +74,17 @@ def report(
         The path written.
 
     Raises:
-        ParameterError: where the file cannot be written, or `states`, `names`, `rows` or tables do not fit.
+        ParameterError: where the file cannot be written, or an argument is not what it must be.
     """
-    if rows < 1:
-        raise ParameterError(f"rows is {rows!r}: give how many fills to show from each end, at least 1")
     target = check_target(path, SUFFIXES)
+    check_counts(rows, trials)
     check_tables(sensitivity, extra)
+    check_words(caveats, provenance)
+    check_sections(sections)
     found = gather(
         ledger, states=states, names=names, events=events, premium=premium, title=title, benchmark=benchmark,
         sessions=sessions,
     )  # fmt: skip
-    tables = tuple(frame_table(frame, name) for name, frame in (extra or {}).items())
-    parts = [
-        sections.performance(found),
-        sections.contributions(found),
-        sections.regimes(found),
-        sections.events(found),
-        sections.costs(found, sensitivity),
-        sections.pairs(found),
-        Section("more", "Diagnostics", tables),
-        sections.orders(found, rows),
-        sections.provenance(found, provenance or {}),
-    ]
     value = found.summary
     when = " to ".join(str(value[name].date()) for name in ("Start", "End") if value[name] is not pd.NaT)
     document = Document(
@@ -95,11 +92,41 @@ def report(
         subtitle=f"{when}, {value['Sessions']:,} sessions, capital {money(ledger.capital, found.currency)}",
         label=ledger.label,
         headline=headline(found),
-        sections=parts,
+        sections=sections_of(
+            found, sensitivity=sensitivity, extra=extra, others=sections, trials=trials,
+            provenance=provenance, rows=rows,
+        ),
         caveats=caveats_of(found, caveats),
-    )
+        glance=glance(found, trials),
+    )  # fmt: skip
     write_document(document, target)
     return target
+
+
+def check_counts(rows: object, trials: object) -> None:
+    """Refuse counts that are none."""
+    if not (is_whole(rows) and rows >= 1):
+        raise ParameterError(f"rows is {shown(rows)}: give how many fills to show from each end, at least 1")
+    if trials is not None and not (is_whole(trials) and trials >= 1):
+        raise ParameterError(
+            f"trials is {shown(trials)}: give how many configurations were tried, this one included, or None"
+        )
+
+
+def check_words(caveats: object, provenance: object) -> None:
+    """Refuse caveats that are not a list of sentences, and provenance without names."""
+    if isinstance(caveats, str) or not isinstance(caveats, Sequence):
+        raise ParameterError(f"caveats is of type {type(caveats).__name__}: give a list of sentences")
+    if provenance is not None and not isinstance(provenance, Mapping):
+        raise ParameterError(
+            f"provenance is of type {type(provenance).__name__}: give a mapping of names to text"
+        )
+
+
+def check_sections(sections: object) -> None:
+    """Refuse what is not a sequence of sections."""
+    if not isinstance(sections, Sequence) or not all(isinstance(part, Section) for part in sections):
+        raise ParameterError(f"sections is {shown(sections)}: give a list of sections of a document")
 
 
 def check_tables(sensitivity: object, extra: object) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import ParameterError, is_whole, shown
 from entrepot.reports.sources import source_group
 from entrepot.reports.trades import round_trips
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 SESSIONS_PER_YEAR = 252
 MONTHS_PER_YEAR = 12
 LAGS = 20
+FLAT = 1e-14  # a spread of returns below it is rounding
+TAIL = 0.05
+SAMPLED = {"XNYS": "New York session", "XHKG": "Hong Kong session"}
 COST_ROWS = {
     "Total Fees Paid": "Fees",
     "Slippage Paid": "Slippage",
@@ -26,6 +31,15 @@ COST_ROWS = {
     "Borrow Paid": "Borrow",
     "ADR Fees Paid": "ADR fees",
 }
+
+
+class Words(str):
+    """A sentence among figures: it stays as it is where all of them are written in the format of numbers."""
+
+    __slots__ = ()
+
+    def __format__(self, form: str) -> str:
+        return str(self)
 
 
 @dataclass
@@ -42,11 +56,22 @@ class Statistics:
         else:
             self.refuse([name], otherwise)
 
-    def refuse(self, names: list[str], reason: str) -> None:
+    def refuse(self, names: Sequence[str], reason: str) -> None:
         """Make every name NaN for one reason."""
         for name in names:
             self.figures[name] = np.nan
             self.reasons[name] = reason
+
+    def add(self, others: Statistics) -> None:
+        """Take over the numbers and reasons of others."""
+        self.figures |= others.figures
+        self.reasons |= others.reasons
+
+    def series(self, name: str) -> pd.Series[Any]:
+        """Return the numbers by name, the reasons in ``.attrs["reasons"]``."""
+        out = pd.Series(self.figures, dtype=object, name=name)
+        out.attrs["reasons"] = self.reasons
+        return out
 
 
 def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: int = LAGS) -> pd.Series[Any]:
@@ -55,8 +80,9 @@ def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: in
     Conventions. Values, totals and costs cover every step, from the capital to the last equity. Returns and
     drawdowns are sampled at the last step of each New York session (of the only venue where there is one),
     the first sample having no return; 252 sessions a year; standard deviations with ddof 1; Sharpe, Sortino
-    and Omega on the return in excess of the policy rate, which is taken as zero where it is not known. A
-    number that is not defined is NaN, never infinite, and the row "Undefined" says why.
+    and Omega on the return in excess of the policy rate, which is taken as zero where it is not known. The
+    row "Sampling" says so for this run. A number that is not defined is NaN, never infinite, and the row
+    "Undefined" says why.
 
     * Interest Earned: net interest on cash and rebate on short proceeds, base currency. It is in the total
       return; the Sharpe ratio counts only what exceeds the policy rate, and can be negative beside a gain.
@@ -67,6 +93,10 @@ def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: in
       ``eta(q) = q / sqrt(q + 2 sum_{k=1}^{q-1} (q-k) rho_k)`` with q = lags + 1, then ``sqrt(252 / q)``. Legs
       marked hours apart make daily returns reverse, which the daily ratio takes for risk.
     * Max Drawdown Duration: the longest time from a peak to its recovery, or to the end.
+    * Skew, Excess Kurtosis: of session returns, corrected for bias as pandas does; a normal law has 0 and 0.
+    * Value at Risk: the 5 % quantile of session returns, negative where it is a loss. Conditional VaR: the
+      mean of the worst 5 % of them. Tail Ratio: the 95 % quantile over the 5 % one, without sign.
+    * Best, Worst and Positive Months: returns compounded by calendar month, the first and last as they are.
     * Trades are the closed round trips of `round_trips`; Win Rate, Profit Factor (gains over losses) and
       Expectancy (mean profit, base currency) are theirs. A portfolio that is never flat has none.
     * Turnover: value of all fills, both sides, per year (365.25 days) over mean sampled equity.
@@ -77,8 +107,8 @@ def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: in
 
     Args:
         ledger: a finished run.
-        benchmark: levels (not returns) by session date or UTC time, or None. Its return is between the last
-            levels known at the first and at the last session.
+        benchmark: levels (not returns) by session date or UTC time, or None; with it come the rows of
+            `entrepot.reports.relative`.
         lags: autocorrelations in the lag-adjusted Sharpe.
 
     Returns:
@@ -88,8 +118,8 @@ def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: in
         ParameterError: where `lags` is not a whole number of at least 1.
         DataError: where `benchmark` is not a series of levels.
     """
-    if lags != int(lags) or lags < 1:
-        raise ParameterError(f"lags is {lags!r}: give a whole number of at least 1")
+    if not (is_whole(lags) and lags >= 1):
+        raise ParameterError(f"lags is {shown(lags)}: give a whole number of at least 1")
     daily, equity = ledger.daily, ledger.equity
     first: Any = daily.index[0] if len(daily) else pd.NaT
     last: Any = daily.index[-1] if len(daily) else pd.NaT
@@ -106,16 +136,16 @@ def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: in
     put("End Value", end, "the last equity is missing")
     put("Total Return [%]", 100 * (end / ledger.capital - 1), "the last equity is missing")
     sheet.figures["Interest Earned"] = interest_earned(ledger)
-    if benchmark is not None:
-        value, reason = benchmark_return(benchmark, daily.index)
-        put("Benchmark Return [%]", 100 * value, reason)
     ruined = bool((equity <= 0).any())
-    risk = return_statistics(ledger.returns, excess_returns(ledger), ruined=ruined, lags=lags)
-    sheet.figures |= risk.figures
-    sheet.reasons |= risk.reasons
+    sheet.add(return_statistics(ledger.returns, excess_returns(ledger), ruined=ruined, lags=lags))
     depth, duration = drawdown(daily)
     put("Max Drawdown [%]", 100 * depth, "equity is missing on some sessions")
     sheet.figures["Max Drawdown Duration"] = duration
+    sheet.add(shape_statistics(ledger.returns, ruined=ruined))
+    if benchmark is not None:
+        from entrepot.reports.benchmark import relative_statistics  # which is made of what is in this module
+
+        sheet.add(relative_statistics(ledger, benchmark))
 
     trips = round_trips(ledger)
     profit = trips.loc[~trips["open"], "P&L"].to_numpy(dtype=float)
@@ -136,11 +166,22 @@ def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: in
         "Total Costs": float(groups.sum()),
         "Fills": len(ledger.fills),
         "Orders Dropped": len(ledger.dropped),
-        "Undefined": "; ".join(f"{name}: {reason}" for name, reason in sheet.reasons.items()),
+        "Sampling": sampling(ledger),
+        "Undefined": Words("; ".join(f"{name}: {reason}" for name, reason in sheet.reasons.items())),
     }
-    out = pd.Series(sheet.figures, dtype=object, name="summary")
-    out.attrs["reasons"] = sheet.reasons
-    return out
+    return sheet.series("summary")
+
+
+def sampling(ledger: Ledger) -> Words:
+    """Say how the figures of a run are sampled and annualised."""
+    venues = ledger.market.grid["venue"].to_numpy()[np.asarray(ledger.market.decision_steps, dtype=bool)]
+    what = SAMPLED.get(str(venues[0]), "session") if len(venues) else "session"
+    paid = bool(ledger.risk_free.fillna(0.0).any())
+    rate = f"the policy rate of {ledger.base_currency}" if paid else "a policy rate of zero, none being known"
+    return Words(
+        f"last step of each {what}, {SESSIONS_PER_YEAR} a year, standard deviations with ddof 1; Sharpe, "
+        f"Sortino and Omega over {rate}"
+    )
 
 
 def return_statistics(
@@ -160,31 +201,23 @@ def return_statistics(
     sheet = Statistics()
     names = ["Annualized Return [%]", "Annualized Volatility [%]", "Sharpe Ratio", "Monthly Sharpe"]
     names += ["Lag-adjusted Sharpe", "Sortino Ratio", "Calmar Ratio", "Omega Ratio"]
-    if ruined:
-        sheet.refuse(names, "equity fell to zero or below")
-    elif not np.isfinite(returns.to_numpy(dtype=float)).all():
-        sheet.refuse(names, "returns are missing on some sessions")
-    elif len(returns) < 2:
-        sheet.refuse(names, "fewer than two returns")
-    if sheet.reasons:
+    if reason := unusable(returns, ruined=ruined):
+        sheet.refuse(names, reason)
         sheet.figures["Sharpe Lags"] = lags
         return sheet
     year = SESSIONS_PER_YEAR
     plain, over = returns.to_numpy(dtype=float), excess.to_numpy(dtype=float)
-    flat = "excess returns do not vary"
-    varies = float(np.std(over, ddof=1)) > 1e-14
     growth = float(metric.annual_return(plain, annualization=year))
     depth = float(metric.max_drawdown(plain))
     sheet.put("Annualized Return [%]", 100 * growth, "no finite growth rate")
     sheet.put(
         "Annualized Volatility [%]", 100 * float(metric.annual_volatility(plain, annualization=year)), ""
     )
-    daily_sharpe = float(metric.sharpe_ratio(over, annualization=year)) if varies else np.nan
-    sheet.put("Sharpe Ratio", daily_sharpe, flat)
+    sheet.put("Sharpe Ratio", sharpe(over), "excess returns do not vary")
     sheet.put("Monthly Sharpe", *monthly_sharpe(returns, excess))
     sheet.put("Lag-adjusted Sharpe", *lag_adjusted_sharpe(over, lags))
     sheet.figures["Sharpe Lags"] = lags
-    falls = bool((over < -1e-14).any())
+    falls = bool((over < -FLAT).any())
     sheet.put(
         "Sortino Ratio",
         float(metric.sortino_ratio(over, annualization=year)) if falls else np.nan,
@@ -196,6 +229,70 @@ def return_statistics(
     return sheet
 
 
+def unusable(returns: pd.Series[Any], *, ruined: bool) -> str:
+    """Say why nothing can be measured on session returns; nothing where it can."""
+    if ruined:
+        return "equity fell to zero or below"
+    if not np.isfinite(returns.to_numpy(dtype=float)).all():
+        return "returns are missing on some sessions"
+    return "fewer than two returns" if len(returns) < 2 else ""
+
+
+def shape_statistics(returns: pd.Series[Any], *, ruined: bool = False) -> Statistics:
+    """Measure how session and monthly returns are distributed, by empyrical where it has the metric.
+
+    Args:
+        returns: simple returns by session.
+        ruined: equity was at or below zero at some step, after which returns mean nothing.
+    """
+    import empyrical
+
+    metric: Any = empyrical
+    sheet = Statistics()
+    names = ["Skew", "Excess Kurtosis", "Value at Risk [%]", "Conditional VaR [%]", "Tail Ratio"]
+    names += ["Best Day [%]", "Worst Day [%]", "Best Month [%]", "Worst Month [%]", "Positive Months [%]"]
+    if reason := unusable(returns, ruined=ruined):
+        sheet.refuse(names, reason)
+        return sheet
+    plain, months = returns.to_numpy(dtype=float), by_month(returns)
+    varies = float(plain.std()) > FLAT
+    for name, moment, fewest in (("Skew", returns.skew, "three"), ("Excess Kurtosis", returns.kurt, "four")):
+        value: Any = moment() if varies else np.nan
+        sheet.put(name, value, f"fewer than {fewest} returns" if varies else "returns do not vary")
+    lowest = float(metric.value_at_risk(plain, TAIL))
+    sheet.put("Value at Risk [%]", 100 * lowest, "")
+    sheet.put("Conditional VaR [%]", 100 * float(metric.conditional_value_at_risk(plain, TAIL)), "")
+    tails = float(metric.tail_ratio(plain)) if lowest != 0 else np.nan
+    sheet.put("Tail Ratio", tails, "the 5 % quantile of returns is zero")
+    for name, values in (("Day", plain), ("Month", months)):
+        sheet.put(f"Best {name} [%]", 100 * float(values.max()), "")
+        sheet.put(f"Worst {name} [%]", 100 * float(values.min()), "")
+    sheet.put("Positive Months [%]", 100 * float((months > 0).mean()), "")
+    return sheet
+
+
+def sharpe(excess: NDArray[np.float64]) -> float:
+    """Return the annual Sharpe ratio of session returns over the policy rate, NaN where they do not vary."""
+    return float(sharpe_ratios(excess))
+
+
+def sharpe_ratios(excess: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return annual Sharpe ratios along the last axis: mean over standard deviation, ddof 1, by root of 252.
+
+    Args:
+        excess: shape (..., n), session returns over the policy rate, no NaN.
+
+    Returns:
+        Shape (...); NaN where returns do not vary or are fewer than two.
+    """
+    if excess.shape[-1] < 2:
+        return np.full(excess.shape[:-1], np.nan)
+    spread = excess.std(axis=-1, ddof=1)
+    varies = spread > FLAT
+    by_session = excess.mean(axis=-1) / np.where(varies, spread, 1.0)
+    return np.asarray(np.where(varies, by_session * SESSIONS_PER_YEAR**0.5, np.nan))
+
+
 def excess_returns(ledger: Ledger) -> pd.Series[Any]:
     """Session returns over the policy rate of the base currency, which is zero where it is not known."""
     returns = ledger.returns
@@ -204,17 +301,19 @@ def excess_returns(ledger: Ledger) -> pd.Series[Any]:
 
 def monthly_sharpe(returns: pd.Series[Any], excess: pd.Series[Any]) -> tuple[float, str]:
     """Sharpe ratio of calendar months, annualised by 12: the value, and the reason where it is NaN."""
-    dates = pd.DatetimeIndex(returns.index)
-    month = dates.year * 12 + dates.month
-    growth = (1 + returns).groupby(month).prod()
-    free = (1 + returns - excess).groupby(month).prod()
-    over = (growth - free).to_numpy(dtype=float)
+    over = by_month(returns) - by_month(returns - excess)
     if len(over) < 2:
         return np.nan, "fewer than two calendar months"
     spread = float(np.std(over, ddof=1))
-    if spread <= 1e-14:
+    if spread <= FLAT:
         return np.nan, "monthly excess returns do not vary"
     return float(over.mean()) / spread * np.sqrt(MONTHS_PER_YEAR), ""
+
+
+def by_month(returns: pd.Series[Any]) -> NDArray[np.float64]:
+    """Compound session returns by calendar month, the first and the last one as they are: shape (months,)."""
+    dates = pd.DatetimeIndex(returns.index)
+    return (1 + returns).groupby(dates.year * 12 + dates.month).prod().to_numpy(dtype=float) - 1.0
 
 
 def lag_adjusted_sharpe(excess: np.ndarray, lags: int = LAGS) -> tuple[float, str]:
@@ -259,29 +358,6 @@ def drawdown(daily: pd.Series[Any]) -> tuple[float, Any]:
     for first, stop in zip(edges[::2], edges[1::2], strict=True):
         longest = max(longest, time[min(stop, len(level) - 1)] - time[first - 1])
     return depth, longest
-
-
-def benchmark_return(benchmark: pd.Series[Any], sessions: pd.Index[Any]) -> tuple[float, str]:
-    """Return of a benchmark's levels over the sessions: the value, and the reason where it is NaN."""
-    if not isinstance(benchmark, pd.Series):
-        raise DataError(
-            f"the benchmark is of type {type(benchmark).__name__}: give a Series of levels by date or time"
-        )
-    levels = benchmark.dropna()
-    index = levels.index
-    if not isinstance(index, pd.DatetimeIndex):
-        raise DataError(f"the benchmark is indexed by {index.dtype}: give levels by date or UTC time")
-    if (levels <= 0).any():
-        raise DataError("the benchmark has values at or below zero: give levels such as closes, not returns")
-    if index.tz is not None:
-        index = index.tz_convert("America/New_York").tz_localize(None)
-    levels = pd.Series(levels.to_numpy(dtype=float), index=index.as_unit("ns").normalize()).sort_index()
-    levels = levels[~levels.index.duplicated(keep="last")]
-    if len(sessions) == 0:
-        return np.nan, "no session"
-    dates = pd.DatetimeIndex(sessions).as_unit("ns")
-    ends = levels.reindex(dates[[0, -1]], method="ffill").to_numpy()
-    return float(ends[1] / ends[0] - 1), "the benchmark begins after the run"
 
 
 def turnover(ledger: Ledger) -> tuple[str, float, str]:

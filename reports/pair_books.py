@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from entrepot.engine.marks import departure, share_growth
+
 if TYPE_CHECKING:
     from entrepot.engine.result import Ledger
-    from entrepot.markets.market import Market
 
 Floats = NDArray[np.float64]
 HK, ADR = 0, 1
@@ -151,30 +152,3 @@ def pair_books(ledger: Ledger) -> Iterator[PairBook]:
             sessions=np.asarray(market.session_count, dtype=float),
             equity=np.concatenate([[ledger.capital], ledger.equity_by_step]),
         )
-
-
-def share_growth(market: Market, symbol: str) -> Floats:
-    """Shares that splits have made, by each step, of one share held before the first; (T,)."""
-    growth = np.ones(len(market))
-    if market.instruments.at[symbol, "adjustment"] != "raw":
-        return growth
-    session = market.grid["session"].to_numpy()
-    there = market.venue_of_step == market.instruments.at[symbol, "venue"]
-    own = market.splits[(market.splits["symbol"] == symbol) & (market.splits["ex_date"] >= session[0])]
-    for date, factor in zip(own["ex_date"].to_numpy(), own["factor"].to_numpy(dtype=float), strict=True):
-        growth[np.logical_or.accumulate(there & (session >= date))] *= factor
-    return growth
-
-
-def departure(market: Market, symbol: str) -> int:
-    """First step after the last session of a symbol that leaves the market, T where it stays."""
-    row = market.delistings[market.delistings["symbol"] == symbol]
-    if row.empty:
-        return len(market)
-    session, end = market.grid["session"].to_numpy(), row["last_session"].to_numpy()[0]
-    there = market.venue_of_step == market.instruments.at[symbol, "venue"]
-    until, after = np.flatnonzero(there & (session <= end)), there & (session > end)
-    if not len(until):
-        return 0 if after.any() else len(market)
-    over = after.any() or session[until[-1]] == end
-    return int(until[-1]) + 1 if over else len(market)

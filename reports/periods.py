@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError, is_number, is_whole, shown
 from entrepot.reports.attribution import step_costs
+from entrepot.reports.intervals import sharpe_interval as sharpe_interval
 from entrepot.reports.leg_risk import linked_orders
-from entrepot.reports.metrics import SESSIONS_PER_YEAR, drawdown, excess_returns, monthly_sharpe
+from entrepot.reports.metrics import SESSIONS_PER_YEAR, drawdown, excess_returns, monthly_sharpe, sharpe
 
 if TYPE_CHECKING:
     from entrepot.engine.result import Ledger
@@ -103,54 +102,3 @@ def period_statistics(
     mine_orders = orders[(orders["decided"] >= time[begin]) & (orders["decided"] < time[end])]
     figures["Leg Risk [% pa]"] = 100.0 * float(mine_orders["cost"].sum()) / years / equity
     return pd.Series(figures, name="period")
-
-
-def sharpe(excess: NDArray[np.float64]) -> float:
-    """Return the annual Sharpe ratio of session returns, NaN where they do not vary."""
-    spread = float(excess.std(ddof=1)) if len(excess) > 1 else 0.0
-    return float(excess.mean()) / spread * SESSIONS_PER_YEAR**0.5 if spread > 1e-14 else float(np.nan)
-
-
-def sharpe_interval(
-    excess: NDArray[np.float64], confidence: float = 0.95, draws: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Return an interval for the annual Sharpe ratio of session returns by the stationary bootstrap.
-
-    Args:
-        excess: shape (n,), session returns over the policy rate, no NaN; or (n, 2), for an interval of how
-            much larger the ratio of the first column is than that of the second, sessions being drawn
-            together.
-        confidence: between 0 and 1.
-        draws: bootstrap samples, 100 or more.
-        seed: of these.
-
-    Returns:
-        Low and high: percentiles of the ratio over resampled sessions (Politis and Romano 1994), in blocks
-        whose mean length is Politis and White's choice for these returns (2004, corrected by Patton, Politis
-        and White 2009), at least 1: legs marked hours apart make returns reverse from day to day, which
-        blocks keep. NaN where fewer than 20 returns, or returns that do not vary, leave nothing to resample.
-
-    Raises:
-        ParameterError: on a confidence outside 0 to 1, too few draws or a seed that is none.
-    """
-    if not (is_number(confidence) and 0.0 < confidence < 1.0):
-        raise ParameterError(f"confidence is {shown(confidence)}: give a fraction such as 0.95")
-    if not (is_whole(draws) and draws >= 100):
-        raise ParameterError(f"draws is {shown(draws)}: give a whole number of at least 100")
-    if not (is_whole(seed) and seed >= 0):
-        raise ParameterError(f"seed is {shown(seed)}: give a whole number, 0 or more")
-    rows = excess.reshape(len(excess), -1)
-    if len(rows) < 20 or not np.isfinite(ratio(rows)[0]):
-        return float(np.nan), float(np.nan)
-    from arch.bootstrap import StationaryBootstrap, optimal_block_length
-
-    block = float(np.nanmax([1.0, *optimal_block_length(rows)["stationary"]]))
-    drawn = StationaryBootstrap(block, rows, seed=seed).apply(ratio, int(draws))[:, 0]
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.nanquantile(drawn, [tail, 1.0 - tail])
-    return float(low), float(high)
-
-
-def ratio(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the Sharpe ratio of the first column less that of the second where there is one, shape (1,)."""
-    return np.array([sharpe(rows[:, 0]) - (sharpe(rows[:, 1]) if rows.shape[1] > 1 else 0.0)])

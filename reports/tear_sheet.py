@@ -1,9 +1,10 @@
-"""One page for an investment committee."""
+"""One page, or one slide, for an investment committee."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from entrepot.reports.pages import page_text
 from entrepot.reports.pages.files import check_target, write_whole
 from entrepot.reports.pages.findings import Findings, gather
 from entrepot.reports.pictures import panels
-from entrepot.reports.pictures.style import LIGHT, Theme
+from entrepot.reports.pictures.style import LIGHT, SIZES, Size, Theme, folded, money, room, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +28,8 @@ PAGE = (8.27, 11.69)  # A4, inches
 LEFT, RIGHT, TOP, BOTTOM = 0.065, 0.965, 0.975, 0.022
 SOURCES = 0.15  # left edge of the bars, after their names
 RESOLUTION = 200
+THEME = replace(LIGHT, size=7.0)
+SIDE = 0.022  # of a slide
 SUFFIXES = (".png", ".pdf", ".svg")
 
 
@@ -41,8 +44,9 @@ def tear_sheet(
     title: str | None = None,
     benchmark: pd.Series[Any] | None = None,
     sessions: float = 5,
+    size: Size = "page",
 ) -> Figure:
-    """Draw the one-page summary of a run, A4 upright.
+    """Draw the one-page summary of a run, A4 upright, or the little of it that can be read from a slide.
 
     Args:
         ledger: a finished run.
@@ -54,20 +58,22 @@ def tear_sheet(
         title: heading.
         benchmark: as in `summary`.
         sessions: length of an event's window, New York sessions.
+        size: "page"; or "slide": main figures, equity, drawdown and sources.
 
     Returns:
         The figure, free of pyplot: nothing to close, no display needed.
 
     Raises:
-        ParameterError: where the file cannot be written or is of another kind, or where `states` and `names`
-            do not fit.
+        ParameterError: where the file cannot be written or is of another kind, where `states` and `names` do
+            not fit, or where there is no such size.
     """
     target = None if path is None else check_target(path, SUFFIXES)
+    theme = theme_of(size)
     found = gather(
         ledger, states=states, names=names, events=events, premium=premium, title=title, benchmark=benchmark,
         sessions=sessions,
     )  # fmt: skip
-    figure = draw_page(found)
+    figure = draw_page(found) if size == "page" else draw_slide(found, theme)
     if target is not None:
         save(figure, target, LIGHT)
     return figure
@@ -87,14 +93,21 @@ def save(figure: Figure, path: Path, theme: Theme, resolution: int = RESOLUTION)
         )
 
 
-def draw_page(found: Findings, theme: Theme = LIGHT) -> Figure:
-    """Lay the page out and draw it."""
+def bare_figure(inches: tuple[float, float], theme: Theme) -> Figure:
+    """Return an empty figure that pyplot does not know."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
+    from entrepot.reports.pictures.figure import ThemedFigure
+
+    figure = ThemedFigure(figsize=inches, theme=theme)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def draw_page(found: Findings, theme: Theme = THEME) -> Figure:
+    """Lay the page out and draw it."""
     with theme.active():
-        figure = Figure(figsize=PAGE)
-        FigureCanvasAgg(figure)
+        figure = bare_figure(PAGE, theme)
         heights = {"equity": 2.25, "drawdown": 0.75, "premium": 1.0, "exposure": 1.0}
         if found.premium is None:
             del heights["premium"]
@@ -126,3 +139,40 @@ def draw_page(found: Findings, theme: Theme = LIGHT) -> Figure:
         page_text.draw_events(block(LEFT + 0.478 * width, 0.052, 0.522 * width, 0.166), found, theme)
         page_text.footer(block(LEFT, BOTTOM, width, 0.026), found, theme)
     return figure
+
+
+def draw_slide(found: Findings, theme: Theme) -> Figure:
+    """Lay the slide out and draw it."""
+    width, height, _ = SIZES["slide"]
+    narrow = replace(theme, narrow=True)
+    with theme.active():
+        figure = bare_figure((width, height), theme)
+        over_time = figure.add_gridspec(
+            2, 1, left=SIDE + 0.02, right=0.56, top=0.65, bottom=0.15, hspace=0.3, height_ratios=[2.6, 1.0]
+        )
+        for i, name in enumerate(("equity", "drawdown")):
+            ax = figure.add_subplot(over_time[i])
+            more = {"events": False} if name == "equity" else {}
+            getattr(panels, f"draw_{name}")(ax, found, narrow, **more)
+            panels.time_axis(ax, found, labels=name == "drawdown")
+        bars = figure.add_axes((0.73, 0.13, 1 - SIDE - 0.73, 0.54))
+        panels.draw_sources(bars, found, narrow, title_x=(0.59 - 0.73) / bars.get_position().width)
+        slide_words(page_text.Block(figure, SIDE, 0.0, 1 - 2 * SIDE, 1.0), found, theme)
+    return figure
+
+
+def slide_words(on: page_text.Block, found: Findings, theme: Theme) -> None:
+    """Write what was run on which prices, the main figures, and what a reader must know."""
+    size, value = theme.size, found.summary
+    heading = {"fontsize": 1.5 * size, "fontweight": "bold"}
+    on.text(0, 0.965, on.fit(found.title, 1.0, 1.5 * size, "bold"), va="top", **heading)
+    when = " to ".join(str(value[name].date()) for name in ("Start", "End") if value[name] is not pd.NaT)
+    said = f"{when} \u00b7 capital {money(found.ledger.capital, found.currency)} \u00b7 {found.ledger.label}"
+    on.text(0, 0.895, on.fit(said, 1.0, size), color=theme.faint, va="top")
+    for i, (name, figure, _) in enumerate(page_text.headline(found)):
+        on.text(i / 7, 0.835, name, fontsize=theme.small, color=theme.faint, va="top")
+        on.text(i / 7, 0.8, figure, fontsize=1.25 * size, fontweight="bold", va="top")
+    on.rule(0.745, theme)
+    if found.states is not None:
+        told = folded(page_text.HINDSIGHT, on.width * room(on.figure), theme.small)
+        on.text(0, 0.025, told, fontsize=theme.small, color=theme.faint, va="bottom")

@@ -17,7 +17,7 @@ import pytest
 
 import entrepot as ep
 from entrepot.engine import checkpoint as files
-from entrepot.engine.fingerprints import fingerprint
+from entrepot.engine.fingerprints import fingerprint, sources
 from entrepot.engine.sweep import Rows
 from entrepot.errors import DataError, ParameterError
 from entrepot.sweeps import SweepJob
@@ -250,3 +250,22 @@ def test_equal_inputs_have_equal_names() -> None:
     here = fingerprint([one, ep.Costs(), ep.LongHKShortADR(pairs=["BABA"]), ep.load_events()])
     there = subprocess.check_output([sys.executable, "-c", script], text=True).strip()
     assert there == here
+
+
+def test_a_fingerprint_is_of_times_and_of_functions_that_call_themselves() -> None:
+    def count(n: int) -> int:
+        return n and count(n - 1)
+
+    assert len(fingerprint(count)) == 16
+    dates = pd.date_range("2021-01-04", periods=3, tz="UTC")
+    dated = pd.Series([1.0, 2.0, 3.0], dates)
+    assert fingerprint(dated) == fingerprint(dated.copy())
+    assert fingerprint(dated) != fingerprint(dated.set_axis(dates + pd.Timedelta(days=1)))
+    assert fingerprint(dates) != fingerprint(dates.tz_convert("Asia/Hong_Kong"))
+
+
+def test_the_code_fingerprint_reads_every_room() -> None:
+    root = Path(ep.__path__[0])
+    read = {path.relative_to(root).as_posix() for path in sources(root)}
+    assert {"engine/_kernels.py", "markets/market.py", "regimes/data/events.csv", "sweeps.py"} <= read
+    assert not any("__pycache__" in name for name in read)

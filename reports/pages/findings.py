@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from entrepot.errors import ParameterError
+from entrepot.errors import ParameterError, shown
 from entrepot.reports.attribution import (
     LEGS,
     NO_EVENT,
@@ -23,6 +23,7 @@ from entrepot.reports.attribution import (
     check_states,
 )
 from entrepot.reports.metrics import summary
+from entrepot.reports.pages.tables import printable
 
 if TYPE_CHECKING:
     from entrepot.engine.result import Ledger
@@ -47,6 +48,7 @@ class Findings:
     states: NDArray[np.int64] | None
     names: tuple[str, ...]
     regime: pd.DataFrame | None
+    calendar: pd.DataFrame | None  # the events, in order of known_at
     event: pd.DataFrame | None
     marked: pd.DataFrame | None  # the main events, in order of time
     sessions: float
@@ -87,22 +89,25 @@ def gather(
         sessions: length of an event's window, New York sessions.
 
     Raises:
-        ParameterError: where `states` and `names` do not fit.
+        ParameterError: where `states` and `names` do not fit, or `title` is no text.
     """
+    if title is not None and not isinstance(title, str):
+        raise ParameterError(f"title is {shown(title)}: give text, or None for a plain title")
     if (states is None) != (names is None):
         raise ParameterError("states and names go together: give both, or neither to leave the regimes out")
     time = naive_utc(ledger.equity.index)
     chosen = np.asarray(ledger.market.decision_steps, dtype=bool)
     code, regime = None, None
     if states is not None and names is not None:
+        names = [printable(str(name)) for name in names]  # figures cannot be drawn with what is not
         code, regime = check_states(ledger, states, names), by_regime(ledger, states, names)
-    event = marked = None
+    calendar = event = marked = None
     if events is not None:
-        event = by_event(ledger, events, sessions)
-        marked = main_events(check_events(events), event, time)
+        calendar, event = check_events(events), by_event(ledger, events, sessions)
+        marked = main_events(calendar, event, time)
     return Findings(
         ledger=ledger,
-        title=title or plain_title(ledger),
+        title=printable(title or plain_title(ledger)),
         summary=summary(ledger, benchmark),
         source=by_source(ledger),
         instrument=by_instrument(ledger),
@@ -114,11 +119,19 @@ def gather(
         states=code,
         names=tuple(names or ()),
         regime=regime,
+        calendar=calendar,
         event=event,
         marked=marked,
         sessions=sessions,
-        premium=None if premium is None or premium.dropna(how="all").empty else premium,
+        premium=drawable(premium),
     )
+
+
+def drawable(premium: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the premium under names that can be drawn; None where there is nothing to draw."""
+    if premium is None or premium.dropna(how="all").empty:
+        return None
+    return premium.rename(columns=lambda name: printable(str(name)))
 
 
 def plain_title(ledger: Ledger) -> str:

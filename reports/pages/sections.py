@@ -79,19 +79,34 @@ def performance(found: Findings) -> Section:
         what = "Premium of the ADRs to parity over time, per cent."
         figures.append(over_time(found, "premium", 2.0, what, legend=True))
     monthly = found.monthly.mul(100).rename(columns=dict(zip(range(1, 13), panels.MONTHS, strict=True)))
-    undefined = f"Undefined: {value['Undefined']}." if value["Undefined"] else ""
-    paid = [*COST_ROWS, "Total Costs"]
-    dealt = ["Trades", "Open Trades", "Win Rate [%]", "Profit Factor", "Expectancy", "Turnover", "Fills"]
-    dealt.append("Orders Dropped")
-    risk = value.drop([*paid, *dealt, "Undefined"])
-    span = ["Start", "End", "Period", "Sessions", "Start Value", "End Value"]
-    beside = (
-        series_table(risk.drop(span), "Summary: return and risk", undefined, figures=True),
-        series_table(pd.concat([value[span], value[dealt]]), "Summary: run and trades", figures=True),
-        series_table(value[paid], f"Summary: costs, {found.currency}", figures=True, foot=1),
-    )
+    notes = [f"Sampling: {value['Sampling']}."]
+    notes += [f"Undefined: {value['Undefined']}."] if value["Undefined"] else []
+    beside = [
+        series_table(value[names], title, note, figures=True, foot=foot)
+        for title, names, note, foot in summary_parts(found, " ".join(notes))
+    ]
     tables = (frame_table(monthly, "Monthly returns, %", digits=1),)
-    return Section("performance", "Performance", tables, tuple(figures), beside)
+    return Section("performance", "Performance", tables, tuple(figures), tuple(beside))
+
+
+def summary_parts(found: Findings, note: str) -> list[tuple[str, list[str], str, int]]:
+    """Part the summary into tables: title, its rows, its note, how many of them are totals."""
+    names = [str(name) for name in found.summary.index]
+    run = ["Start", "End", "Period", "Sessions", "Start Value", "End Value"]
+    costs = [*COST_ROWS, "Total Costs"]
+    risk = names[names.index("Total Return [%]") : names.index("Skew")]
+    shape = names[names.index("Skew") : names.index("Positive Months [%]") + 1]
+    benchmark = names[names.index("Positive Months [%]") + 1 : names.index("Trades")]
+    apart = {*run, *costs, *risk, *shape, *benchmark, "Sampling", "Undefined"}
+    traded = [name for name in names if name not in apart]
+    parts = [
+        ("Summary: return and risk", risk, note, 0),
+        ("Summary: run and trades", run + traded, "", 0),
+        (f"Summary: costs, {found.currency}", costs, "", 1),
+        ("Summary: days and months", shape, "", 0),
+        ("Summary: against the benchmark", benchmark, "", 0),
+    ]
+    return [part for part in parts if part[1]]
 
 
 def contributions(found: Findings) -> Section:
@@ -120,7 +135,7 @@ def contributions(found: Findings) -> Section:
     largest = f"Largest totals first. {unit}"
     beside = (
         frame_table(source, "By source", unit, corner="source", foot=1),
-        transposed(frame_table(readable(leg), "By leg", unit, digits=0), foot=1),
+        transposed(frame_table(readable(leg), "By leg", unit, digits=0), foot=1, sortable=True),
     )
     tables = (
         frame_table(grouped(instrument), "By instrument", largest, corner="instrument", foot=1),
@@ -172,16 +187,17 @@ def events(found: Findings) -> Section:
     position = {name: str(i) for i, name in enumerate(marked, start=1)}
     table.insert(0, "mark", [position.get(name, "") for name in found.event.index])
     table["title"] = [*table["title"].iloc[:-1], "no event"]
+    table["channel"] = table["channel"].astype(str).str.replace("_", " ")
     table["direction"] = table["direction"].map({1.0: "escalation", -1.0: "relief"}).fillna("")
-    table["severity"] = ["" if np.isnan(v) else f"{v:g}" for v in table["severity"]]
     table = table[["known_at", "mark", "title", "channel", "direction", "severity", *table.columns[6:]]]
     total = {name: table[name].sum() for name in ("P&L", "P&L [%]", "Costs")}
     table = pd.concat([table, pd.DataFrame([{"title": "total", **total}])], ignore_index=True)
     table = table.set_index("known_at")
-    for name in ("mark", "channel", "direction", "severity"):
+    for name in ("mark", "channel", "direction"):
         table[name] = table[name].fillna("")
-    for name in ("Steps", "Shared [%]"):
-        table[name] = ["" if np.isnan(v) else f"{v:,.0f}" for v in table[name]]
+    table["Shared [%]"] = table["Shared [%]"].round()
+    for name in ("severity", "Steps", "Shared [%]"):
+        table[name] = pd.Series([blank(v) for v in table[name]], index=table.index, dtype=object)
     note = (
         f"{found.currency}. Profit within {found.sessions:g} New York sessions of the moment each became "
         "known; windows that overlap share it equally. Steps: in the window; shared: also in other windows."
@@ -199,6 +215,11 @@ def events(found: Findings) -> Section:
         what = f"{found.currency}, within {found.sessions:g} sessions of each."
         shown.insert(0, frame_table(main, "Marked events", what))
     return Section("events", "Events", tuple(shown))
+
+
+def blank(value: float) -> float | None:
+    """Leave blank what is not defined, and write whole numbers without decimals."""
+    return None if np.isnan(value) else int(value) if value == round(value) else value
 
 
 # What None means where it is not "the default".
@@ -237,6 +258,8 @@ def assumed(value: object) -> str:
     """Write one assumption about costs."""
     if value is None:
         return "the dated or tabled default"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, pd.DataFrame | pd.Series):
         return f"a table of {len(value)} rows, given"
     if is_dataclass(value):

@@ -9,16 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.reports.pictures.style import LIGHT, Theme, number
+from entrepot.errors import ParameterError
+from entrepot.reports.pictures import time_axis
+from entrepot.reports.pictures.style import Theme, foot, head, key, number, sheet, written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CALM = 5  # premia in the dark line's mean where none is asked for: a week
-NEAR = 0.025  # of the width: marks nearer than this share one number
+NEAR = 2.0  # text sizes: marks nearer than this share one number
+WIDTHS = (2.3, 1.0)  # of the columns
 BAR_DAYS = 0.72
-LINE_LENGTH = 150  # characters of the foot
 TICKS = 5  # at most, at the right
+MOST_NAMES = {"page": 24, "slide": 5}
 BEYOND = 0.0025  # of the sessions on either side may lie beyond the scale: one wild day would flatten years
 
 
@@ -35,7 +38,7 @@ def draw_monitor(
     recent: int,
     smooth: int,
     words: Mapping[str, str],
-    theme: Theme = LIGHT,
+    size: object = "page",
 ) -> NDArray[Any]:
     """Draw premia with the levels at which they alert, and their median, shaded where it alerts.
 
@@ -51,21 +54,25 @@ def draw_monitor(
         recent: sessions at the right.
         smooth: premia in the mean that is watched.
         words: ``title``; ``level`` and ``median``, what they are.
-        theme: colours and text size.
+        size: "page" or "slide".
 
     Returns:
         The Axes, shape (names + 1, 2).
-    """
-    import matplotlib.pyplot as plt
 
+    Raises:
+        ParameterError: where there are more names than can be read.
+    """
     rows = premia.shape[1] + 1
+    most = MOST_NAMES.get(str(size), rows)
+    if rows > most + 1:
+        raise ParameterError(f"a {size} has room for {most} names and not {rows - 1}: give adrs= with fewer")
     calm = smooth if smooth > 1 else CALM
     tail = pd.DatetimeIndex(premia.index[-recent:])
-    with theme.active():
-        figure, axes = plt.subplots(
-            rows, 2, figsize=(7.6, 1.1 + 1.3 * rows), sharex="col", sharey="row", squeeze=False,
-            width_ratios=[2.3, 1.0], layout="constrained",
-        )  # fmt: skip
+    with sheet(
+        size, 1.1 + 1.3 * rows, rows, ncols=2, sharex="col", sharey="row", squeeze=False,
+        width_ratios=WIDTHS,
+    ) as (figure, axes, theme):  # fmt: skip
+        head(figure, words["title"])
         for places, (adr, premium) in zip(axes[:-1], premia.items(), strict=True):
             own = alerts[alerts["name"] == adr]
             draw_lines(places[0], premium, levels[adr], calm, theme)
@@ -81,22 +88,23 @@ def draw_monitor(
             shade_alerts(place, every_watched, alert_median, theme)
         name_panel(axes[-1, 0], words["median"], every, theme)
         beyond += scale(axes[-1:], every.to_frame(), [every[-recent:], level])
-        span(axes[0, 0], pd.DatetimeIndex(premia.index))
-        span(axes[0, 1], tail, days=True)
+        edge = pd.Timedelta(days=1)
+        time_axis.span(axes[0, 0], premia.index[0] - edge, premia.index[-1] + edge)
+        span_days(axes[0, 1], tail)
         numbered(axes, marks, theme)
         for place in axes[:, 1]:
             place.tick_params(labelleft=False)
         axes[0, 1].set_title(f"the last {len(tail)} sessions", color=theme.faint, fontweight="normal")
-        figure.suptitle(words["title"], x=0.008, ha="left", fontweight="bold", fontsize=theme.size + 1.5)
-        foot = [
+        explained = (
             f"Per cent. Thin: one session. Thick: mean of {calm} premia"
             f"{', which is watched' if smooth > 1 else ''}. Broken: alert level, for a name the "
             f"{words['level']}, for the median {number(100 * alert_median, 1)} %. Triangles: a name's alert "
-            f"begins. Yellow: the median's alerts. {beyond} values lie beyond the scale.",
-            *key(marks),
-        ]
-        figure.supxlabel("\n".join(wrapped(foot)), x=0.008, ha="left", fontsize=theme.size, color=theme.faint)
-    return axes
+            f"begins. Yellow: the median's alerts. {beyond} "
+            f"{'value lies' if beyond == 1 else 'values lie'} beyond the scale."
+        )
+        marked = key((when, marks[when]) for when in sorted(marks))
+        foot(figure, f"{explained}\n{marked}".strip(), theme)
+    return np.asarray(axes)
 
 
 def draw_lines(
@@ -105,15 +113,13 @@ def draw_lines(
     """Draw years: each session, the mean of a few, and the alert level; nothing joins across missing ones."""
     at = np.asarray(value.index)
     mean = value.dropna().rolling(min(calm, max(value.count(), 1))).mean().reindex(value.index)
-    place.axhline(0.0, color=theme.faint, linewidth=0.6, zorder=1)
-    place.plot(at, 100 * value.to_numpy(), color=theme.lines[0], linewidth=0.35, alpha=0.5, zorder=2)
-    place.plot(at, 100 * mean.to_numpy(), color=theme.lines[0], linewidth=0.9, zorder=4)
+    place.axhline(0.0, color=theme.faint, linewidth=theme.thin, zorder=1)
+    place.plot(at, 100 * value.to_numpy(), color=theme.lines[0], linewidth=theme.hair, alpha=0.6, zorder=2)
+    place.plot(at, 100 * mean.to_numpy(), color=theme.lines[0], zorder=4)
     place.fill_between(
         at, 100 * level.to_numpy(), -100, color=theme.lines[1], alpha=0.07, linewidth=0, zorder=0
     )
-    place.plot(
-        at, 100 * level.to_numpy(), color=theme.lines[1], linewidth=0.9, linestyle=(0, (3, 1.2)), zorder=3
-    )
+    place.plot(at, 100 * level.to_numpy(), color=theme.lines[1], linestyle=(0, (3, 1.2)), zorder=3)
 
 
 def draw_bars(
@@ -125,18 +131,16 @@ def draw_bars(
     below = (watched < level).to_numpy() & there
     for which, colour in ((there & ~below, theme.shade_gain), (below, theme.lines[1])):
         place.bar(at[which], 100 * value.to_numpy()[which], BAR_DAYS, color=colour, linewidth=0, zorder=2)
-    place.axhline(0.0, color=theme.faint, linewidth=0.6, zorder=3)
-    place.plot(
-        at, 100 * level.to_numpy(), color=theme.lines[1], linewidth=0.9, linestyle=(0, (3, 1.2)), zorder=3
-    )
+    place.axhline(0.0, color=theme.faint, linewidth=theme.thin, zorder=3)
+    place.plot(at, 100 * level.to_numpy(), color=theme.lines[1], linestyle=(0, (3, 1.2)), zorder=3)
 
 
 def draw_alerts(place: Axes, alerts: pd.DataFrame, theme: Theme) -> None:
     """Point at the values with which an alert began."""
     at = np.asarray(pd.DatetimeIndex(alerts["session"]))
     place.scatter(
-        at, 100 * alerts["premium"].to_numpy(float), s=13, marker="^", color=theme.lines[1],
-        edgecolor=theme.ink, linewidth=0.4, zorder=5,
+        at, 100 * alerts["premium"].to_numpy(float), marker="^", color=theme.lines[1],
+        edgecolor=theme.ink, linewidth=theme.hair, zorder=5,
     )  # fmt: skip
 
 
@@ -151,13 +155,11 @@ def shade_alerts(place: Axes, watched: pd.Series[float], level: float, theme: Th
 def name_panel(place: Axes, name: str, value: pd.Series[float], theme: Theme) -> None:
     """Head a panel with its name, and with the mean and the lowest of what is drawn."""
     place.set_title(name, color=theme.ink)
-    if not value.count():
-        return
-    day = value.idxmin()
-    told = (
-        f"mean {number(100 * value.mean(), 2)} %, lowest {number(100 * value.min(), 1)} % on {written(day)}"
-    )
-    place.set_title(told, loc="right", color=theme.faint, fontweight="normal", fontsize=theme.size)
+    told = "no premium"
+    if value.count():
+        mean, low = number(100 * value.mean(), 2), number(100 * value.min(), 1)
+        told = f"mean {mean}, lowest {low} on {written(value.idxmin())}"
+    place.set_title(told, loc="right", color=theme.faint, fontweight="normal", fontsize=theme.small)
 
 
 def scale(axes: NDArray[Any], values: pd.DataFrame, whole: list[Any]) -> int:
@@ -180,62 +182,37 @@ def scale(axes: NDArray[Any], values: pd.DataFrame, whole: list[Any]) -> int:
     return int(((pooled < low - room) | (pooled > high + 4 * room)).sum())
 
 
-def span(place: Axes, sessions: pd.DatetimeIndex, days: bool = False) -> None:
-    """Span the sessions, with ticks on round dates, or on the first sessions of weeks."""
-    from matplotlib import dates
-
+def span_days(place: Axes, sessions: pd.DatetimeIndex) -> None:
+    """Span a few sessions, with ticks on the first ones of weeks."""
     edge = pd.Timedelta(days=1)
     place.set_xlim(sessions[0] - edge, sessions[-1] + edge)  # type: ignore[arg-type]
-    if days:
-        new = sessions[np.diff(sessions.isocalendar()["week"].to_numpy(), prepend=0) != 0]
-        ticks = new[:: -(-len(new) // TICKS)]
-        place.set_xticks(list(ticks), [f"{when.day} {when:%b}" for when in ticks])
-        return
-    kinds: Any = dates
-    locator = kinds.AutoDateLocator(minticks=4, maxticks=9)
-    place.xaxis.set_major_locator(locator)
-    place.xaxis.set_major_formatter(kinds.ConciseDateFormatter(locator, show_offset=False))
+    new = sessions[np.diff(sessions.isocalendar()["week"].to_numpy(), prepend=0) != 0]
+    ticks = new[:: -(-len(new) // TICKS)]
+    place.set_xticks(list(ticks), [f"{when.day} {when:%b}" for when in ticks])
 
 
 def numbered(axes: NDArray[Any], marks: Mapping[pd.Timestamp, str], theme: Theme) -> None:
     """Draw marks through all panels and number them at the top, near ones together."""
     days = sorted(marks)
-    for column in axes.T:
+    width = 72 * axes[0, 0].figure.get_figwidth() / theme.size
+    for column, share in zip(axes.T, WIDTHS, strict=True):
+        near = NEAR / (width * share / sum(WIDTHS))
         left, right = (pd.Timestamp("1970-01-01") + pd.Timedelta(days=x) for x in column[0].get_xlim())
         inside = [(day, n) for n, day in enumerate(days, start=1) if left <= day <= right]
         groups: list[list[tuple[pd.Timestamp, int]]] = []
         for day, n in inside:
-            if groups and day - groups[-1][-1][0] < NEAR * (right - left):
+            if groups and day - groups[-1][-1][0] < near * (right - left):
                 groups[-1].append((day, n))
             else:
                 groups.append([(day, n)])
             for place in column:
-                place.axvline(day, color=theme.ink, linewidth=0.5, linestyle=(0, (1, 1.5)), zorder=1)
+                place.axvline(day, color=theme.ink, linewidth=theme.thin, linestyle=(0, (1, 1.5)), zorder=1)
         for group in groups:
             first, last = group[0], group[-1]
             text = f"{first[1]}" if first is last else f"{first[1]}\u2013{last[1]}"
             middle: Any = first[0] + (last[0] - first[0]) / 2
             column[0].text(
                 middle, 0.9, text, transform=column[0].get_xaxis_transform(), ha="center", va="center",
-                fontsize=theme.size - 1, fontweight="bold", color=theme.paper, zorder=6,
+                fontsize=theme.small, fontweight="bold", color=theme.paper, zorder=6,
                 bbox={"boxstyle": "round,pad=0.25", "facecolor": theme.ink, "linewidth": 0},
             )  # fmt: skip
-
-
-def key(marks: Mapping[pd.Timestamp, str]) -> list[str]:
-    """Return what each number stands for; a short explanation stays on one line."""
-    items = [f"[{n}] {written(day)}: {marks[day]}" for n, day in enumerate(sorted(marks), start=1)]
-    return ["  ".join(item.replace(" ", "\u00a0") if len(item) < LINE_LENGTH else item for item in items)]
-
-
-def wrapped(paragraphs: list[str]) -> list[str]:
-    """Break long lines of the foot."""
-    from textwrap import wrap
-
-    return [line for paragraph in paragraphs for line in wrap(paragraph, LINE_LENGTH)]
-
-
-def written(day: Any) -> str:
-    """Write a date for readers."""
-    when = pd.Timestamp(day)
-    return f"{when.day} {when:%b %Y}"

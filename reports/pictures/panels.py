@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.reports.pictures.style import Theme, money, number, source_name
+from entrepot.reports.pictures import regime_shades, time_axis as along_time
+from entrepot.reports.pictures.style import LINE_STYLES, Theme, money, number, source_name
 from entrepot.reports.sources import is_cost
 
 if TYPE_CHECKING:
@@ -18,70 +19,31 @@ if TYPE_CHECKING:
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 BARS = 13
-HATCHES = ("", "", "////", "xxxx", "....", "\\\\\\\\", "++++")
-LINE_STYLES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
+AMOUNT = 5.4  # text sizes: the width of an amount and of the room around it
 
 
 def time_axis(ax: Axes, found: Findings, labels: bool = True) -> None:
-    """Span the run, with at most a dozen ticks on round dates."""
-    time = found.time
-    if len(time) < 2:
-        return
-    ax.set_xlim(time[0], time[-1])  # type: ignore[arg-type]
-    months = (time[-1].year - time[0].year) * 12 + time[-1].month - time[0].month
-    every = next((m for m in (1, 3, 6, 12, 24, 60, 120) if months <= 9 * m), 240)
-    days = max((time[-1] - time[0]).days // 8, 1)
-    years = max(every // 12, 1)
-    first = pd.Timestamp(time[0].year // years * years, 1, 1) if months > 2 else time[0].normalize()
-    spaced = pd.date_range(first, time[-1], freq=f"{every}MS" if months > 2 else f"{days}D")
-    ticks = [when for when in spaced if when >= time[0]]
-    pattern = "%Y" if every >= 12 else "%Y-%m" if months > 2 else "%m-%d"
-    ax.set_xticks(ticks, [f"{when:{pattern}}" if labels else "" for when in ticks])  # type: ignore[arg-type]
+    """Span the run."""
+    if len(found.time):
+        along_time.span(ax, found.time[0], found.time[-1], labels)
 
 
 def title(ax: Axes, text: str, theme: Theme, legend: bool = False) -> None:
     """Head a panel; where there is no room beside it, its legend has the line below."""
     # With y given, no space for tick labels above the axes is looked for, which costs more than the drawing.
-    ax.set_title(text, y=1.0, pad=2.0 * theme.size if legend and theme.narrow else 4.0)
+    ax.set_title(text, y=1.0, pad=2.0 * theme.size if legend and theme.narrow else 4.0 * theme.scale)
 
 
 def shade_regimes(ax: Axes, found: Findings, theme: Theme) -> None:
-    """Shade what was decided, from the step of the decision to the next."""
-    from matplotlib import dates
-    from matplotlib.collections import PolyCollection
-
-    if found.states is None or not len(found.time):
-        return
-    number_of: Any = dates.date2num
-    edges = np.flatnonzero(np.diff(found.states, prepend=-1))
-    when = number_of([*found.time[edges], found.time[-1]])
-    begins, ends = when[:-1], when[1:]
-    for code in range(1, len(found.names)):
-        mine = found.states[edges] == code
-        if mine.any():
-            boxes = [[(a, 0), (b, 0), (b, 1), (a, 1)] for a, b in zip(begins[mine], ends[mine], strict=True)]
-            spans = PolyCollection(
-                boxes, transform=ax.get_xaxis_transform(), linewidth=0, zorder=0,
-                facecolor=theme.regimes[code % len(theme.regimes)], edgecolor=theme.hatch,
-                hatch=HATCHES[code % len(HATCHES)],
-            )  # fmt: skip
-            ax.add_collection(spans, autolim=False)
+    """Shade what was decided."""
+    if found.states is not None:
+        regime_shades.shade(ax, found.time, found.states, len(found.names), theme)
 
 
 def regime_legend(ax: Axes, found: Findings, theme: Theme) -> None:
     """Name the shades above the axes, at the right."""
-    from matplotlib.patches import Patch
-
-    if found.states is None:
-        return
-    patches = [
-        Patch(
-            facecolor=theme.regimes[i % len(theme.regimes)], hatch=HATCHES[i % len(HATCHES)],
-            edgecolor=theme.hatch, linewidth=0.4, label=name,
-        )
-        for i, name in enumerate(found.names)
-    ]  # fmt: skip
-    legend_above(ax, patches)
+    if found.states is not None:
+        legend_above(ax, regime_shades.patches(found.names, theme))
 
 
 def legend_above(ax: Axes, handles: list[Any]) -> None:
@@ -106,9 +68,9 @@ def draw_equity(ax: Axes, found: Findings, theme: Theme, events: bool = True) ->
         (1.0, ""),
     )
     shade_regimes(ax, found, theme)
-    ax.plot(found.sampled, level / scale, color=theme.lines[0], linewidth=1.1, zorder=3)
+    ax.plot(found.sampled, level / scale, color=theme.lines[0], linewidth=theme.thick, zorder=3)
     ax.axhline(
-        found.ledger.capital / scale, color=theme.faint, linewidth=0.6, linestyle=(0, (2, 2)), zorder=2
+        found.ledger.capital / scale, color=theme.faint, linewidth=theme.thin, linestyle=(0, (2, 2)), zorder=2
     )
     heading = f"Equity, {found.currency}{unit}{' (simulated market)' if found.simulated else ''}"
     title(ax, heading, theme, legend=found.states is not None)
@@ -125,16 +87,16 @@ def draw_equity(ax: Axes, found: Findings, theme: Theme, events: bool = True) ->
         ax.axvline(
             when,
             color=theme.ink,
-            linewidth=0.5,
+            linewidth=theme.thin,
             linestyle=(0, (1, 1.5)) if relief else "-",
             ymax=0.9,
             zorder=1,
         )
         ax.text(
             when, 0.945, str(position), transform=ax.get_xaxis_transform(), ha="center", va="center",
-            fontsize=theme.size - 1, color=theme.ink if relief else theme.paper, zorder=5, fontweight="bold",
+            fontsize=theme.small, color=theme.ink if relief else theme.paper, zorder=5, fontweight="bold",
             bbox={"boxstyle": "circle,pad=0.25", "facecolor": theme.paper if relief else theme.ink,
-                  "edgecolor": theme.ink, "linewidth": 0.6},
+                  "edgecolor": theme.ink, "linewidth": theme.thin},
         )  # fmt: skip
 
 
@@ -144,7 +106,7 @@ def draw_drawdown(ax: Axes, found: Findings, theme: Theme) -> None:
     if len(level):
         fall = 100 * (level / np.maximum.accumulate(level) - 1)
         ax.fill_between(found.sampled, fall, 0, color=theme.lines[0], alpha=0.25, linewidth=0)
-        ax.plot(found.sampled, fall, color=theme.lines[0], linewidth=0.7)
+        ax.plot(found.sampled, fall, color=theme.lines[0], linewidth=theme.thin)
     low = ax.get_ylim()[0]
     ax.set_ylim(low if low < 0 else -1, 0)
     title(ax, "Drawdown, %", theme)
@@ -165,7 +127,7 @@ def draw_premium(ax: Axes, found: Findings, theme: Theme) -> None:
                 color=theme.lines[i],
                 linestyle=LINE_STYLES[i],
                 label=str(name),
-                linewidth=0.7,
+                linewidth=theme.thin,
             )
     else:
         table = table.dropna(how="all")
@@ -177,11 +139,15 @@ def draw_premium(ax: Axes, found: Findings, theme: Theme) -> None:
         ax.set_ylim(1.3 * min(np.quantile(low, 0.005), 0.0), 1.3 * max(np.quantile(high, 0.995), 0.0))
         handles = [
             *ax.plot(
-                when, mid, color=theme.lines[0], linewidth=0.6, label=f"median of {table.shape[1]} pairs"
+                when,
+                mid,
+                color=theme.lines[0],
+                linewidth=theme.thin,
+                label=f"median of {table.shape[1]} pairs",
             ),
             band,
         ]
-    ax.axhline(0, color=theme.faint, linewidth=0.6)
+    ax.axhline(0, color=theme.faint, linewidth=theme.thin)
     align = table.attrs.get("align") or found.premium.attrs.get("align")
     title(ax, f"ADR premium to parity, %{f' ({align})' if align else ''}", theme, legend=True)
     legend_above(ax, handles)
@@ -207,13 +173,13 @@ def draw_exposure(ax: Axes, found: Findings, theme: Theme) -> None:
     for i, name in enumerate(table.columns):
         handles += ax.step(
             found.sampled, table[name], where="post", color=theme.lines[i % 4], linestyle=LINE_STYLES[i % 4],
-            label=str(name), linewidth=0.9,
+            label=str(name),
         )  # fmt: skip
     net = table.sum(axis=1, min_count=1)
     handles += ax.step(
-        found.sampled, net, where="post", color=theme.lines[3], linewidth=0.7, label="net", zorder=1.5
+        found.sampled, net, where="post", color=theme.lines[3], linewidth=theme.thin, label="net", zorder=1.5
     )
-    ax.axhline(0, color=theme.faint, linewidth=0.6)
+    ax.axhline(0, color=theme.faint, linewidth=theme.thin)
     low, high = ax.get_ylim()
     ax.set_ylim(min(low, -10.0), max(high, 10.0))
     title(ax, "Exposure per leg, % of equity", theme, legend=True)
@@ -237,7 +203,12 @@ def source_bars(source: pd.Series[Any], limit: int = BARS) -> list[tuple[str, fl
 def draw_sources(ax: Axes, found: Findings, theme: Theme, title_x: float = 0.0) -> None:
     """Profit and loss by source as bars with their amounts, and their sum; losses are hatched."""
     bars = source_bars(found.source)
-    ax.set_title(f"Contribution by source, {found.currency}", pad=6 if theme.narrow else 14, x=title_x, y=1.0)
+    ax.set_title(
+        f"Contribution by source, {found.currency}",
+        pad=(4 if theme.narrow else 14) * theme.scale,
+        x=title_x,
+        y=1.0,
+    )
     ax.grid(visible=False)
     ax.set_xticks([])
     ax.spines[["left", "bottom"]].set_visible(False)
@@ -248,7 +219,8 @@ def draw_sources(ax: Axes, found: Findings, theme: Theme, title_x: float = 0.0) 
         )
         return
     bars.append(("Total", sum(v for _, v in bars)))
-    value = np.array([v for _, v in bars])
+    known = np.array([v for _, v in bars])
+    value = np.nan_to_num(known)
     row = np.arange(len(value), dtype=float)
     row[-1] += 0.35
     for sign, color in ((1, theme.gain), (-1, theme.loss)):
@@ -261,20 +233,32 @@ def draw_sources(ax: Axes, found: Findings, theme: Theme, title_x: float = 0.0) 
     assert figure is not None
     slots = max(row[-1] + 1, 6)
     pitch = 72 * ax.get_position().height * figure.get_figheight() / slots
-    size = min(theme.size - 0.3, 0.84 * pitch)
+    size = min(theme.small, 0.84 * pitch)
     ax.tick_params(axis="y", colors=theme.ink, labelsize=size)
     ax.get_yticklabels()[-1].set_fontweight("bold")
     ax.set_ylim(row[-1] + 0.5 + 0.5 * (slots - row[-1] - 1), -0.6)
-    ax.axhline(row[-1] - 0.675, color=theme.rule, linewidth=0.6)
-    ax.axvline(0, color=theme.faint, linewidth=0.6)
-    reach = max(float(np.abs(value).max()), 1e-9)
-    left, right = min(float(value.min()), 0.0), max(float(value.max()), 0.0)
-    ax.set_xlim(left - (0.3 * (right - left) if left < 0 else 0.01 * reach), right + 0.3 * (right - left))
-    for y, v in zip(row, value, strict=True):
+    ax.axhline(row[-1] - 0.675, color=theme.rule, linewidth=theme.thin)
+    ax.axvline(0, color=theme.faint, linewidth=theme.thin)
+    ax.set_xlim(*with_labels(value, AMOUNT * size / (72 * ax.get_position().width * figure.get_figwidth())))
+    for y, v, amount in zip(row, value, known, strict=True):
         ax.annotate(
-            money(v), (v, y), xytext=(3 if v > 0 else -3, 0), textcoords="offset points", va="center",
-            ha="left" if v > 0 else "right", fontsize=size, fontweight="bold" if y == row[-1] else "normal",
+            money(amount), (v, y), xytext=(0.4 if v > 0 else -0.4, 0), textcoords="offset fontsize",
+            ha="left" if v > 0 else "right", va="center", fontsize=size,
+            fontweight="bold" if y == row[-1] else "normal",
         )  # fmt: skip
+
+
+def with_labels(value: NDArray[np.float64], label: float) -> tuple[float, float]:
+    """Return limits with room for a label at the end of each bar.
+
+    Args:
+        value: where the bars end; they begin at 0.
+        label: width of a label, as a part of the axis.
+    """
+    low, high = min(float(value.min()), 0.0), max(float(value.max()), 0.0)
+    before, behind = (label if there else 0.01 for there in (low < 0, high > 0))
+    whole = (high - low or 1.0) / max(1 - before - behind, 0.2)
+    return low - before * whole, high + behind * whole
 
 
 def draw_monthly(ax: Axes, found: Findings, theme: Theme) -> None:
@@ -282,7 +266,7 @@ def draw_monthly(ax: Axes, found: Findings, theme: Theme) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     table = 100 * found.monthly
-    ax.set_title("Monthly returns, %", pad=14, y=1.0)
+    ax.set_title("Monthly returns, %", pad=14 * theme.scale, y=1.0)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
     value = table.to_numpy(dtype=float)
@@ -304,10 +288,10 @@ def draw_monthly(ax: Axes, found: Findings, theme: Theme) -> None:
             if np.isfinite(value[y, x]):
                 ax.text(
                     x if x < 12 else 12.25, y, number(value[y, x], 1), ha="center", va="center",
-                    fontsize=theme.size - 0.8, fontweight="bold" if x == 12 else "normal",
+                    fontsize=theme.small, fontweight="bold" if x == 12 else "normal",
                 )  # fmt: skip
     ax.set_xlim(-0.5, 12.85)
     ax.set_ylim(rows - 0.5, -0.5)
     ax.set_xticks([*range(12), 12.25], [*MONTHS, "Year"])
     ax.set_yticks(range(len(table)), [str(year) for year in table.index])
-    ax.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False, pad=1)
+    ax.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False, pad=theme.scale)

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.reports.pictures.style import LIGHT, Theme, number
+from entrepot.reports.pictures.style import LINE_STYLES, explained, head, nothing, number, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def draw_placebo(
-    placebo: NDArray[np.float64], measured: pd.Series[Any], title: str, theme: Theme = LIGHT
+    placebo: NDArray[np.float64], measured: pd.Series[Any], title: str, size: object = "page"
 ) -> Axes:
     """Draw the spread of a figure over wrong dates, and lines at what was measured.
 
@@ -23,28 +23,30 @@ def draw_placebo(
         placebo: shape (draws,), may be empty; NaN is left out.
         measured: by name; the first, on the true dates, is drawn solid; NaN is not drawn.
         title: of the picture.
-        theme: colours and text size.
+        size: "page" or "slide".
     """
-    import matplotlib.pyplot as plt
-
     drawn = placebo[np.isfinite(placebo)]
-    with theme.active():
-        figure, place = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    lines = {str(name): float(value) for name, value in measured.items() if np.isfinite(value)}
+    with sheet(size, 3.4) as (figure, axes, theme):
+        place: Axes = axes
+        head(figure, title)
+        place.grid(visible=False, axis="x")
         if len(drawn):
             place.hist(
-                drawn, bins="auto", color=theme.faint, alpha=0.5, label=f"{len(drawn)} wrong calendars"
-            )
-        for k, (name, value) in enumerate(measured.items()):
-            if not np.isfinite(value):
-                continue
+                drawn, bins="auto", color=theme.regimes[2], edgecolor=theme.shade_gain, linewidth=theme.hair,
+                label=f"{len(drawn)} wrong calendars",
+            )  # fmt: skip
+            place.locator_params(axis="y", integer=True)
+            place.set_ylabel("calendars")
+        elif lines:
+            place.set_yticks([])
+        else:
+            nothing(place, "nothing was measured", theme)
+            return place
+        for k, (name, value) in enumerate(lines.items()):
             place.axvline(
-                float(value),
-                color=theme.lines[k % len(theme.lines)],
-                linestyle="-" if k == 0 else "--",
-                label=f"{name}: {number(value)}",
-            )
-        place.set_ylabel("calendars")
-        place.set_title(title, color=theme.ink)
-        if place.get_legend_handles_labels()[0]:
-            figure.legend(loc="outside lower left", fontsize=theme.size)
+                value, linestyle=LINE_STYLES[k % len(LINE_STYLES)], color=theme.lines[(k + 1) % 3],
+                linewidth=theme.thick, label=f"{name}: {number(value)}",
+            )  # fmt: skip
+        explained(figure, place.get_legend_handles_labels()[0], theme)
     return place

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.reports.pictures.style import LIGHT, Theme
+from entrepot.reports.pictures import regime_shades, time_axis
+from entrepot.reports.pictures.style import LINE_STYLES, Theme, explained, head, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BAND = (0.1, 0.9)
-MARKS = {1: "^", -1: "v"}
+MARKS = {1: ("^", "escalation"), -1: ("v", "relief")}
 
 
 def draw_ribbon(
@@ -26,7 +27,7 @@ def draw_ribbon(
     stress: Mapping[str, pd.DataFrame],
     events: pd.DataFrame | None = None,
     title: str = "",
-    theme: Theme = LIGHT,
+    size: object = "page",
 ) -> NDArray[Any]:
     """Draw the median premium over shaded regimes, and below it the probability of each risk.
 
@@ -38,80 +39,66 @@ def draw_ribbon(
         stress: of each risk a frame by time of lines to draw, one a column, between 0 and 1.
         events: known_at, direction and severity of events to mark over the premia, escalation pointing up.
         title: of the picture.
-        theme: colours and text size.
+        size: "page" or "slide".
 
     Returns:
         The Axes, premia first.
     """
-    import matplotlib.pyplot as plt
-    from matplotlib.patches import Patch
-
-    with theme.active():
-        rows = 1 + len(stress)
-        figure, axes = plt.subplots(
-            rows,
-            1,
-            figsize=(7.2, 2.4 + 1.1 * len(stress)),
-            sharex=True,
-            layout="constrained",
-            height_ratios=[2.2, *[1.0] * len(stress)],
-            squeeze=False,
-        )
+    rows = 1 + len(stress)
+    with sheet(
+        size, 2.6 + 1.15 * len(stress), rows, sharex=True, squeeze=False,
+        height_ratios=[2.2, *[1.0] * len(stress)],
+    ) as (figure, axes, theme):  # fmt: skip
+        head(figure, title)
         places = axes[:, 0]
-        when = np.asarray(time.tz_convert("UTC").tz_localize(None))
         for place in places:
-            shade(place, when, states, theme)
+            regime_shades.shade(place, time, states, len(names), theme)
         draw_premia(places[0], premia, theme)
         if events is not None and len(events):
             mark_events(places[0], events, theme)
-        places[0].set_title(title, color=theme.ink)
-        shaded = [k for k in range(1, len(names)) if (states == k).any()]
-        if shaded:
-            patches = [Patch(facecolor=theme.regimes[k], label=names[k]) for k in shaded]
-            places[0].legend(handles=patches, loc="lower left", ncols=len(shaded), fontsize=theme.size)
+        occurred = [code for code in range(1, len(names)) if (states == code).any()]
+        handles = regime_shades.patches(names, theme)
+        own: list[Any] = places[0].get_legend_handles_labels()[0]
+        explained(figure, [*[handles[code] for code in occurred], *own], theme)
         for place, (risk, lines) in zip(places[1:], stress.items(), strict=True):
-            at = np.asarray(pd.DatetimeIndex(lines.index).tz_convert("UTC").tz_localize(None))
-            for number, name in enumerate(lines.columns):
-                place.plot(at, lines[name].to_numpy(float), color=theme.lines[number], label=str(name))
+            at = np.asarray(time_axis.without_zone(lines.index))
+            for column, name in enumerate(lines.columns):
+                place.plot(
+                    at, lines[name].to_numpy(float), color=theme.lines[column],
+                    linestyle=LINE_STYLES[column % len(LINE_STYLES)], label=str(name),
+                )  # fmt: skip
             place.set_ylim(-0.02, 1.02)
-            place.set_title(f"{risk} risk: {', '.join(map(str, lines.columns))}", color=theme.ink)
+            place.set_title(f"{risk} risk: {', '.join(map(str, lines.columns))}")
             if len(lines.columns) > 1:
                 place.legend(loc="upper left", ncols=len(lines.columns))
-        if len(when) > 1:
-            places[-1].set_xlim(when[0], when[-1])
+        if len(time):
+            first, last = time_axis.without_zone(time[[0, -1]])
+            time_axis.span(places[-1], first, last)
         figure.align_ylabels(places)
-    return places
+    return np.asarray(places)
 
 
 def draw_premia(place: Axes, premia: pd.DataFrame, theme: Theme) -> None:
     """Draw the median over pairs and the band that holds most of them, in per cent."""
     at = np.asarray(pd.DatetimeIndex(premia.index))
     low, high = (100 * premia.quantile(q, axis=1).to_numpy() for q in BAND)
-    place.fill_between(at, low, high, color=theme.lines[0], alpha=0.22, linewidth=0)
-    place.plot(at, 100 * premia.median(axis=1).to_numpy(), color=theme.lines[0], linewidth=0.7)
-    place.axhline(0.0, color=theme.faint, linewidth=0.6)
-    place.set_ylabel("ADR premium, %\nmedian, middle 80 %")
+    share = f"middle {100 * (BAND[1] - BAND[0]):.0f} % of pairs"
+    place.fill_between(at, low, high, color=theme.lines[0], alpha=0.3, linewidth=0, label=share)
+    place.plot(
+        at, 100 * premia.median(axis=1).to_numpy(), color=theme.lines[0], linewidth=theme.thin, label="median"
+    )
+    place.axhline(0.0, color=theme.faint, linewidth=theme.thin)
+    place.set_title("ADR premium to parity, %")
 
 
 def mark_events(place: Axes, events: pd.DataFrame, theme: Theme) -> None:
     """Mark events at the top of a panel, larger with their severity."""
     _, top = place.get_ylim()
-    for direction, marker in MARKS.items():
+    for direction, (marker, name) in MARKS.items():
         own = events[events["direction"] == direction]
-        at = np.asarray(pd.DatetimeIndex(own["known_at"]).tz_convert("UTC").tz_localize(None))
-        colour = theme.loss if direction > 0 else theme.gain
-        size = 3.0 * own["severity"].to_numpy(float)
+        at = np.asarray(time_axis.without_zone(own["known_at"]))
+        area = 3.0 * theme.scale**2 * own["severity"].to_numpy(float)
         place.scatter(
-            at, np.full(len(own), top), s=size, marker=marker, color=colour, clip_on=False, zorder=3
-        )
-
-
-def shade(place: Axes, when: NDArray[Any], states: NDArray[np.integer[Any]], theme: Theme) -> None:
-    """Shade every stretch of one regime but the first."""
-    change = np.flatnonzero(np.diff(states)) + 1
-    starts, ends = np.concatenate([[0], change]), np.concatenate([change, [len(states) - 1]])
-    for start, end in zip(starts, ends, strict=True):
-        if states[start]:
-            place.axvspan(
-                when[start], when[end], color=theme.regimes[int(states[start])], linewidth=0, zorder=0
-            )
+            at, np.full(len(own), top), s=area, marker=marker, label=name, clip_on=False, zorder=3,
+            color=theme.lines[1] if direction > 0 else theme.paper, edgecolor=theme.ink, linewidth=theme.hair,
+        )  # fmt: skip

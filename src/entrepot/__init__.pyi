@@ -5,6 +5,8 @@ from .comparison import (
     compare_trades as compare_trades,
 )
 from .decisions import Decision as Decision
+from .doubt.significance import Significance as Significance
+from .doubt.walk_choice import WalkForwardChoice as WalkForwardChoice
 from .engine import (
     Costs as Costs,
     Fee as Fee,
@@ -16,6 +18,10 @@ from .errors import (
     EntrepotError as EntrepotError,
     ParameterError as ParameterError,
     TargetError as TargetError,
+)
+from .export import (
+    Export as Export,
+    read_export as read_export,
 )
 from .hindsight import (
     LookAheadGap as LookAheadGap,
@@ -60,6 +66,29 @@ from .regimes import (
     load_news_index as load_news_index,
     load_tariff_levels as load_tariff_levels,
 )
+from .reports.comparison import (
+    SideBySide as SideBySide,
+    compare_results as compare_results,
+    comparison_report as comparison_report,
+)
+from .reports.overfitting import (
+    Overfitting as Overfitting,
+    overfitting as overfitting,
+)
+from .reports.significance import (
+    Moments as Moments,
+    deflated_sharpe as deflated_sharpe,
+    independent_trials as independent_trials,
+    luckiest_sharpe as luckiest_sharpe,
+    minimum_track_record as minimum_track_record,
+    most_trials as most_trials,
+    probabilistic_sharpe as probabilistic_sharpe,
+    sharpe_odds as sharpe_odds,
+)
+from .reports.superiority import (
+    Superiority as Superiority,
+    superior_ability as superior_ability,
+)
 from .result import (
     Result as Result,
     backtest as backtest,
@@ -96,6 +125,10 @@ from .strategies import (
     scale_to_volatility as scale_to_volatility,
     strategy as strategy,
     switch as switch,
+)
+from .studies import (
+    EventStudy as EventStudy,
+    event_study as event_study,
 )
 from .sweeps import (
     Sweep as Sweep,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from entrepot.engine.costs import Costs
 from entrepot.errors import ParameterError, shown
@@ -21,6 +22,8 @@ from entrepot.strategies import RegimeSwitch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from entrepot.reports.pictures.style import Size
 
 HONEST = "walk-forward"
 LEAKS: dict[str, Leak] = {"full-sample parameters": "full_sample", "smoothed states": "smoothed"}
@@ -54,12 +57,12 @@ class LookAheadGap:
     paths: dict[str, RegimePath]
     label: str
 
-    def plot(self) -> Axes:
-        """Draw the growth of each."""
+    def plot(self, size: Size = "page") -> Axes:
+        """Draw the growth of each, as wide as a page of print or on a whole slide."""
         from entrepot.reports.pictures.look_ahead import draw_gap
 
         title = f"Look-ahead gap: only walk-forward could be traded ({self.label})"
-        return draw_gap(self.returns, self.table["Sharpe Ratio"], title)
+        return draw_gap(self.returns, self.table["Sharpe Ratio"], title, size)
 
 
 def look_ahead_gap(
@@ -108,13 +111,16 @@ def look_ahead_gap(
     return LookAheadGap(pd.DataFrame(rows).T, pd.DataFrame(returns), paths, market.label)
 
 
-def draw_regimes(market: Market, path: RegimePath, events: Events | None = None) -> Any:
+def draw_regimes(
+    market: Market, path: RegimePath, events: Events | None = None, *, size: Size = "page"
+) -> NDArray[Any]:
     """Draw the premia of all pairs over the regimes of a path, and the probability of each risk below.
 
     Args:
         market: with pairs.
         path: its regimes.
         events: marked over the premia where they are tariff or delisting events of severity 3 or more.
+        size: "page", as wide as a page of print, or "slide", a whole one.
 
     Returns:
         Array of Axes, premia first.
@@ -152,6 +158,7 @@ def draw_regimes(market: Market, path: RegimePath, events: Events | None = None)
         stress,
         chosen,
         f"Regimes as they could have been known ({market.label})",
+        size,
     )
 
 

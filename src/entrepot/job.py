@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -16,6 +15,7 @@ from entrepot.regimes import Events, RegimeModel, RegimePath, load_events
 from entrepot.reports.fill_timing import fill_timing
 from entrepot.reports.pages.files import all_or_none
 from entrepot.result import Result, backtest
+from entrepot.doubt.sensitivity import HEADLINE, borrow_terms
 from entrepot.strategies import LongHKShortADR, RegimeSwitch, SectorRotation
 
 REPORT, TEAR_SHEET = "report.html", "tear_sheet.png"
@@ -129,29 +129,10 @@ def pair_fill_timing(market: Market, costs: Costs | None = None) -> pd.DataFrame
 
 def _sensitivity(result: Result, plan: RegimeSwitch, costs: Costs) -> pd.DataFrame:
     """Run the plan again under other terms of borrow, and once with other exits: a row each."""
-    stressed = plan.path.stressed
-    terms: dict[str, dict[str, Any]] = {
-        "calm borrow throughout": {"stress_states": frozenset()},
-        "borrow x3": {"borrow_multiplier": 3.0 * costs.borrow_multiplier},
-        "no new shorts under delisting risk": {"no_borrow_states": costs.no_borrow_states | stressed},
-        "shorts recalled under delisting risk": {"recall_states": costs.recall_states | stressed},
-    }
+    calm = {"calm borrow throughout": costs.with_(stress_states=frozenset())}
     cases = {"borrow as given": result}
-    for name, changes in terms.items():
-        cases[name] = backtest(result.market, plan, costs=costs.with_(**changes))
+    for name, terms in (calm | borrow_terms(costs, plan.path.stressed)).items():
+        cases[name] = backtest(result.market, plan, costs=terms)
     cheapest = default_plan(plan.path, exit_by="cheapest")
     cases["exits by whichever is cheaper"] = backtest(result.market, cheapest, costs=costs)
-    return pd.DataFrame({name: _headline(case) for name, case in cases.items()}).T
-
-
-def _headline(result: Result) -> dict[str, Any]:
-    summary = result.summary()
-    names = [
-        "Total Return [%]",
-        "Sharpe Ratio",
-        "Monthly Sharpe",
-        "Max Drawdown [%]",
-        "Borrow Paid",
-        "Orders Dropped",
-    ]
-    return {name: summary[name] for name in names}
+    return pd.DataFrame({name: case.summary()[list(HEADLINE)] for name, case in cases.items()}).T

@@ -18,7 +18,7 @@ from entrepot.regimes.arguments import kind
 from entrepot.strategies.targets import STALE_SESSIONS, require, require_choice, require_symbols
 
 if TYPE_CHECKING:
-    from entrepot.reports.pictures.style import Theme
+    from entrepot.reports.pictures.style import Size
 
 LEAST_OF_WINDOW = 250  # premia of one name, a year of them, before its percentiles say anything
 LEAST_WINDOW = 20
@@ -192,7 +192,7 @@ class DiscountMonitor:
         marks: Mapping[str, str] | None = None,
         *,
         recent: int = 30,
-        theme: Theme | None = None,
+        size: Size = "page",
     ) -> NDArray[Any]:
         """Draw each name's premium with its alert level, the median below; at the right, the last sessions.
 
@@ -202,16 +202,16 @@ class DiscountMonitor:
             adrs: names to draw, all where None. The median is of all names in any case.
             marks: words by date, numbered at the top and explained at the foot.
             recent: sessions at the right.
-            theme: colours and text size.
+            size: "page", as wide as a page of print, or "slide", a whole one.
 
         Returns:
             Array of Axes, shape (names + 1, 2): a row for each name, the median last.
 
         Raises:
-            ParameterError: for unknown names, and dates that are none or have no session between them.
+            ParameterError: for unknown names or more than can be read, and dates that are none or have no
+                session between them.
         """
         from entrepot.reports.pictures.discount_monitor import draw_monitor
-        from entrepot.reports.pictures.style import LIGHT
 
         require("recent", recent, 5, whole=True)
         names = list(self.premium.columns) if adrs is None else list(require_symbols("adrs", adrs))
@@ -245,7 +245,7 @@ class DiscountMonitor:
                 "level": f"lowest {100 * self.alert_percentile:.3g} % of {self.window} sessions before",
                 "median": f"Median of the {self.premium.shape[1]} names that trade",
             },
-            theme=theme or LIGHT,
+            size=size,
         )
 
     def _of(self, adr: str) -> pd.Series[float]:

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from entrepot import engine, reports
 from entrepot.engine.costs import Costs
 from entrepot.engine.plans import Fill, Plan
 from entrepot.engine.result import Ledger
 from entrepot.engine.run_state import RunState
-from entrepot.errors import ParameterError
+from entrepot.errors import ParameterError, is_whole, shown
+from entrepot.export import Format, write_export
 from entrepot.markets.market import Market
 from entrepot.markets.premium import premium
+from entrepot.markets.sectors import SectorMap
+from entrepot.provenance import provenance_of, recipe_of
 from entrepot.regimes.events import Events
 from entrepot.regimes.path import RegimePath
+from entrepot.reports.html import check_words
 from entrepot.reports.metrics import ruin_note
+from entrepot.reports.pages.document import SUFFIXES as HTML, Section
+from entrepot.reports.pages.files import check_target
+from entrepot.reports.pages.paper import foot_of, stamp
+from entrepot.reports.pdf import SUFFIXES as PDF, pdf_report
+from entrepot.reports.pictures.style import LIGHT, Size
+from entrepot.reports.tear_sheet import SUFFIXES as PICTURES, save
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Sectors = SectorMap | Mapping[str, str] | pd.Series
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,13 +48,39 @@ class Result(Ledger):
     Args:
         path: the regime path the plan was switched by, or None. It is what the methods below use where
             they are not given another.
+        plan: what was run, to be run again; None after pickling, since a plan may hold functions that no
+            other process can load.
+        recipe: the plan, the moment of fills and what the run went on from, in words; see `provenance`.
+        trials: how many configurations were tried to find this one; 1 where no other is known of.
     """
 
     path: RegimePath | None = None
+    plan: Any = None
+    recipe: Mapping[str, str] = field(default_factory=dict)
+    trials: int = 1
 
     def __repr__(self) -> str:
         ruin = ruin_note(self)
         return f"{super().__repr__()[:-1]}, {ruin})" if ruin else super().__repr__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {item.name: getattr(self, item.name) for item in fields(self)} | {
+            "plan": None,
+            "_provenance": self._provenance,
+        }
+
+    @cached_property
+    def _provenance(self) -> dict[str, str]:
+        return provenance_of(self)
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What the run came from, by name; equal runs have equal entries, and "Run" is short for them all.
+
+        Code, libraries, data, seed, capital, the plan with every parameter and part, fills, costs that differ
+        from the default, regime path and trials: no times, folders or machines. Reports and exports show it.
+        """
+        return dict(self._provenance)
 
     def summary(self, benchmark: pd.Series[Any] | None = None) -> pd.Series[Any]:
         """Return the run's metrics under the field's names; see `entrepot.reports.summary`."""
@@ -54,6 +94,18 @@ class Result(Ledger):
         """Return profit and loss by instrument and source; see `entrepot.reports.by_instrument`."""
         return reports.by_instrument(self)
 
+    def by_pair(self) -> pd.DataFrame:
+        """Return profit and loss by pair and source; see `entrepot.reports.by_pair`."""
+        return reports.by_pair(self)
+
+    def by_sector(self, sectors: Sectors | None = None) -> pd.DataFrame:
+        """Return profit and loss by sector and source; see `entrepot.reports.by_sector`."""
+        return reports.by_sector(self, sectors)
+
+    def by_period(self, freq: str = "year") -> pd.DataFrame:
+        """Return profit and loss by year, quarter or month and source; see `entrepot.reports.by_period`."""
+        return reports.by_period(self, freq)
+
     def by_regime(self, path: RegimePath | None = None) -> pd.DataFrame:
         """Return profit and loss, risk and costs by the regime decided at the step before.
 
@@ -63,6 +115,15 @@ class Result(Ledger):
         Raises:
             ParameterError: when there is no path at all, or it is not one of this run's market.
         """
+        path = self._path_or(path)
+        return reports.by_regime(self, path.states, path.names)
+
+    def regime_sources(self, path: RegimePath | None = None) -> pd.DataFrame:
+        """Return profit and loss by regime and source; arguments as in `by_regime`."""
+        path = self._path_or(path)
+        return reports.regime_sources(self, path.states, path.names)
+
+    def _path_or(self, path: RegimePath | None) -> RegimePath:
         path = self.path if path is None else path
         if path is None:
             raise ParameterError(
@@ -73,11 +134,45 @@ class Result(Ledger):
                 f"path is of type {type(path).__name__}: give a regime path, made by "
                 "RegimeModel().walk_forward(...)"
             )
-        return reports.by_regime(self, path.states, path.names)
+        return path
 
     def by_event(self, events: Events | pd.DataFrame, sessions: float = 5) -> pd.DataFrame:
         """Return profit and loss in the windows after events; see `entrepot.reports.by_event`."""
         return reports.by_event(self, _frame_of(events), sessions)
+
+    def event_sources(
+        self, events: Events | pd.DataFrame, sessions: float = 5, by: str | Sequence[str] = "event"
+    ) -> pd.DataFrame:
+        """Return profit and loss by event, or kind of event, and source; `entrepot.reports.event_sources`."""
+        return reports.event_sources(self, _frame_of(events), sessions, by)
+
+    def exposures(self) -> pd.DataFrame:
+        """Return long, short, net and gross by session and leg; see `entrepot.reports.exposures`."""
+        return reports.exposures(self)
+
+    def sector_exposures(self, sectors: Sectors | None = None) -> pd.DataFrame:
+        """Return net positions by session and sector; see `entrepot.reports.sector_exposures`."""
+        return reports.sector_exposures(self, sectors)
+
+    def currency_exposures(self) -> pd.DataFrame:
+        """Return net assets by session and currency; see `entrepot.reports.currency_exposures`."""
+        return reports.currency_exposures(self)
+
+    def turnover(self, freq: str = "month") -> pd.DataFrame:
+        """Return what was traded by month, quarter or year; see `entrepot.reports.turnover_by`."""
+        return reports.turnover_by(self, freq)
+
+    def holdings(self) -> pd.Series[Any]:
+        """Return how much was held, and how concentrated it was; see `entrepot.reports.holdings`."""
+        return reports.holdings(self)
+
+    def relative(self, benchmark: pd.Series[Any]) -> pd.Series[Any]:
+        """Return alpha, beta and the like against levels of a benchmark; see `entrepot.reports.relative`."""
+        return reports.relative(self, benchmark)
+
+    def intervals(self, *, confidence: float = 0.95, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+        """Return the main figures with bootstrap intervals; see `entrepot.reports.intervals`."""
+        return reports.intervals(self, confidence=confidence, draws=draws, seed=seed)
 
     @cached_property
     def pair_trades(self) -> pd.DataFrame:
@@ -105,9 +200,30 @@ class Result(Ledger):
         *,
         events: Events | pd.DataFrame | None = None,
         title: str | None = None,
+        size: Size = "page",
     ) -> Figure:
-        """Draw the run on one page and write it where a path (png, pdf or svg) is given."""
-        return reports.tear_sheet(self, path, title=title, **self._context(events))
+        """Draw the run on one page, or one slide, and write it where a path (png, pdf or svg) is given.
+
+        The last line names the code, the data and the run by their fingerprints; see `provenance`.
+        """
+        target = None if path is None else check_target(path, PICTURES)
+        figure = reports.tear_sheet(self, title=title, size=size, **self._context(events))
+        stamp(figure, foot_of(self.provenance))
+        if target is not None:
+            save(figure, target, LIGHT)
+        return figure
+
+    def plot(
+        self,
+        what: str = "equity",
+        *,
+        size: Size = "page",
+        by: str = "source",
+        events: Events | pd.DataFrame | None = None,
+        title: str | None = None,
+    ) -> Axes | NDArray[Any]:
+        """Draw one picture of the run, for a page or a slide; see `entrepot.reports.plot` for which."""
+        return reports.plot(self, what, size=size, by=by, title=title, **self._context(events))
 
     def report(
         self,
@@ -115,21 +231,73 @@ class Result(Ledger):
         *,
         events: Events | pd.DataFrame | None = None,
         title: str | None = None,
+        benchmark: pd.Series[Any] | None = None,
         sensitivity: pd.DataFrame | None = None,
         extra: Mapping[str, pd.DataFrame] | None = None,
+        sections: Sequence[Section] = (),
         provenance: Mapping[str, str] | None = None,
     ) -> Path:
-        """Write the run as one self-contained HTML file; see `entrepot.reports.report`."""
-        return reports.report(
+        """Write the run as one self-contained HTML file, or as a PDF of A4 pages.
+
+        Args:
+            path: ending in ``.html``, ``.htm`` or ``.pdf``.
+            events: as in `by_event`; None leaves events out.
+            title: heading.
+            benchmark: levels by session date or UTC time, which the run is held against; see `relative`.
+            sensitivity: the result under other costs, one row per case.
+            extra: further tables by title.
+            sections: further parts, such as ``sweep.significance().sections()``.
+            provenance: further lines on where the run came from, after its own; see `provenance`.
+
+        Returns:
+            The path written; see `entrepot.reports.report` and `entrepot.reports.pdf.pdf_report`.
+
+        Raises:
+            ParameterError: where the file cannot be written or is of another kind.
+        """
+        target = check_target(path, (*HTML, *PDF))
+        check_words((), provenance)
+        write = pdf_report if target.suffix.lower() in PDF else reports.report
+        return write(
             self,
-            path,
+            target,
             title=title,
+            benchmark=benchmark,
             sensitivity=sensitivity,
             extra=extra,
+            sections=sections,
+            trials=self.trials if self.trials > 1 else None,
             caveats=() if self.path is None else (self.path.caveat,),
-            provenance=provenance,
+            provenance={**self.provenance, **(provenance or {})},
             **self._context(events),
         )
+
+    def export(
+        self,
+        folder: str | os.PathLike[str],
+        format: Format = "csv",
+        events: Events | pd.DataFrame | None = None,
+    ) -> Path:
+        """Write the run as a folder of tables, CSV or Parquet, with a manifest; `read_export` reads it back.
+
+        Equity, returns, fills, positions, cash, contributions of each step by source and instrument, dropped
+        orders, conversions, trades and orders of pairs, the tables of this result, its summary and costs, and
+        the regime path where there is one. ``manifest.json`` holds the provenance, and of each file its
+        columns, types, units, rows and SHA-256. Times are ISO 8601 in UTC, numbers come back to the last bit.
+
+        Args:
+            folder: made if need be. An export that is in it is replaced, all of it or nothing; other files
+                are left alone.
+            format: "csv" or "parquet".
+            events: as in `by_event`; None leaves that table out.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ParameterError: where the folder cannot be written to, or a file of no export is in the way.
+        """
+        return write_export(self, folder, format, events)
 
     def _context(self, events: Events | pd.DataFrame | None) -> dict[str, Any]:
         return {
@@ -176,6 +344,7 @@ def backtest(
     fill: Fill = "next_step",
     check: bool = False,
     resume: RunState | None = None,
+    trials: int = 1,
 ) -> Result:
     """Run one plan through the clock and record everything.
 
@@ -194,12 +363,16 @@ def backtest(
             does not add up.
         resume: ``result.state`` of a run over the first steps of this market, to go on from; its capital,
             base currency and, where none are given, costs hold. The result is that of a single run.
+        trials: how many configurations were tried to find this one, itself included; every report says so.
 
     Raises:
         EntrepotError: on anything that cannot be run, in one sentence; see `entrepot.engine.backtest`.
     """
+    if not is_whole(trials) or trials < 1:
+        raise ParameterError(f"trials is {shown(trials)}: give a whole number of configurations, at least 1")
     if path is None:
         path = getattr(plan, "path", None)
+    recipe = recipe_of(plan, path, fill, resume if isinstance(resume, RunState) else None)
     given = resume.costs if costs is None and isinstance(resume, RunState) else costs
     if isinstance(given, Costs):
         check_states(given, path)
@@ -218,4 +391,6 @@ def backtest(
     ruin = ruin_note(ledger)
     if ruin:
         recorded["plan_notes"] = (*ledger.plan_notes, ruin)
-    return Result(**recorded, path=path)
+    # Pandas copies what is written to: the frame of weights stays what was run.
+    kept = plan.copy(deep=False) if isinstance(plan, pd.DataFrame) else plan
+    return Result(**recorded, path=path, plan=kept, recipe=recipe, trials=int(trials))

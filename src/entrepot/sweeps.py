@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
 from math import prod
@@ -23,7 +23,7 @@ from entrepot.engine.figures import columns_of
 from entrepot.engine.fingerprints import code_fingerprint, fingerprint
 from entrepot.engine.plans import check_run, decides
 from entrepot.engine.sweep import Rows, cut, run_chunks
-from entrepot.errors import EntrepotError, ParameterError, shown
+from entrepot.errors import EntrepotError, ParameterError, is_whole, shown
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath
 from entrepot.result import Result, backtest, check_states
@@ -32,6 +32,9 @@ from entrepot.strategies.composition import Composition
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from entrepot.doubt.significance import Significance
+    from entrepot.doubt.walk_choice import WalkForwardChoice
 
 Parameters = Mapping[str, Iterable[Any]] | list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...]
 
@@ -170,44 +173,53 @@ class SweepJob:
             return plan.with_(path=path)
         return plan
 
+    def prepared(self, parameters: Mapping[str, Any]) -> tuple[Bench, Any]:
+        """The bench of a configuration and what runs on it."""
+        plan = self.plan(parameters)
+        bench = self.bench(parameters, plan)
+        return bench, self.wanted(plan, bench)
+
+    def blocks(
+        self, index: NDArray[np.int64], refused: list[str], stop: NDArray[np.int8] | None = None
+    ) -> Iterator[tuple[Bench, list[int], list[Any]]]:
+        """Cut configurations into neighbours of one regime path: the bench, places in the index, what runs.
+
+        Why one cannot be made goes to its place in `refused`; nothing more is made once `stop` is set.
+        """
+        ready: list[Any] = []
+        places: list[int] = []
+        bench: Bench | None = None
+        for place, number in enumerate(index):
+            if stop is not None and stop[0] != 0:
+                break
+            try:
+                own, wanted = self.prepared(self.configurations[int(number)])
+            except EntrepotError as error:
+                refused[place] = str(error)
+                continue
+            full = len(ready) == PLANS and not isinstance(wanted, Decision)
+            if bench is not None and ready and (own is not bench or full):
+                yield bench, places, ready
+                ready, places = [], []
+            bench = own
+            ready.append(wanted)
+            places.append(place)
+        if bench is not None and ready:
+            yield bench, places, ready
+
     def run(self, index: NDArray[np.int64], stop: NDArray[np.int8] | None = None) -> Rows:
         """Run some configurations, neighbours with the same regime path together."""
         width = len(columns_of(self.regimes))
         figures, done = np.full((len(index), width), np.nan), np.zeros(len(index), dtype=bool)
         refused = [""] * len(index)
-        ready: list[Any] = []
-        places: list[int] = []
-        bench: Bench | None = None
-
-        def flush() -> None:
-            if bench is None or not ready:
-                return
+        for bench, places, ready in self.blocks(index, refused, stop):
             tallied = bench.run(ready, stop=stop)
             # Figures by regime are the last columns: a configuration without a path has none.
             figures[places, : tallied.table.shape[1]] = tallied.table.to_numpy()
             done[places] = tallied.done
             for place, why in zip(places, tallied.refused, strict=True):
                 refused[place] = why
-            ready.clear()
-            places.clear()
-
-        for place, number in enumerate(index):
-            if stop is not None and stop[0] != 0:
-                break
-            parameters = self.configurations[int(number)]
-            try:
-                plan = self.plan(parameters)
-                own = self.bench(parameters, plan)
-                wanted = self.wanted(plan, own)
-            except EntrepotError as error:
-                refused[place], done[place] = str(error), True
-                continue
-            if own is not bench or (len(ready) == PLANS and not isinstance(wanted, Decision)):
-                flush()
-            bench = own
-            ready.append(wanted)
-            places.append(place)
-        flush()
+        done |= np.array([bool(why) for why in refused], dtype=bool)
         return Rows(index, figures, tuple(refused), done)
 
     @property
@@ -216,29 +228,36 @@ class SweepJob:
         paths = [self.path, self.model, *(getattr(plan, "path", None) for plan in self.strategies.values())]
         return () if all(path is None for path in paths) else RegimePath.names
 
-    def order(self) -> NDArray[np.int64]:
+    def order(self, numbers: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Configurations in the order in which they are run: those that share features beside each other.
+
+        Args:
+            numbers: shape (C,), which configurations; None: all.
+
+        Returns:
+            Shape (C,), places in `numbers`.
 
         Raises:
             EntrepotError: where no configuration can be made, for the reason of the first.
         """
-        count = len(self.configurations)
+        numbers = np.arange(len(self.configurations)) if numbers is None else numbers
+        count = len(numbers)
         first: EntrepotError | None = None
         # By regime path first: each is walked once, however the grid goes through them.
         worlds: dict[Hashable, int] = {}
         world = np.full(count, -1, dtype=np.int64)
-        for number in range(count):
-            parameters = self.configurations[number]
+        for place in range(count):
+            parameters = self.configurations[int(numbers[place])]
             try:
-                world[number] = worlds.setdefault(self.world(parameters, self.plan(parameters)), len(worlds))
+                world[place] = worlds.setdefault(self.world(parameters, self.plan(parameters)), len(worlds))
             except EntrepotError as error:
                 first = first or error
         groups: dict[Hashable, int] = {}
         group = np.full(count, -1, dtype=np.int64)
-        for number in np.argsort(world, kind="stable"):
-            if world[number] < 0:
+        for place in np.argsort(world, kind="stable"):
+            if world[place] < 0:
                 continue
-            parameters = self.configurations[int(number)]
+            parameters = self.configurations[int(numbers[place])]
             try:
                 plan = self.plan(parameters)
                 bench = self.bench(parameters, plan)
@@ -246,7 +265,7 @@ class SweepJob:
             except EntrepotError as error:
                 first = first or error
                 continue
-            group[number] = groups.setdefault((int(world[number]), shared), len(groups))
+            group[place] = groups.setdefault((int(world[place]), shared), len(groups))
         if first is not None and not groups:
             raise first
         return np.argsort(group, kind="stable")
@@ -297,7 +316,7 @@ class Sweep:
         Raises:
             ParameterError: for a metric that is no column, or where no row has it.
         """
-        name = self._metric(metric)
+        name = self.column_of(metric)
         least = name in LEAST_IS_BEST or name.startswith("Costs (") or name.endswith("Paid")
         known = self.table.loc[self.table[name].notna()].sort_values(name, ascending=least, kind="stable")
         if known.empty:
@@ -341,17 +360,17 @@ class Sweep:
                 raise ParameterError(
                     f"{name} is no parameter of this sweep: it has {', '.join(self.parameters)}"
                 )
-        column = self._metric(metric)
+        column = self.column_of(metric)
         cells = self.table.pivot_table(index=y, columns=x, values=column, aggfunc=cast("Any", aggregate))
         return heatmap(cells, column, self.job.market.label)
 
     def plan(self, row: int) -> Any:
         """Return the strategy of a configuration, by its number in the table."""
-        return self.job.on_path(self.job.plan(self._of(row)), self.path(row))
+        return self.job.on_path(self.job.plan(self.configuration(row)), self.path(row))
 
     def path(self, row: int) -> RegimePath | None:
         """Return the regime path of a configuration."""
-        parameters = self._of(row)
+        parameters = self.configuration(row)
         return cast("RegimePath | None", self.job.bench(parameters, self.job.plan(parameters)).path)
 
     def backtest(self, row: int, **options: Any) -> Result:
@@ -361,29 +380,149 @@ class Sweep:
             "capital": job.capital,
             "base_currency": job.base_currency,
             "costs": job.costs,
+            "trials": self.trials,
         }
         return backtest(job.market, self.plan(row), path=self.path(row), **(terms | options))
 
     def equity(self, rows: int | Iterable[int]) -> pd.DataFrame:
         """Run configurations again and return their equity by UTC time, a column each."""
-        wanted = [rows] if isinstance(rows, (int, np.integer)) else list(rows)
-        curves = {}
-        for row in wanted:
-            parameters = self._of(row)
-            plan = self.job.plan(parameters)
-            bench = self.job.bench(parameters, plan)
-            tallied = bench.run([self.job.wanted(plan, bench)], equity=True)
-            if tallied.refused[0] or tallied.equity is None:
-                raise ParameterError(f"configuration {row} was refused: {tallied.refused[0]}")
-            curves[row] = tallied.equity[:, 0]
-        return pd.DataFrame(curves, index=self.job.market.price.index)
+        from entrepot.doubt.reruns import equity_of
 
-    def _of(self, row: int) -> Mapping[str, Any]:
-        if row not in self.table.index:
+        return equity_of(self, rows)
+
+    def returns(self, rows: int | Iterable[int] | None = None, *, progress: bool = False) -> pd.DataFrame:
+        """Run configurations again and return their session returns over the policy rate.
+
+        Equity is sampled at the last step of each New York session (of the only venue's, where there is one),
+        the first sample having no return; the policy rate is that of the base currency, zero where it is not
+        known. What the Sharpe ratios of the table are made of.
+
+        Args:
+            rows: numbers of configurations; None: all that were not refused.
+            progress: show a bar with rate and time left.
+
+        Returns:
+            Fractions, shape (sessions, configurations), by session date and number of the configuration, 8
+            bytes each; ``.attrs["refused"]`` counts the rows of the table that have none. NaN after equity is
+            gone.
+
+        Raises:
+            ParameterError: for a row that is not in the table or was refused, and where all were.
+        """
+        from entrepot.doubt.reruns import excess_of
+
+        return excess_of(self, rows, progress)
+
+    def walk_forward(
+        self,
+        train: int = 504,
+        test: int = 126,
+        metric: str = "sharpe",
+        *,
+        anchored: bool = False,
+        gap: int = 1,
+    ) -> WalkForwardChoice:
+        """Choose again and again the configuration that was best so far, and hold it until the next choice.
+
+        Every `test` sessions the one that was best over the last `train` is chosen, and its returns are taken
+        until the next choice. `gap` sessions lie between the last one looked at and the first one held: what
+        a close tells can be traded at the next step only. All configurations are run from the first session
+        on, so that none is warmed up twice; changing from one to another is not charged, but what it would
+        have cost is estimated.
+
+        Args:
+            train: sessions looked at, 20 or more.
+            test: sessions held; the last window may be shorter.
+            metric: "sharpe", "sortino" or "return" (mean return over the policy rate).
+            anchored: look at all sessions from the first on, at least `train`.
+            gap: sessions between.
+
+        Raises:
+            ParameterError: for windows or a metric that are none, and where all configurations were refused.
+            DataError: where the sessions do not suffice.
+        """
+        from entrepot.doubt.walk_choice import walk_forward
+
+        return walk_forward(self, self.returns(), train, test, metric, anchored, gap)
+
+    def significance(
+        self,
+        metric: str = "sharpe",
+        *,
+        benchmark: pd.Series[Any] | int | None = None,
+        other_trials: int = 0,
+        blocks: int = 16,
+        draws: int = 1000,
+        confidence: float = 0.95,
+        train: int = 504,
+        test: int = 126,
+        placebos: int = 0,
+        events: Events | None = None,
+        model: RegimeModel | None = None,
+        seed: int = 0,
+        progress: bool = True,
+    ) -> Significance:
+        """Say whether the best configuration is skill or luck, why, and what would change that.
+
+        Its Sharpe ratio, by session and by month, is held against what the luckiest of so many trials without
+        skill would show; all configurations against a benchmark together, against each other in the halves of
+        history, and against choosing among them as time went on; the best against dearer trading, other terms
+        of borrow, its neighbours and its own best months; and with `placebos`, all of them against calendars
+        with wrong dates. Whatever the metric of the choice, it is the Sharpe ratio that is tested.
+
+        Every configuration of the sweep is a trial, whatever part of it was selected, but for those refused.
+        What else was tried before, here or by others, is not known: give it as `other_trials`.
+
+        Args:
+            metric: by which the best is chosen, as in `best`.
+            benchmark: what has to be beaten: None, the policy rate; a configuration, by number; or a series
+                by session date or time with a zone, of levels (all above zero) or returns (some not).
+            other_trials: made elsewhere, each counted as independent.
+            blocks: of history in the cross-validation, even; see `entrepot.reports.overfitting`.
+            draws: bootstrap samples, 100 or more.
+            confidence: of tests and intervals, above 0.5.
+            train: sessions that the walk-forward choice looks at; see `walk_forward`.
+            test: sessions for which it holds.
+            placebos: calendars with wrong dates on which all configurations are run; 0: none.
+            events: the true calendar; the sweep's own where not given.
+            model: what walks over them; the sweep's own, or `RegimeModel()`, where not given.
+            seed: of all draws.
+            progress: show bars.
+
+        Returns:
+            The `Significance`: ``.verdict`` in words, ``.table``, ``.plot()``, ``.report("page.html")``.
+
+        Raises:
+            ParameterError: for arguments outside what they may be.
+            DataError: for a benchmark that is none or does not cover the run.
+        """
+        from entrepot.doubt.significance import significance
+
+        return significance(
+            self,
+            metric,
+            benchmark=benchmark,
+            other_trials=other_trials,
+            blocks=blocks,
+            draws=draws,
+            confidence=confidence,
+            train=train,
+            test=test,
+            placebos=placebos,
+            events=events,
+            model=model,
+            seed=seed,
+            progress=progress,
+        )
+
+    def configuration(self, row: int) -> Mapping[str, Any]:
+        """Return the parameters of a configuration, by its number in the table."""
+        if not is_whole(row) or row not in self.table.index:
             raise ParameterError(f"{shown(row)} is no row of this sweep's table: give a number of its index")
         return self.job.configurations[int(row)]
 
-    def _metric(self, metric: str) -> str:
+    def column_of(self, metric: str) -> str:
+        """Return the column of the table that a metric stands for; see `best`."""
         name = SHORT_NAMES.get(metric, metric)
         if name not in self.table.columns or name in (*self.parameters, REFUSED):
             raise ParameterError(

@@ -23,6 +23,8 @@ from entrepot.strategies.switch import brief, same
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from entrepot.reports.pictures.style import Size
+
 SWITCH = "switch"
 DRAWS = 1000  # bootstrap samples behind each interval
 COMPARED = ("Net Return [% pa]", "Sharpe Ratio", "Monthly Sharpe", "Max Drawdown [%]", "Costs [% pa]")
@@ -70,14 +72,19 @@ class SwitchingValue:
             )
         return text
 
-    def plot(self) -> Axes:
-        """Draw the Sharpe ratios with wrong dates, and where the true calendar and the parts lie."""
+    def plot(self, size: Size = "page") -> Axes:
+        """Draw the Sharpe ratios with wrong dates, and where the true calendar and the parts lie.
+
+        Args:
+            size: "page", as wide as a page of print, or "slide", a whole one.
+        """
         from entrepot.reports.pictures.placebo import draw_placebo
 
         return draw_placebo(
             self.placebo["Sharpe Ratio"].to_numpy(),
             self.table["Sharpe Ratio"],
             f"Sharpe ratio on calendars with wrong dates ({self.label})",
+            size,
         )
 
 

@@ -6,11 +6,13 @@ import weakref
 
 import doubles
 import empyrical
+import naive_metrics as naive
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings, strategies as st
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import ParameterError
 from entrepot.reports import by_leg, by_source, lag_adjusted_sharpe, round_trips, summary
 from entrepot.reports.pages.sections import grouped
 from entrepot.reports.pictures.panels import row_quantiles, source_bars
@@ -18,6 +20,8 @@ from entrepot.reports.trades import settled_sign
 
 RISK = ["Annualized Return [%]", "Annualized Volatility [%]", "Sharpe Ratio", "Monthly Sharpe"]
 RISK += ["Lag-adjusted Sharpe", "Sortino Ratio", "Calmar Ratio", "Omega Ratio"]
+SHAPE = ["Skew", "Excess Kurtosis", "Value at Risk [%]", "Conditional VaR [%]", "Tail Ratio", "Best Day [%]"]
+SHAPE += ["Worst Day [%]", "Best Month [%]", "Worst Month [%]", "Positive Months [%]"]
 
 
 def random_ledger(seed: int = 1, n: int = 600, rate: float = 0.0) -> doubles.Ledger:
@@ -32,7 +36,7 @@ def test_names_and_identities(ledger):
         "Annualized Volatility [%]", "Sharpe Ratio", "Monthly Sharpe", "Lag-adjusted Sharpe",
         "Sortino Ratio", "Calmar Ratio", "Omega Ratio", "Max Drawdown [%]", "Max Drawdown Duration",
         "Win Rate [%]", "Profit Factor", "Expectancy", "Turnover", "Total Fees Paid", "Total Costs", "Trades",
-        "Orders Dropped",
+        "Orders Dropped", "Sampling", *SHAPE,
     ):  # fmt: skip
         assert name in table
     assert "Benchmark Return [%]" not in table
@@ -236,25 +240,6 @@ def test_nothing_is_infinite(levels):
             assert not np.isinf(value)
 
 
-def test_benchmark_in_dates_or_times(ledger):
-    dates = pd.bdate_range("2018-12-01", "2024-01-31")
-    levels = pd.Series(np.linspace(50, 80, len(dates)), index=dates)
-    expected = 100 * (levels.asof(ledger.daily.index[-1]) / levels.asof(ledger.daily.index[0]) - 1)
-    assert summary(ledger, levels)["Benchmark Return [%]"] == pytest.approx(expected)
-    at_close = levels.set_axis((dates + pd.Timedelta("8h10min")).tz_localize("UTC"))
-    assert summary(ledger, at_close)["Benchmark Return [%]"] == pytest.approx(expected)
-    late = summary(ledger, levels.loc["2020":])
-    assert np.isnan(late["Benchmark Return [%]"])
-    assert "begins after" in late["Undefined"]
-
-
-def test_benchmark_of_returns_is_refused(ledger):
-    with pytest.raises(DataError, match="levels such as closes, not returns"):
-        summary(ledger, ledger.returns)
-    with pytest.raises(DataError, match="by date"):
-        summary(ledger, pd.Series([1.0, 2.0]))
-
-
 def test_round_trips_add_up(ledger):
     trips = round_trips(ledger)
     instruments = ledger.contributions.T.groupby(level="instrument").sum().T.sum()
@@ -289,17 +274,107 @@ def test_turnover_by_hand():
     assert table["Turnover"] == pytest.approx(150 / 100 / years)
 
 
-@pytest.mark.slow
-def test_agrees_with_vectorbt():
-    import vectorbt  # noqa: F401
-
-    ledger = random_ledger(seed=9, n=1000)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_shape_of_returns_is_its_definition(seed):
+    ledger = random_ledger(seed=seed, n=300)
+    expected = naive.shape(list(ledger.returns), list(ledger.returns.index))
     table = summary(ledger)
-    theirs = ledger.returns.vbt.returns(freq="1D", year_freq="252 days")
-    assert table["Sharpe Ratio"] == pytest.approx(theirs.sharpe_ratio(), rel=1e-9)
-    assert table["Sortino Ratio"] == pytest.approx(theirs.sortino_ratio(), rel=1e-9)
-    assert table["Annualized Return [%]"] == pytest.approx(100 * theirs.annualized(), rel=1e-9)
-    assert table["Annualized Volatility [%]"] == pytest.approx(100 * theirs.annualized_volatility(), rel=1e-9)
-    assert table["Calmar Ratio"] == pytest.approx(theirs.calmar_ratio(), rel=1e-9)
-    assert table["Omega Ratio"] == pytest.approx(theirs.omega_ratio(), rel=1e-9)
-    assert table["Max Drawdown [%]"] == pytest.approx(100 * theirs.max_drawdown(), rel=1e-9)
+    assert set(expected) == set(SHAPE)
+    for name, value in expected.items():
+        assert table[name] == pytest.approx(value, rel=1e-9), name
+
+
+def test_months_are_empyricals():
+    ledger = random_ledger(n=500)
+    monthly = 100 * empyrical.aggregate_returns(ledger.returns, "monthly")
+    table = summary(ledger)
+    assert table["Best Month [%]"] == pytest.approx(monthly.max())
+    assert table["Worst Month [%]"] == pytest.approx(monthly.min())
+    assert table["Positive Months [%]"] == pytest.approx(100 * (monthly > 0).mean())
+
+
+def test_shape_by_hand():
+    # +10 % on 31 January 2020, then -10 %, 0 % and +5 % in February.
+    start = [100.0] * 21
+    table = summary(doubles.from_equity([*start, 100, 110, 99, 99, 103.95]))
+    assert table["Best Day [%]"] == pytest.approx(10)
+    assert table["Worst Day [%]"] == pytest.approx(-10)
+    assert table["Best Month [%]"] == pytest.approx(10)
+    assert table["Worst Month [%]"] == pytest.approx(-5.5)
+    assert table["Positive Months [%]"] == 50
+
+
+def test_a_month_without_a_return_is_not_positive():
+    table = summary(doubles.from_equity([*[100.0] * 30, 101.0]))
+    assert table["Positive Months [%]"] == 50
+
+
+def test_nothing_but_gains_has_tails():
+    gains = np.random.default_rng(2).uniform(0.001, 0.002, 60)
+    table = summary(doubles.from_equity(list(100 * np.cumprod(np.r_[1, 1 + gains]))))
+    assert table["Tail Ratio"] == pytest.approx(np.percentile(gains, 95) / np.percentile(gains, 5))
+    assert table["Value at Risk [%]"] > 0
+
+
+@pytest.mark.parametrize(
+    ("levels", "undefined"),
+    [
+        ([100.0] * 60, {"Skew": "vary", "Excess Kurtosis": "vary", "Tail Ratio": "5 % quantile"}),
+        ([100, 101, 99], {"Skew": "fewer than three", "Excess Kurtosis": "fewer than four"}),
+        ([100, 101, 99, 103], {"Excess Kurtosis": "fewer than four"}),
+        ([100, 60, -20, 5, 8], dict.fromkeys(SHAPE, "zero or below")),
+        ([100, 101, np.nan, 102], dict.fromkeys(SHAPE, "missing")),
+        ([100.0, 101.0], dict.fromkeys(SHAPE, "fewer than two")),
+    ],
+)
+def test_an_undefined_shape_is_said(levels, undefined):
+    table = summary(doubles.from_equity(levels))
+    for name in SHAPE:
+        assert np.isnan(table[name]) == (name in undefined), name
+    for name, reason in undefined.items():
+        assert reason in table.attrs["reasons"][name]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.floats(-0.2, 0.2), min_size=25, max_size=60),
+    st.floats(0.1, 3.0),
+)
+def test_twice_the_returns_have_the_same_shape(returns, times):
+    """Scaling moves quantiles and extremes in proportion; skew, kurtosis and tail ratio stay."""
+    plain = np.array(returns)
+    if np.std(plain) < 1e-3 or abs(np.percentile(plain, 5)) < 1e-6 or np.abs(plain).max() * times >= 0.9:
+        return
+    one, other = (
+        summary(doubles.from_equity(list(100 * np.cumprod(np.r_[1, 1 + k * plain])))) for k in (1.0, times)
+    )
+    for name in ("Skew", "Excess Kurtosis", "Tail Ratio"):
+        assert other[name] == pytest.approx(one[name], rel=1e-6, abs=1e-6), name
+    for name in ("Value at Risk [%]", "Conditional VaR [%]", "Best Day [%]", "Worst Day [%]"):
+        assert other[name] == pytest.approx(times * one[name], rel=1e-6, abs=1e-9), name
+    assert one["Worst Day [%]"] <= one["Conditional VaR [%]"] <= one["Value at Risk [%]"] + 1e-12
+
+
+def test_the_sampling_is_that_of_the_market(ledger):
+    assert summary(ledger)["Sampling"] == (
+        "last step of each New York session, 252 a year, standard deviations with ddof 1; "
+        "Sharpe, Sortino and Omega over the policy rate of USD"
+    )
+    alone = summary(doubles.from_equity([100, 101, 99]))["Sampling"]
+    assert alone.startswith("last step of each session, ")
+    assert alone.endswith("over a policy rate of zero, none being known")
+    hong_kong = dataclasses.replace(ledger.market, grid=ledger.market.grid.assign(venue="XHKG"))
+    assert "each Hong Kong session" in summary(dataclasses.replace(ledger, market=hong_kong))["Sampling"]
+
+
+def test_words_stand_among_figures_in_any_format():
+    table = summary(doubles.from_equity([100.0] * 5))
+    assert f"{table['Sampling']:,.2f}" == table["Sampling"]
+    assert f"{table['Undefined']:.1f}" == table["Undefined"]
+    assert table["Undefined"].startswith("Sharpe Ratio: ")
+
+
+@pytest.mark.parametrize("wrong", [1.5, "x", True, None])
+def test_lags_are_whole(ledger, wrong):
+    with pytest.raises(ParameterError, match=r"lags is .*: give a whole number"):
+        summary(ledger, lags=wrong)

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 import entrepot as ep
+from entrepot.reports.intervals import sharpe_interval
 from entrepot.reports.leg_risk import linked_orders
-from entrepot.reports.periods import FIGURES, period_statistics, sharpe, sharpe_interval
+from entrepot.reports.metrics import sharpe
+from entrepot.reports.periods import FIGURES, period_statistics
 
 CUT = pd.Timestamp("2021-06-30")
 

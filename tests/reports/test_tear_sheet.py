@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
+import io
 import subprocess
 import sys
 
 import doubles
+import legible
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 from matplotlib.text import Text
 
 from entrepot.errors import ParameterError
-from entrepot.reports import tear_sheet
+from entrepot.reports import summary, tear_sheet
 from entrepot.reports.pages.findings import monthly_returns
 from entrepot.reports.pictures.style import money, number
 
@@ -34,31 +35,47 @@ def figure(ledger):
     return tear_sheet(ledger, **everything(ledger))
 
 
+@pytest.fixture(scope="module")
+def slide(ledger):
+    return tear_sheet(ledger, size="slide", **everything(ledger))
+
+
 def shown(figure) -> list[str]:
     return [
         text.get_text() for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()
     ]
 
 
-def test_texts_do_not_overlap(figure, monkeypatch):
-    drawn = []
-    draw = Text.draw
+def test_it_can_be_read(figure, slide):
+    assert len(legible.read(figure, legible.LEAST_SIZE["page"])) > 150
+    assert len(legible.read(slide, legible.LEAST_SIZE["slide"])) > 40
+    assert tuple(figure.get_size_inches()) == (8.27, 11.69)
+    assert tuple(slide.get_size_inches()) == legible.SIZES["slide"]
 
-    def spy(self, renderer):
-        if self.get_visible() and self.get_text().strip():
-            drawn.append(self)
-        draw(self, renderer)
 
-    monkeypatch.setattr(Text, "draw", spy)
-    figure.canvas.draw()
-    boxes = [(text.get_text(), text.get_window_extent()) for text in drawn]
-    for name, box in boxes:
-        assert box.x0 >= 0, name
-        assert box.x1 <= figure.bbox.x1, name
-    assert len(boxes) > 150
-    for (one, a), (other, b) in itertools.combinations(boxes, 2):
-        wide, high = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-        assert wide < 1 or high < 0.35 * min(a.height, b.height), (one, other)
+def test_the_slide_has_the_main_figures(slide, figure, ledger):
+    words = shown(slide)
+    value = summary(ledger)
+    for told in (
+        "Pairs", number(value["Total Return [%]"], 1, "%"), number(value["Sharpe Ratio"]),
+        money(value["Total Costs"], "USD"), "Contribution by source, USD", "Drawdown, %", *doubles.REGIMES,
+    ):  # fmt: skip
+        assert told in words
+        assert told in shown(figure)
+    assert any(ledger.label in text for text in words)
+    line = slide.axes[0].lines[0].get_ydata()
+    np.testing.assert_allclose(1e6 * line, ledger.daily)
+    total = max(bar.get_width() for bar in slide.axes[2].patches)
+    assert total == pytest.approx(ledger.equity.iloc[-1] - ledger.capital)
+    assert not any(text.isdigit() for text in words if text in set("12345678"))  # no number without its event
+
+
+def test_settings_of_the_user_do_not_show(ledger, figure):
+    file, own = io.BytesIO(), io.BytesIO()
+    figure.savefig(own, format="png", dpi=50)
+    with mpl.rc_context({"axes.unicode_minus": False, "xtick.color": "red", "text.color": "red"}):
+        tear_sheet(ledger, **everything(ledger)).savefig(file, format="png", dpi=50)
+    assert file.getvalue() == own.getvalue()
 
 
 def test_says_that_it_is_simulated(figure, ledger):
@@ -77,10 +94,11 @@ def test_dollar_signs_stay(figure):
 @pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
 def test_writes_the_same_bytes_again(ledger, tmp_path, kind):
     path = tmp_path / f"sheet.{kind}"
-    tear_sheet(ledger, path)
-    first = path.read_bytes()
-    tear_sheet(ledger, path)
-    assert path.read_bytes() == first
+    for size in ("page", "slide"):
+        tear_sheet(ledger, path, size=size)
+        first = path.read_bytes()
+        tear_sheet(ledger, path, size=size)
+        assert path.read_bytes() == first
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert len(first) > 10_000
 
@@ -90,6 +108,8 @@ def test_refuses_what_it_cannot_write(ledger, tmp_path):
         tear_sheet(ledger, tmp_path / "sheet.docx")
     with pytest.raises(ParameterError, match="does not exist"):
         tear_sheet(ledger, tmp_path / "nowhere" / "sheet.png")
+    with pytest.raises(ParameterError, match="size is 'poster': give 'page' or 'slide'"):
+        tear_sheet(ledger, size="poster")
     with pytest.raises(ParameterError, match="go together"):
         tear_sheet(ledger, states=doubles.states(ledger.market))
 
@@ -99,8 +119,9 @@ def test_refuses_what_it_cannot_write(ledger, tmp_path):
 )
 def test_odd_runs_are_drawn(levels, tmp_path):
     path = tmp_path / "odd.png"
-    tear_sheet(doubles.from_equity(levels), path)
-    assert path.stat().st_size > 10_000
+    for size in ("page", "slide"):
+        tear_sheet(doubles.from_equity(levels), path, size=size)
+        assert path.stat().st_size > 10_000
 
 
 def test_many_pairs_and_many_years(ledger):

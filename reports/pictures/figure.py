@@ -1,0 +1,29 @@
+"""A figure that is drawn in its own style, whenever that happens and whatever settings hold by then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.backend_bases import RendererBase
+
+    from entrepot.reports.pictures.style import Theme
+
+
+class ThemedFigure(Figure):
+    """A figure with a theme.
+
+    Ticks are made when a figure is first drawn and when its size changes, with the settings of that moment:
+    without this the user's own would show in some of them.
+    """
+
+    def __init__(self, *args: Any, theme: Theme, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.theme = theme
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw in the theme."""
+        with self.theme.active():
+            super().draw(renderer)
