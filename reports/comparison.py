@@ -15,7 +15,7 @@ from entrepot.engine.result import Ledger
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.reports.intervals import check_bootstrap, sharpe_interval
 from entrepot.reports.metrics import drawdown, return_statistics, ruin_note, shape_statistics, sharpe
-from entrepot.reports.pages.document import SUFFIXES, Document, Picture, Section, drawn, write_document
+from entrepot.reports.pages.document import SUFFIXES, Document, Picture, Section, write_document
 from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.tables import Table, frame_table, series_table, transposed
 from entrepot.reports.periods import period_statistics
@@ -350,7 +350,7 @@ def pictures(side: SideBySide) -> tuple[Picture, ...]:
             draw_lines(ax, table, theme)
             name_lines(ax, table, theme)
 
-        return drawn(key, 3.0, alt, draw, f"At the ends: the last values. Prices: {side.label}.")
+        return Picture(key, 3.0, alt, draw, f"At the ends: the last values. Prices: {side.label}.")
 
     growth, fall = 100 * side.growth, 100 * side.drawdown
     last = ", ".join(f"{name} {number(value, 1)}" for name, value in growth.iloc[-1].items())

@@ -16,7 +16,8 @@ from entrepot.reports.pages.contents import sections_of
 from entrepot.reports.pages.document import SUFFIXES, Document, Section, write_document
 from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.findings import gather
-from entrepot.reports.pages.page_text import glance, headline
+from entrepot.reports.pages.glance import glance
+from entrepot.reports.pages.page_text import headline
 from entrepot.reports.pictures.style import money
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def report(
     on paper everything is unfolded. The same run and arguments give the same bytes.
 
     The opening says in words what was earned, what paid for it, what it cost and whether to believe it; see
-    `entrepot.reports.pages.page_text.glance`.
+    `entrepot.reports.pages.glance.glance`.
 
     Args:
         ledger: a finished run.

@@ -17,7 +17,7 @@ from entrepot.reports.pages.contents import sections_of
 from entrepot.reports.pages.document import Section
 from entrepot.reports.pages.files import check_target, write_whole
 from entrepot.reports.pages.findings import Findings, gather
-from entrepot.reports.pages.page_text import glance
+from entrepot.reports.pages.glance import glance
 from entrepot.reports.pictures import panels
 from entrepot.reports.pictures.style import LIGHT, Theme
 from entrepot.reports.tear_sheet import draw_page

@@ -15,13 +15,22 @@ import pytest
 from scipy.stats import binom, norm
 
 import entrepot as ep
+from entrepot.doubt.sensitivity import break_even, dearer, neighbours, trading_costs
+from entrepot.doubt.significance import Odds, Significance, Trials, as_levels, benchmark_returns
+from entrepot.doubt.verdict import (
+    COSTS,
+    DATES,
+    DEFLATED,
+    SUPERIOR,
+    WALKED,
+    months_decide,
+    skill,
+    without_best,
+)
 from entrepot.errors import EntrepotError, ParameterError
 from entrepot.reports.overfitting import overfitting
 from entrepot.reports.superiority import Superiority, superior_ability
-from entrepot.doubt.sensitivity import break_even, dearer, neighbours, trading_costs
-from entrepot.doubt.significance import Odds, Significance, Trials, as_levels, benchmark_returns
 from entrepot.strategies.targets import Targets
-from entrepot.doubt.verdict import COSTS, DATES, DEFLATED, SUPERIOR, WALKED, months_decide, skill, without_best
 
 PAIRS = ("BABA", "9988.HK", "NTES", "9999.HK", "KWEB", "FXI")
 GRID = {"entry": [0.6, 1.0, 1.4], "lookback": [20, 40], "exit": [0.0, 0.7]}

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import entrepot as ep
+from entrepot.doubt.walk_choice import ratio, walk_forward, weights_at
 from entrepot.errors import DataError, EntrepotError, ParameterError
 from entrepot.reports.walk_choice import NOTHING, sharpes, sortinos, walk_choice
 from entrepot.strategies.targets import Targets
-from entrepot.doubt.walk_choice import ratio, walk_forward, weights_at
 
 PAIRS = ("BABA", "9988.HK", "NTES", "9999.HK", "KWEB", "FXI")
 GRID = {"entry": [0.6, 1.2], "lookback": [20, 40], "exit": [0.0, 0.3]}

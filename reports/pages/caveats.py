@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.engine.result import Ledger
-from entrepot.reports.metrics import excess_returns, ruin_note
+from entrepot.reports.metrics import ruin_note
 from entrepot.reports.pages.findings import Findings
-from entrepot.reports.periods import sharpe_interval
-from entrepot.reports.pictures.style import number
 
 # After three half-lives of 20 sessions an eighth is left of what started the episode before.
 INDEPENDENT_AFTER = 60
 BOTH = "decoupling"  # the regime of both risks at once
 DELISTING = ("delisting", BOTH)
-BEST_SESSIONS, BEST_MONTHS = 5, 3
 
 
 def caveats_of(found: Findings, given: Sequence[str] = ()) -> list[str]:
@@ -96,66 +92,3 @@ def episodes(on: NDArray[np.bool_], session_count: NDArray[np.float64]) -> tuple
     begins, ended = session_count[edge == 1], session_count[edge == -1]
     quiet = begins[1:] - ended[: max(len(begins) - 1, 0)]
     return len(begins), min(len(begins), 1) + int(np.count_nonzero(quiet >= INDEPENDENT_AFTER))
-
-
-def belief(found: Findings, trials: int | None) -> str:
-    """Say how sure the Sharpe ratio is, on how few sessions and episodes it rests, and what was tried.
-
-    Args:
-        found: what the report shows.
-        trials: how many configurations were tried, this one included; None where that is not known.
-    """
-    low = high = np.nan
-    if np.isfinite(found.summary["Sharpe Ratio"]):
-        low, high = sharpe_interval(excess_returns(found.ledger).to_numpy(dtype=np.float64))
-    if np.isfinite(low):
-        bounds, side = f"{number(low)} to {number(high)}", "above" if low > 0 else "below"
-        verdict = "so luck alone could explain it" if low <= 0 <= high else f"all {side} zero"
-        parts = [f"The Sharpe ratio's 95% interval, by bootstrap, is {bounds}, {verdict}"]
-    else:
-        parts = ["The Sharpe ratio has no interval"]
-    parts += concentration(found)
-    if counts := independent_episodes(found):
-        parts.append(
-            f"Independent episodes: {', '.join(f'{count} of {name}' for name, count in counts.items())}"
-        )
-    if trials is None:
-        parts.append("How many configurations were tried is not stated")
-    elif trials > 1:
-        parts.append(f"Chosen from {trials:,} configurations, which the interval leaves out of account")
-    else:
-        parts.append("No other configuration is known to have been tried")
-    return ". ".join(parts) + "."
-
-
-def concentration(found: Findings) -> list[str]:
-    """Say how much of the profit the best sessions and months made, or of the loss the worst."""
-    ledger = found.ledger
-    total = float(found.summary["End Value"]) - ledger.capital
-    made = pd.Series(np.diff(ledger.daily.to_numpy(dtype=float), prepend=ledger.capital))
-    if not total or not np.isfinite(total) or made.isna().any() or len(made) <= BEST_SESSIONS:
-        return []
-    dates = pd.DatetimeIndex(ledger.daily.index)
-    months = made.groupby(dates.year * 12 + dates.month).sum()
-    toward = made / total, months / total  # above zero where it made the profit, or the loss, larger
-    shares = [
-        f"{number(100 * part.nlargest(count).sum(), 0, '%')}"
-        for part, count in zip(toward, (BEST_SESSIONS, BEST_MONTHS), strict=True)
-    ]
-    which, what = ("best", "profit") if total > 0 else ("worst", "loss")
-    text = f"The {BEST_SESSIONS} {which} of {len(made):,} sessions made {shares[0]} of the {what}"
-    return [
-        f"{text}, the {BEST_MONTHS} {which} of {len(months):,} months {shares[1]}"
-        if len(months) > BEST_MONTHS
-        else text
-    ]
-
-
-def independent_episodes(found: Findings) -> dict[str, int]:
-    """Count the independent episodes of each risk that a regime stands for, the regime of both in each."""
-    if found.states is None:
-        return {}
-    clock = np.asarray(found.ledger.market.session_count, dtype=float)
-    risks = [name for name in found.names[1:] if name != BOTH]
-    on = {name: [i for i, other in enumerate(found.names) if other in (name, BOTH)] for name in risks}
-    return {name: episodes(np.isin(found.states, codes), clock)[1] for name, codes in on.items()}

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,41 @@ WIDTH = 4.8  # inches: with 9 point text, 9 pixels high on a phone 360 pixels wi
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure, what it shows in words, and a line below it."""
+    """One figure: what draws it, and what it shows in words.
 
-    drawing: Drawing
+    Args:
+        key: its name, no other figure of the document has it.
+        height: inches; on a screen all are `WIDTH` wide.
+        alt: what it shows, for those who cannot see it.
+        draw: draws into a figure, or a part of one, in the colours and text size of the theme it is given.
+        caption: a line below.
+        above: inches for what stands over the axes.
+    """
+
+    key: str
+    height: float
     alt: str
+    draw: Callable[[Figure, Theme], None]
     caption: str = ""
+    above: float = 0.27
+
+    def draw_into(self, figure: Figure, theme: Theme) -> None:
+        """Draw it into a figure of its height, or a part of one."""
+        figure.subplots_adjust(0.08, 0.24 / self.height, 0.985, 1 - self.above / self.height)
+        self.draw(figure, theme)
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """The figure for a page on a screen; it follows the reader's light or dark scheme."""
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
+
+        theme = LIGHT.for_phones()
+        with theme.active():
+            figure = Figure(figsize=(WIDTH, self.height))
+            FigureCanvasSVG(figure)
+            self.draw_into(figure, theme)
+            return drawing(figure, self.key)
 
 
 @dataclass(frozen=True)
@@ -105,36 +136,6 @@ class Document:
         return "simulated" in self.label.lower()
 
 
-def drawn(
-    key: str,
-    height: float,
-    alt: str,
-    draw: Callable[[Figure, Theme], None],
-    caption: str = "",
-    above: float = 0.27,
-) -> Picture:
-    """Draw a figure of a document, which follows the reader's light or dark scheme.
-
-    Args:
-        key: its name, no other figure of the document has it.
-        height: inches; all are `WIDTH` wide.
-        alt: what it shows, for those who cannot see it.
-        draw: draws into a figure, in the colours and text size of the theme it is given.
-        caption: a line below.
-        above: inches for what stands over the axes.
-    """
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    theme = LIGHT.for_phones()
-    with theme.active():
-        figure = Figure(figsize=(WIDTH, height))
-        FigureCanvasSVG(figure)
-        figure.subplots_adjust(0.08, 0.24 / height, 0.985, 1 - above / height)
-        draw(figure, theme)
-        return Picture(drawing(figure, key), alt, caption)
-
-
 def check_names(sections: Sequence[Section]) -> None:
     """Refuse sections that a link cannot tell apart, and figures whose parts it could mix up."""
     taken = set(OWN_ANCHORS)
@@ -149,7 +150,7 @@ def check_names(sections: Sequence[Section]) -> None:
                 f"two parts of the document have the anchor {shown(anchor)}: give each section its own"
             )
         taken.add(anchor)
-    keys = [figure.drawing.key for section in sections for figure in section.figures]
+    keys = [figure.key for section in sections for figure in section.figures]
     for key in keys:
         if keys.count(key) > 1:
             raise ParameterError(

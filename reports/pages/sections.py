@@ -11,7 +11,7 @@ import pandas as pd
 
 from entrepot.reports.leg_risk import TOTAL, leg_risk
 from entrepot.reports.metrics import COST_ROWS
-from entrepot.reports.pages.document import Picture, Section, drawn
+from entrepot.reports.pages.document import Picture, Section
 from entrepot.reports.pages.findings import Findings
 from entrepot.reports.pages.tables import ends, frame_table, plain, series_table, transposed
 from entrepot.reports.pair_trades import pair_trades
@@ -38,7 +38,7 @@ def picture(
     """Draw a figure of a run; where its prices are simulated the caption says so."""
     if found.simulated:
         caption = f"{caption} Prices: {found.ledger.label}.".strip()
-    return drawn(key, height, alt, draw, caption, above)
+    return Picture(key, height, alt, draw, caption, above)
 
 
 def over_time(

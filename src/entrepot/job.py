@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from entrepot.doubt.sensitivity import HEADLINE, borrow_terms
 from entrepot.engine.costs import Costs
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath, load_events
 from entrepot.reports.fill_timing import fill_timing
 from entrepot.reports.pages.files import all_or_none
 from entrepot.result import Result, backtest
-from entrepot.doubt.sensitivity import HEADLINE, borrow_terms
 from entrepot.strategies import LongHKShortADR, RegimeSwitch, SectorRotation
 
 REPORT, TEAR_SHEET = "report.html", "tear_sheet.png"

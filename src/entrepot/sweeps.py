@@ -26,6 +26,7 @@ from entrepot.engine.sweep import Rows, cut, run_chunks
 from entrepot.errors import EntrepotError, ParameterError, is_whole, shown
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath
+from entrepot.reports.pictures.style import Size
 from entrepot.result import Result, backtest, check_states
 from entrepot.strategies import RegimeSwitch
 from entrepot.strategies.composition import Composition
@@ -317,8 +318,8 @@ class Sweep:
             ParameterError: for a metric that is no column, or where no row has it.
         """
         name = self.column_of(metric)
-        least = name in LEAST_IS_BEST or name.startswith("Costs (") or name.endswith("Paid")
-        known = self.table.loc[self.table[name].notna()].sort_values(name, ascending=least, kind="stable")
+        known = self.table.loc[self.table[name].notna()]
+        known = known.sort_values(name, ascending=least_best(name), kind="stable")
         if known.empty:
             raise ParameterError(f"no configuration has {name}: look at the column {REFUSED}")
         return known.iloc[0] if n == 1 else known.head(n)
@@ -344,6 +345,8 @@ class Sweep:
         y: str,
         metric: str = "sharpe",
         aggregate: str | Callable[[pd.Series[Any]], float] = "mean",
+        *,
+        size: Size = "page",
     ) -> Axes:
         """Draw a metric over two parameters; other parameters are aggregated.
 
@@ -352,17 +355,40 @@ class Sweep:
             y: parameter up the page.
             metric: as in `best`.
             aggregate: what becomes of several rows of one cell: "mean", "max", "min", "median" or a function.
+            size: "page", or "slide" for a whole one.
         """
         from entrepot.reports.pictures.sweep_map import heatmap
 
+        name, label = self.column_of(metric), self.job.market.label
+        return heatmap(self._cells(x, y, name, aggregate), name, label, size, least_is_best=least_best(name))
+
+    def surface(
+        self,
+        x: str,
+        y: str,
+        metric: str = "sharpe",
+        aggregate: str | Callable[[pd.Series[Any]], float] = "mean",
+        *,
+        size: Size = "page",
+    ) -> Axes:
+        """Draw a metric over two parameters as a surface; arguments as in `heatmap`.
+
+        A plateau says that the choice of parameters does not matter much, a lone peak that it was luck.
+        """
+        from entrepot.reports.pictures.sweep_map import surface
+
+        name, label = self.column_of(metric), self.job.market.label
+        return surface(self._cells(x, y, name, aggregate), name, label, size, least_is_best=least_best(name))
+
+    def _cells(
+        self, x: str, y: str, column: str, aggregate: str | Callable[[pd.Series[Any]], float]
+    ) -> pd.DataFrame:
         for name in (x, y):
             if name not in self.parameters:
                 raise ParameterError(
                     f"{name} is no parameter of this sweep: it has {', '.join(self.parameters)}"
                 )
-        column = self.column_of(metric)
-        cells = self.table.pivot_table(index=y, columns=x, values=column, aggfunc=cast("Any", aggregate))
-        return heatmap(cells, column, self.job.market.label)
+        return self.table.pivot_table(index=y, columns=x, values=column, aggfunc=cast("Any", aggregate))
 
     def plan(self, row: int) -> Any:
         """Return the strategy of a configuration, by its number in the table."""
@@ -622,6 +648,11 @@ def sweep(
     table[REFUSED] = [refused.get(int(number), "") for number in numbers]
     table.index.name = "configuration"
     return Sweep(table, tuple(names), len(configurations), len(numbers), job)
+
+
+def least_best(name: str) -> bool:
+    """Whether the lowest value of a figure is the best one."""
+    return name in LEAST_IS_BEST or name.startswith("Costs (") or name.endswith("Paid")
 
 
 def named(strategy: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 from browser import BESIDE, DESK, PAPER, PHONE, shown
 
 from entrepot.reports import report
-from entrepot.reports.pages.document import Document, Section, drawn, write_document
+from entrepot.reports.pages.document import Document, Picture, Section, write_document
 from entrepot.reports.pages.tables import frame_table, series_table
 from entrepot.reports.pictures.style import DARK, LIGHT
 
@@ -79,7 +79,7 @@ def write(ledger, path, words):
         {words(10): [1.5, 2.5, 3.5], words(11): [words(12), words(13), ""]},
         index=pd.Index([words(1), words(2), words(3)], name=words(4)),
     )
-    figure = drawn("own", 1.5, words(0), lambda figure, theme: label(figure, words), words(5))
+    figure = Picture("own", 1.5, words(0), lambda figure, theme: label(figure, words), words(5))
     section = Section("own", words(6), (frame_table(table, words(7), words(8)),), (figure,))
     return report(
         ledger,

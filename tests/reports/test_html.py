@@ -20,10 +20,9 @@ import entrepot as ep
 from entrepot.errors import ParameterError
 from entrepot.reports import report
 from entrepot.reports.pages import document, files
-from entrepot.reports.pages.caveats import belief, independent_episodes
-from entrepot.reports.pages.document import Document, Section, drawn, rendered
+from entrepot.reports.pages.document import Document, Picture, Section, rendered
 from entrepot.reports.pages.findings import gather
-from entrepot.reports.pages.page_text import glance
+from entrepot.reports.pages.glance import belief, glance, independent_episodes
 from entrepot.reports.pages.tables import Cell, Table, frame_table, printable, series_table, transposed
 from entrepot.reports.periods import sharpe_interval
 from entrepot.reports.pictures.style import DARK, LIGHT, money, number
@@ -309,7 +308,7 @@ def test_further_sections_stand_before_orders(tmp_path, ledger):
 
 
 def test_two_figures_of_one_name_are_refused():
-    twice = drawn("same", 1.0, "A line.", lambda figure, theme: figure.add_subplot().plot([1, 2]))
+    twice = Picture("same", 1.0, "A line.", lambda figure, theme: figure.add_subplot().plot([1, 2]))
     page = Document("T", "", "L", (), [Section("a", "A", (), (twice, twice))], ())
     with pytest.raises(ParameterError, match="two figures of the document are called 'same'"):
         rendered(page)
@@ -648,5 +647,5 @@ def test_names_that_are_no_text_are_drawn(tmp_path, ledger):
 
 def test_text_in_figures_is_left_as_it_is(tmp_path):
     text = ' id="a" d="M1.2345 2" href="#b" url(#c) fill="#0b3c6f" stroke: #0b3c6f; font-family: x; '
-    picture = drawn("key", 1.0, "Words.", lambda figure, theme: figure.text(0, 0.5, text))
+    picture = Picture("key", 1.0, "Words.", lambda figure, theme: figure.text(0, 0.5, text))
     assert html.unescape(re.search(">([^<]* id=[^<]*)<", picture.drawing.body)[1]) == text

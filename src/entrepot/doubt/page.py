@@ -10,20 +10,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from entrepot.doubt.verdict import judged, many, plural, ratio_column
+from entrepot.doubt.walk_choice import ratio
 from entrepot.reports.metrics import SESSIONS_PER_YEAR
-from entrepot.reports.pages.document import SUFFIXES, Document, Section, drawn, write_document
+from entrepot.reports.pages.document import SUFFIXES, Document, Picture, Section, write_document
 from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.tables import Table, frame_table
 from entrepot.reports.pictures.significance import PANELS, Drawn, draw_page, draw_panel, title_of
 from entrepot.reports.pictures.style import LIGHT, Size, Theme, number
 from entrepot.reports.tear_sheet import SUFFIXES as PICTURES, save
-from entrepot.doubt.verdict import judged, many, plural, ratio_column
-from entrepot.doubt.walk_choice import ratio
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from entrepot.reports.pages.document import Picture
     from entrepot.doubt.significance import Significance
 
 TITLE = "Skill or luck?"
@@ -138,7 +137,7 @@ def picture(name: str, shown: Drawn) -> Picture:
         figure.subplots_adjust(left=LEFT.get(name, 0.12), bottom=0.17)
         draw_panel(name, figure.add_subplot(), shown, theme)
 
-    return drawn(f"significance-{name}", 2.9, f"{title_of(name, shown)}. {SAID[name]}", fill)
+    return Picture(f"significance-{name}", 2.9, f"{title_of(name, shown)}. {SAID[name]}", fill)
 
 
 def sections(found: Significance) -> tuple[Section, ...]:

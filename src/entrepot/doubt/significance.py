@@ -13,8 +13,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError, is_whole, shown
 from entrepot.doubt.misdated import RATIO, best_on_wrong_dates
+from entrepot.doubt.sensitivity import (
+    FIRST_ADDED,
+    HEADLINE,
+    borrow_terms,
+    break_even,
+    dearer,
+    figures_under,
+    neighbours,
+    trading_costs,
+)
+from entrepot.doubt.verdict import criteria, figures, months_decide, sentences, skill, written
+from entrepot.doubt.walk_choice import WalkForwardChoice, walk_forward
+from entrepot.errors import DataError, ParameterError, is_whole, shown
 from entrepot.regimes import Events, RegimeModel
 from entrepot.reports.benchmark import known_levels, missing_level
 from entrepot.reports.intervals import check_bootstrap, sharpe_interval
@@ -33,19 +45,7 @@ from entrepot.reports.significance import (
 from entrepot.reports.superiority import Superiority, superior_ability
 from entrepot.reports.walk_choice import MEASURES, check_windows
 from entrepot.result import Result
-from entrepot.doubt.sensitivity import (
-    FIRST_ADDED,
-    HEADLINE,
-    borrow_terms,
-    break_even,
-    dearer,
-    figures_under,
-    neighbours,
-    trading_costs,
-)
 from entrepot.switching import share_as_good
-from entrepot.doubt.verdict import criteria, figures, months_decide, sentences, skill, written
-from entrepot.doubt.walk_choice import WalkForwardChoice, walk_forward
 
 if TYPE_CHECKING:
     from entrepot.reports.pages.document import Section

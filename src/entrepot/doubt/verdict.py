@@ -14,14 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.doubt.misdated import RATIO
-from entrepot.reports.metrics import MONTHS_PER_YEAR, SESSIONS_PER_YEAR
-from entrepot.reports.pictures.style import number
 from entrepot.doubt.sensitivity import MOST_ADDED
 from entrepot.doubt.walk_choice import ratio
+from entrepot.reports.metrics import MONTHS_PER_YEAR, SESSIONS_PER_YEAR
+from entrepot.reports.pictures.style import number
 
 if TYPE_CHECKING:
-    from entrepot.reports.superiority import Superiority
     from entrepot.doubt.significance import Odds, Significance
+    from entrepot.reports.superiority import Superiority
 
 MONTHLY = "Monthly Sharpe"
 # Months from which on they decide, where returns of sessions depend on each other.

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from entrepot.doubt.sensitivity import trading_costs
 from entrepot.reports.intervals import sharpe_interval
 from entrepot.reports.metrics import MONTHS_PER_YEAR, SESSIONS_PER_YEAR, by_month, sharpe
 from entrepot.reports.walk_choice import NOTHING, WalkChoice, sharpes, walk_choice
 from entrepot.result import Result
-from entrepot.doubt.sensitivity import trading_costs
 
 if TYPE_CHECKING:
     from entrepot.sweeps import Sweep
