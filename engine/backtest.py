@@ -94,8 +94,9 @@ def backtest(
         singles = targets.singles(market)
         if resume is not None:
             targets = with_pairs_of(resume, market, targets)
-            held = resume.lines.columns_in(market, linked=False)
-            singles = [s for i, s in enumerate(market.symbols) if s in singles or i in held]
+            # What single lines turned into follows from them: it is no line with targets of its own.
+            before = resume.lines.symbols[: resume.lines.singles]
+            singles = [s for s in market.symbols if s in singles or s in before]
         lines = Lines.of(market, singles, targets.pairs)
         function, memory, notes = compiled(kernels.leave_alone), 0, targets.notes
         wanted = {"plan": targets.rows(lines)[None], "bands": [targets.drift_band]}

@@ -80,10 +80,6 @@ class Lines:
             first,
         )
 
-    def columns_in(self, market: Market, *, linked: bool) -> list[int]:
-        """The positions among a market's symbols of the legs of pairs, or of the other lines."""
-        return [market.column(s) for s, leg in zip(self.symbols, self.linked, strict=True) if leg == linked]
-
     @property
     def pair(self) -> NDArray[np.int64]:
         """The pair each line is a leg of, shape (K,); -1 for a single one."""

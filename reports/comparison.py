@@ -13,11 +13,12 @@ import pandas as pd
 
 from entrepot.engine.result import Ledger
 from entrepot.errors import DataError, ParameterError, shown
+from entrepot.reports.html import check_words
 from entrepot.reports.intervals import check_bootstrap, sharpe_interval
 from entrepot.reports.metrics import drawdown, return_statistics, ruin_note, shape_statistics, sharpe
 from entrepot.reports.pages.document import SUFFIXES, Document, Picture, Section, write_document
 from entrepot.reports.pages.files import check_target
-from entrepot.reports.pages.tables import Table, frame_table, series_table, transposed
+from entrepot.reports.pages.tables import Table, frame_table, mapping_table, transposed
 from entrepot.reports.periods import period_statistics
 from entrepot.reports.pictures.comparison import draw_growth, draw_lines, name_lines
 from entrepot.reports.pictures.style import Theme, number, source_name
@@ -304,6 +305,9 @@ def comparison_report(
         DataError: as in `compare_results`.
     """
     target = check_target(path, SUFFIXES)
+    check_words((), provenance)
+    if title is not None and not isinstance(title, str):
+        raise ParameterError(f"title is {shown(title)}: give text, or None for a plain title")
     side = compare_results(results, confidence=confidence, draws=draws, seed=seed)
     count = len(results)
     document = Document(
@@ -414,7 +418,7 @@ def provenance_tables(results: Mapping[str, Ledger], given: Mapping[str, str]) -
         }
         for name, run in results.items()
     }
-    more = (series_table(pd.Series(given, dtype=object), "Provenance"),) if given else ()
+    more = (mapping_table(given, "Provenance"),) if given else ()
     return (frame_table(pd.DataFrame(facts).T, "Runs", corner="run"), *more)
 
 

@@ -28,6 +28,11 @@ Campbell and Wasley 1993 (JFE 33; rank over windows), Kolari and Pynnonen 2010 (
 t, patell, bmp and sign take columns for independent and reject far too often where the same date hits all
 securities. patell_kp and bmp_kp allow for that within a date, portfolio, rank and grank by how the mean moved
 before. Only clustered and flip ask how many independent dates there were.
+
+Where windows of different dates overlap, the days of a mean are not independent of each other, and portfolio,
+rank and grank are divided by how much that adds, ``sqrt((1 + (N - 1) r) / (1 + (N - 1) r_1))`` with ``r_1``
+the ``r`` of one day; without overlaps they are the papers'. Columns of venues with different sessions stand
+on different days row by row: what asks how they moved together, all of these and the two with ``r``, is NaN.
 """
 
 from __future__ import annotations
@@ -63,12 +68,14 @@ class EventTests:
         average: whether a window's figure is the mean of its days and not their sum, for levels instead of
             returns. Test statistics are the same.
         seed: of the sign patterns where they are drawn.
+        together: whether a row stands for the same session in all columns of one date.
     """
 
     abnormal: Abnormal
     day: NDArray[np.int64]
     average: bool = False
     seed: int = 0
+    together: bool = True
 
     def __post_init__(self) -> None:
         if self.day.shape != (self.abnormal.count,) or self.day.dtype.kind not in "iu":
@@ -99,7 +106,7 @@ class EventTests:
             "bmp": (bmp, n - 1.0),
             "bmp_kp": (bmp * np.sqrt(1.0 - r) * shrink(r, n), n - 1.0),
             "rank": (self.rank_test(first, stop), np.inf),
-            "grank": self.generalised_rank_test(z, r),
+            "grank": self.generalised_rank_test(z, stop - first),
             "portfolio": self.portfolio(first, stop)[:2],
             "sign": (sign_test(sums.value, self.abnormal.residual), np.inf),
             "clustered": between_dates(value, groups)[:2],
@@ -132,17 +139,29 @@ class EventTests:
 
     def mean_correlation(self, sessions: int) -> float:
         """Return the mean correlation of two columns over windows of so many sessions; NaN of one column."""
-        count = int(np.isfinite(self.abnormal.sigma).sum())
+        count = self._alive
         pairs = count * (count - 1)
         gaps = np.arange(len(self._shared))
         shared = np.clip(1.0 - gaps / sessions, 0.0, None)
-        return float(self._shared @ shared) / pairs if pairs else np.nan
+        return float(self._shared @ shared) / pairs if pairs and self.together else np.nan
+
+    def overlap(self, sessions: int) -> float:
+        """Return how much more sums over so many sessions miss by than if windows shared no days; a factor.
+
+        NaN where rows are not of the same sessions.
+        """
+        if not self.together:
+            return np.nan
+        if not self._shared[1:sessions].any():
+            return 1.0
+        one, all_ = (shrink(self.mean_correlation(days), self._alive) for days in (1, sessions))
+        return one / all_
 
     def rank_test(self, first: int, stop: int) -> float:
         """Return Corrado's rank statistic in the form of Corrado and Zivney, summed over days.
 
         ``U = rank / (1 + n) - 1/2`` among the security's own n returns of both windows, and with n_t columns
-        on day t, ``S^2 = mean over days of n_t (mean U_t)^2``.
+        on day t, ``S^2 = mean over days of n_t (mean U_t)^2``. See this module for windows that overlap.
         """
         before = len(self.abnormal.residual)
         weighted = self._day_ranks
@@ -151,17 +170,17 @@ class EventTests:
         days = days[np.isfinite(days)]
         if not len(days) or not deviation > 0:
             return np.nan
-        return float(days.sum() / deviation / np.sqrt(len(days)))
+        return float(days.sum() / deviation / np.sqrt(len(days))) / self.overlap(stop - first)
 
-    def generalised_rank_test(self, z: Floats, correlation: float) -> tuple[float, float]:
-        """Return Kolari and Pynnonen's GRANK-T and its degrees of freedom.
+    def generalised_rank_test(self, z: Floats, sessions: int) -> tuple[float, float]:
+        """Return Kolari and Pynnonen's GRANK-T over so many sessions and its degrees of freedom.
 
         The standardised (cumulated) abnormal returns ``z``, shape (N,), divided by their standard deviation
         over the columns, count as one more day beside the estimation window's, and are ranked among them.
         Columns that move together differ by less than each may move, by ``sqrt(1 - r)``: what the paper
         divides by is divided by that, as in bmp_kp. With ten columns it still rejects in 6 to 8 % of samples.
         """
-        own = np.isfinite(z)
+        own, correlation = np.isfinite(z), self.mean_correlation(sessions)
         if own.sum() < 2 or not varies(z[own]) or not correlation < 1:
             return np.nan, np.nan
         deviation = np.std(z[own], ddof=1) / np.sqrt(1.0 - correlation)
@@ -177,7 +196,8 @@ class EventTests:
         squares = (count[count > 0] * mean**2).sum() / own.sum() + event**2
         ratio = event / np.sqrt(squares / days)
         left = days - 1 - ratio**2
-        return float(ratio * np.sqrt((days - 2) / left)) if left > 0 else np.nan, days - 2.0
+        statistic = float(ratio * np.sqrt((days - 2) / left)) if left > 0 else np.nan
+        return statistic / self.overlap(sessions), days - 2.0
 
     def _by_date(self, sums: Cumulated, length: int) -> tuple[Floats, NDArray[np.int64]]:
         """Return the figure of each column, and which independent date it belongs to."""
@@ -189,7 +209,7 @@ class EventTests:
         before, days = before[np.isfinite(before)], days[np.isfinite(days)]
         if len(before) < 2 or not len(days):
             return np.nan, np.nan, np.nan
-        error = float(before.std(ddof=1)) * np.sqrt(len(days))
+        error = float(before.std(ddof=1)) * np.sqrt(len(days)) * self.overlap(stop - first)
         return float(days.sum()) / error if error > 0 else np.nan, len(before) - 1.0, error
 
     @cached_property
@@ -199,6 +219,11 @@ class EventTests:
         ranks = ranked(both) / (1.0 + np.isfinite(both).sum(axis=0)) - 0.5
         weighted: Floats = np.sqrt(np.isfinite(both).sum(axis=1)) * mean_by_day(ranks)
         return weighted
+
+    @cached_property
+    def _alive(self) -> int:
+        """How many columns have a standard deviation."""
+        return int(np.isfinite(self.abnormal.sigma).sum())
 
     @cached_property
     def _scores(self) -> Floats:

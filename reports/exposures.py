@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.markets.sectors import SectorMap
-from entrepot.reports.attribution import (
+from entrepot.reports.ownership import (
     blocks,
     leg_name,
     mean_equity,

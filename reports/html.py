@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from entrepot.errors import ParameterError, is_whole, shown
+from entrepot.errors import ParameterError, is_number, is_whole, shown
 from entrepot.reports.pages.caveats import caveats_of
 from entrepot.reports.pages.contents import sections_of
-from entrepot.reports.pages.document import SUFFIXES, Document, Section, write_document
+from entrepot.reports.pages.document import SUFFIXES, Document, Picture, Section, write_document
 from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.findings import gather
 from entrepot.reports.pages.glance import glance
 from entrepot.reports.pages.page_text import headline
+from entrepot.reports.pages.tables import Table
 from entrepot.reports.pictures.style import money
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def report(
         benchmark: as in `summary`.
         sessions: length of an event's window, New York sessions.
         sensitivity: the result under other costs, one row per case (borrow x1, x3, unavailable under stress).
-        extra: further tables by title, such as fills at the signal's own closes against the next step.
+        extra: further tables by title, such as fills at the signal's own closes against the next step; what
+            stands under "note" in the ``attrs`` of one is written below its title.
         sections: further parts of the report, shown before orders and data.
         trials: how many configurations were tried before this one was chosen, itself included; None where
             that is not known, which the report says.
@@ -118,6 +120,8 @@ def check_words(caveats: object, provenance: object) -> None:
     """Refuse caveats that are not a list of sentences, and provenance without names."""
     if isinstance(caveats, str) or not isinstance(caveats, Sequence):
         raise ParameterError(f"caveats is of type {type(caveats).__name__}: give a list of sentences")
+    if odd := [caveat for caveat in caveats if not isinstance(caveat, str)]:
+        raise ParameterError(f"a caveat is {shown(odd[0])}: give each as a sentence")
     if provenance is not None and not isinstance(provenance, Mapping):
         raise ParameterError(
             f"provenance is of type {type(provenance).__name__}: give a mapping of names to text"
@@ -125,9 +129,23 @@ def check_words(caveats: object, provenance: object) -> None:
 
 
 def check_sections(sections: object) -> None:
-    """Refuse what is not a sequence of sections."""
+    """Refuse what is not a sequence of sections, or holds what no document can show."""
     if not isinstance(sections, Sequence) or not all(isinstance(part, Section) for part in sections):
         raise ParameterError(f"sections is {shown(sections)}: give a list of sections of a document")
+    for part in sections:
+        tables = all(isinstance(one, Table) for one in (*part.tables, *part.beside))
+        figures = all(isinstance(one, Picture) for one in part.figures)
+        if not (isinstance(part.title, str) and tables and figures):
+            raise ParameterError(
+                f"the section {shown(part.anchor)} has a title, table or figure of another type: give text, "
+                "Tables, as frame_table makes them, and Pictures"
+            )
+        for one in part.figures:
+            words = isinstance(one.alt, str) and isinstance(one.caption, str)
+            if not (words and is_number(one.height) and one.height > 0):
+                raise ParameterError(
+                    f"the figure {shown(one.key)} has no height in inches, or words that are no text"
+                )
 
 
 def check_tables(sensitivity: object, extra: object) -> None:
@@ -141,3 +159,6 @@ def check_tables(sensitivity: object, extra: object) -> None:
         raise ParameterError(
             f"extra is of type {type(extra).__name__}: give a mapping of titles to DataFrames"
         )
+    titles = list(extra) if isinstance(extra, Mapping) else []
+    if odd := [title for title in titles if not isinstance(title, str)]:
+        raise ParameterError(f"a table of extra has the title {shown(odd[0])}: give text")

@@ -80,7 +80,8 @@ def overfitting(excess: ArrayLike, blocks: int = 16) -> Overfitting:
     sessions, configurations = table.shape
     if configurations < 2:
         raise DataError(
-            f"there are returns of {configurations} configurations: give at least two to choose among"
+            f"there are returns of {configurations} configuration{'s' * (configurations != 1)}: "
+            "give at least two to choose among"
         )
     if sessions < 2 * blocks:
         raise DataError(
@@ -151,8 +152,9 @@ class BlockSums:
     def ratios(self, halves: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the Sharpe ratios per period in halves, shape (halves, C), NaN where returns do not vary."""
         count = (halves @ self.sizes)[:, None]
-        mean = halves @ self.sums / count
-        squares = halves @ self.squares
+        # Not by @: on a busy machine the threads it starts for so thin a product wait longer than they work.
+        mean = np.einsum("hb,bc->hc", halves, self.sums) / count
+        squares = np.einsum("hb,bc->hc", halves, self.squares)
         variance = squares - count * mean**2
         variance[variance <= STILL * squares] = np.nan
         variance /= count - 1.0

@@ -14,22 +14,20 @@ from entrepot.reports.html import check_counts, check_sections, check_tables, ch
 from entrepot.reports.pages import paper
 from entrepot.reports.pages.caveats import caveats_of
 from entrepot.reports.pages.contents import sections_of
-from entrepot.reports.pages.document import Section
+from entrepot.reports.pages.document import Section, check_names
 from entrepot.reports.pages.files import check_target, write_whole
 from entrepot.reports.pages.findings import Findings, gather
 from entrepot.reports.pages.glance import glance
-from entrepot.reports.pictures import panels
-from entrepot.reports.pictures.style import LIGHT, Theme
+from entrepot.reports.pictures.style import LIGHT
 from entrepot.reports.tear_sheet import draw_page
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from entrepot.engine.result import Ledger
 
 SUFFIXES = (".pdf",)
-NAMES_OF_BARS = 105.0  # points, left of the bars
+ON_TEAR_SHEET = ("equity", "drawdown", "exposure", "premium", "sources")
 
 
 def pdf_report(
@@ -54,8 +52,9 @@ def pdf_report(
     """Write the report of a run as a PDF of A4 pages.
 
     The first page is the tear sheet; then come the answers, the tables and the caveats of the HTML report, in
-    the same words. Long tables go on over pages, wide ones are set in smaller type or in two, and nothing is
-    cut. Text can be searched and copied. The same run and arguments give the same bytes.
+    the same words, and those of its figures that are not on the tear sheet. Long tables go on over pages,
+    wide ones are set in smaller type or in two, and nothing is cut. Text can be searched and copied. The same
+    run and arguments give the same bytes.
 
     Args:
         ledger: a finished run.
@@ -69,7 +68,7 @@ def pdf_report(
         sessions: length of an event's window, New York sessions.
         sensitivity: the result under other costs, one row per case.
         extra: further tables by title.
-        sections: further parts of the report, of which the tables are shown.
+        sections: further parts of the report.
         trials: how many configurations were tried, this one included; None where that is not known.
         caveats: what else a reader must know, shown first.
         provenance: further lines on where the run came from, by name; "Run" stands at the foot of every page.
@@ -98,8 +97,9 @@ def pdf_report(
         found, sensitivity=sensitivity, extra=extra, others=sections, trials=trials, provenance=provenance,
         rows=rows,
     )  # fmt: skip
+    check_names(shown)
     for section in shown:
-        write_section(flow, section, found)
+        write_section(flow, section)
     flow.heading("Caveats")
     for caveat in caveats_of(found, caveats):
         flow.paragraph(caveat)
@@ -108,18 +108,16 @@ def pdf_report(
     return target
 
 
-def write_section(flow: paper.Flow, section: Section, found: Findings) -> None:
+def write_section(flow: paper.Flow, section: Section) -> None:
     """Write a section's figures that are not on the tear sheet, then its tables."""
-    if not (section.tables or section.beside or section.anchor == "contributions"):
+    figures = [figure for figure in section.figures if figure.key not in ON_TEAR_SHEET]
+    tables = (*section.beside, *section.tables)
+    if not (figures or tables):
         return
-    first = [paper.laid_out(table) for table in (*section.beside, *section.tables)][:1]
-    flow.heading(section.title, max((one.least for [one, *_] in first), default=0.0))
-    if section.anchor == "contributions":
-
-        def draw(ax: Axes, theme: Theme) -> None:
-            panels.draw_sources(ax, found, theme, title_x=-NAMES_OF_BARS / (paper.ROOM - NAMES_OF_BARS))
-
-        flow.panel(12.0 * max(6, len(panels.source_bars(found.source)) + 1), draw, NAMES_OF_BARS)
+    following = 72.0 * figures[0].height if figures else paper.laid_out(tables[0])[0].least
+    flow.heading(section.title, following)
+    for figure in figures:
+        flow.picture(figure)
     flow.beside(section.beside)
     for table in section.tables:
         flow.table(table)
@@ -130,7 +128,7 @@ def write_pages(file: BinaryIO, found: Findings, pages: Sequence[paper.Page], fo
     from matplotlib.backends.backend_pdf import PdfPages
 
     about = {
-        "Title": f"{found.title} ({found.ledger.label})",
+        "Title": f"{found.title} ({found.label})",
         "Creator": "entrepot",
         "Producer": None,
         "CreationDate": None,
@@ -149,6 +147,6 @@ def figures_of(found: Findings, pages: Sequence[paper.Page], foot: str) -> Seque
     figures = [sheet]
     with LIGHT.active():
         for number, page in enumerate(pages, start=2):
-            around = paper.running(found.title, found.ledger.label, foot, number, count)
+            around = paper.running(found.title, found.label, foot, number, count)
             figures.append(paper.drawn_page([*around, *page]))
     return figures

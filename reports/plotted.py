@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from entrepot.errors import ParameterError, is_whole, shown
-from entrepot.reports.attribution import by_period, mean_equity, periods_of_steps
+from entrepot.reports.attribution import by_period
 from entrepot.reports.leg_risk import TOTAL
 from entrepot.reports.metrics import SESSIONS_PER_YEAR, excess_returns, sharpe_ratios
+from entrepot.reports.ownership import mean_equity, periods_of_steps
 from entrepot.reports.sources import HOLDING_COSTS
 
 if TYPE_CHECKING:

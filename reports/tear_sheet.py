@@ -148,7 +148,7 @@ def draw_slide(found: Findings, theme: Theme) -> Figure:
     with theme.active():
         figure = bare_figure((width, height), theme)
         over_time = figure.add_gridspec(
-            2, 1, left=SIDE + 0.02, right=0.56, top=0.65, bottom=0.15, hspace=0.3, height_ratios=[2.6, 1.0]
+            2, 1, left=SIDE + 0.02, right=0.56, top=0.65, bottom=0.165, hspace=0.3, height_ratios=[2.6, 1.0]
         )
         for i, name in enumerate(("equity", "drawdown")):
             ax = figure.add_subplot(over_time[i])
@@ -175,4 +175,4 @@ def slide_words(on: page_text.Block, found: Findings, theme: Theme) -> None:
     on.rule(0.745, theme)
     if found.states is not None:
         told = folded(page_text.HINDSIGHT, on.width * room(on.figure), theme.small)
-        on.text(0, 0.025, told, fontsize=theme.small, color=theme.faint, va="bottom")
+        on.text(0, 0.042, told, fontsize=theme.small, color=theme.faint, va="bottom")

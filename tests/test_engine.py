@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import worlds
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from entrepot.engine import Costs, Ledger, Margin, _kernels as kernels, backtest, backtest_batch
 from entrepot.engine.result import DROPPED, MOVED, REASONS
@@ -191,7 +191,14 @@ def test_a_cut_after_any_step_changes_nothing_up_to_it(world: worlds.World, wher
         pd.testing.assert_frame_equal(getattr(part, name), earlier, check_exact=True)
 
 
+HEIR_BEFORE = worlds.random_world(  # a line that left turned into one that the market lists before it
+    259, steps=30, pairs=0, hk_singles=1, ny_singles=1,
+    switches=worlds.Switches(intraday=True, delisting=True, buy_ins=True, impact=True),
+)  # fmt: skip
+
+
 @examples(60)
+@example(HEIR_BEFORE, 1.0)
 @given(worlds.worlds(steps=(30, 80)), st.floats(0, 1))
 def test_a_run_cut_anywhere_and_taken_up_again_is_the_same_run(world: worlds.World, where: float) -> None:
     """Stopped after any step and resumed from its recorded state: every bit as if it had not been stopped."""

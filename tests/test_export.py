@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -334,7 +335,26 @@ def test_a_folder_that_is_no_export_is_refused(small: Path, tmp_path: Path) -> N
     refused(small / "equity.csv", "is no folder", ParameterError)
     refused(tmp_path, f"holds no {MANIFEST}")
     (tmp_path / MANIFEST).mkdir()
-    refused(tmp_path, "cannot be read")
+    refused(tmp_path, "is no plain file")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("name", [MANIFEST, "equity.csv"])
+def test_a_pipe_is_not_waited_for(small: Path, name: str) -> None:
+    (small / name).unlink()
+    os.mkfifo(small / name)
+    refused(small, f"{name} is no plain file")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_label_that_no_encoding_holds_comes_back(idle: ep.Result, format: Any, tmp_path: Path) -> None:
+    """Such as the name of a folder that is not in UTF-8."""
+    label = os.fsdecode(b"prices loaded from caf\xe9 \x00")
+    run = replace(idle, market=replace(idle.market, label=label))
+    found = read_export(run.export(tmp_path / "run", format))
+    assert found.label == label
+    assert found.provenance == run.provenance
+    assert (tmp_path / "run" / MANIFEST).read_bytes().isascii()
 
 
 @pytest.mark.parametrize(
@@ -376,7 +396,7 @@ def test_damaged_edited_and_missing_files_are_refused(
     file.unlink()
     refused(file.parent, f"{name}.{format} is missing: export the run again")
     file.mkdir()
-    refused(file.parent, f"{name}.{format} cannot be read")
+    refused(file.parent, f"{name}.{format} is no plain file")
 
 
 @pytest.mark.parametrize(
@@ -412,6 +432,7 @@ def level(**changes: Any) -> Callable[[dict[str, Any]], object]:
         equity(levels=[]),
         equity(names_type="complex"),
         equity(index=[1]),
+        equity(index=[{"column": "time", "type": "datetime64[ns, UTC]"}]),
         equity(index=2 * [{"name": None, "column": "time", "type": "str"}]),
         level(type="object_"),
         level(type="pickle"),
@@ -435,6 +456,7 @@ def test_a_manifest_that_cannot_be_followed_is_refused(small: Path, change: Any)
         (equity(levels=["a", "b"]), "cannot be read as manifest"),
         (equity(names_type="float64"), "cannot be read as manifest"),
         (lambda told: told.pop("provenance"), "says nothing of where the run came from"),
+        (lambda told: told["provenance"].update(Plan=[1]), "says nothing of where the run came from"),
         (lambda told: told.update(label=None), "says nothing of where the run came from"),
     ],
 )

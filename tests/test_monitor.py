@@ -440,7 +440,7 @@ def test_the_picture_shows_what_is_in_the_tables(watching: DiscountMonitor) -> N
     plt.close("all")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        axes = watching.draw(
+        axes = watching.plot(
             "2020-03-02",
             "2021-12-31",
             ["JD", "BABA"],
@@ -480,7 +480,7 @@ def test_bars_are_dark_where_what_is_watched_is_below_its_level() -> None:
     premia = np.tile(np.linspace(-0.002, 0.002, 4), (3, 15)).T
     premia[52:54] = -0.03
     monitor = discount_monitor(pair_market(premia), window=40, smooth=3)
-    axes = monitor.draw(recent=20)
+    axes = monitor.plot(recent=20)
     below = (monitor.watched < monitor.level)["ADA"][-20:]
     assert below.sum() == 3  # the two low sessions and the one after them, by the mean of three
     colours = pd.Series([bar.get_facecolor() for bar in axes[0, 1].patches]).value_counts()
@@ -503,7 +503,7 @@ def test_pictures_of_little_are_drawn_without_a_warning(premia: np.ndarray) -> N
         market = replace(market, price=market.price.mask(market.price > 101))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        axes = discount_monitor(market).draw(marks={"2022-01-04": "only"})
+        axes = discount_monitor(market).plot(marks={"2022-01-04": "only"})
         axes[0, 0].figure.canvas.draw()
     plt.close("all")
 
@@ -563,15 +563,15 @@ def test_wrong_arguments_are_refused(simulated: Market, asked: dict[str, Any], w
             lambda m: m.table("2021-01-03"),
             "2021-01-03 is no New York session of this market: the last before is 2020-12-31",
         ),
-        (lambda m: m.draw(adrs=["TCOM"]), "'TCOM' is not watched"),
-        (lambda m: m.draw(adrs=[]), "there is nothing to draw"),
+        (lambda m: m.plot(adrs=["TCOM"]), "'TCOM' is not watched"),
+        (lambda m: m.plot(adrs=[]), "there is nothing to draw"),
         (
-            lambda m: m.draw("2031-01-01", "2031-01-05"),
+            lambda m: m.plot("2031-01-01", "2031-01-05"),
             "there is nothing to draw of .* from 2031-01-01 to 2031-01-05",
         ),
-        (lambda m: m.draw("2021-05-01", "2021-01-05"), "there is nothing to draw"),
-        (lambda m: m.draw(marks=["2021-05-01"]), "marks is .*: give words by date"),
-        (lambda m: m.draw(recent=1), "recent is 1: give a whole number of at least 5"),
+        (lambda m: m.plot("2021-05-01", "2021-01-05"), "there is nothing to draw"),
+        (lambda m: m.plot(marks=["2021-05-01"]), "marks is .*: give words by date"),
+        (lambda m: m.plot(recent=1), "recent is 1: give a whole number of at least 5"),
     ],
 )
 def test_wrong_questions_are_refused(watching: DiscountMonitor, question: Any, words: str) -> None:
@@ -679,7 +679,7 @@ def test_no_price_that_nobody_printed_has_a_premium(march: DiscountMonitor) -> N
 
 
 def test_the_story_is_drawn(march: DiscountMonitor) -> None:
-    axes = march.draw(
+    axes = march.plot(
         start="2020-03-06", end="2025-03-07", adrs=["BABA", "BIDU", "NTES"], marks={"2025-02-21": "memo"}
     )
     figure = axes[0, 0].figure

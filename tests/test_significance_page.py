@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,8 +16,17 @@ import pytest
 from scipy.stats import binom, norm
 
 import entrepot as ep
+from entrepot.doubt.page import pictured
 from entrepot.doubt.sensitivity import break_even, dearer, neighbours, trading_costs
-from entrepot.doubt.significance import Odds, Significance, Trials, as_levels, benchmark_returns
+from entrepot.doubt.significance import (
+    Odds,
+    Significance,
+    Trials,
+    as_levels,
+    benchmark_returns,
+    odds,
+    spread_of,
+)
 from entrepot.doubt.verdict import (
     COSTS,
     DATES,
@@ -29,6 +39,8 @@ from entrepot.doubt.verdict import (
 )
 from entrepot.errors import EntrepotError, ParameterError
 from entrepot.reports.overfitting import overfitting
+from entrepot.reports.pictures.significance import draw_page
+from entrepot.reports.significance import independent_trials
 from entrepot.reports.superiority import Superiority, superior_ability
 from entrepot.strategies.targets import Targets
 
@@ -134,6 +146,44 @@ def test_returns_of_what_was_refused_are_refused(swept: ep.Sweep) -> None:
                 ask(row)  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="every configuration of this sweep was refused"):
         swept.select(entry=0.6, exit=0.7).returns()
+
+
+def ruined(market: ep.Market) -> ep.Sweep:
+    """Three configurations of a line that falls far; the last one, the best until then, owes money."""
+    fallen = drifting(market, 4e-4, 0.004)
+    price = fallen.price.copy()
+    price.loc[price.index[int(0.6 * len(price))] :, "KWEB"] *= 0.3
+    weights = [{"weight": weight} for weight in (0.01, 0.02, 2.9)]
+    return ep.sweep(replace(fallen, price=price), Held(), weights, progress=False)
+
+
+def test_a_debt_has_no_returns(market: ep.Market) -> None:
+    made = ruined(market)
+    assert np.isnan(made.table.at[2, "Sharpe Ratio"])
+    daily = made.backtest(2).daily
+    below = int(np.argmax(daily.to_numpy() <= 0.0))
+    excess = made.returns()
+    assert excess[2].iloc[:below].notna().all()
+    assert excess[2].iloc[below - 1] < -1.0
+    assert excess[2].iloc[below:].isna().all()
+    assert excess[[0, 1]].notna().all(axis=None)
+    with pytest.raises(ParameterError, match="configuration 2 lost all its equity"):
+        made.significance(benchmark=2, **QUICK)
+
+
+def test_what_loses_everything_later_could_be_chosen_before(market: ep.Market) -> None:
+    made = ruined(market)
+    found = made.significance(**QUICK)
+    assert found.trials.measured == 2
+    assert found.walk_forward is not None
+    walked = made.walk_forward(QUICK["train"], QUICK["test"])
+    pd.testing.assert_frame_equal(found.walk_forward.table, walked.table)
+    assert walked.table["Configuration"].tolist() == [2, 2, 1]
+    assert walked.table["Cost [%]"].between(0.0, 10.0).all()
+    assert found.walk_forward.charged.min() < -1.0
+    assert found.criteria.at[WALKED, "passed"] is False
+    grown = 100.0 * (1.0 + pictured(found).chosen).cumprod()
+    assert (grown >= 0.0).all(axis=None)
 
 
 # -- odds ----------------------------------------------------------------------------------------------------
@@ -257,6 +307,33 @@ def test_every_trial_counts_whatever_is_looked_at(swept: ep.Sweep, found: Signif
     assert unfinished.trials.tried == 60
 
 
+@pytest.mark.parametrize("weights", [[0.6] * 5, [0.6, 0.601, 0.602]])
+def test_trials_elsewhere_are_not_as_alike_as_those_of_a_grid(
+    market: ep.Market, weights: list[float]
+) -> None:
+    """They show what a thousand ratios without skill do, however close together those of the sweep are."""
+    made = ep.sweep(
+        drifting(market, 4e-4), Held(), [{"weight": weight} for weight in weights], progress=False
+    )
+    alone = ep.sweep(drifting(market, 4e-4), Held(), {"weight": [0.6]}, progress=False)
+    several = made.significance(other_trials=1000, **QUICK)
+    one = alone.significance(other_trials=1000, **QUICK)
+    assert several.daily.luckiest_independent == pytest.approx(one.daily.luckiest_independent, rel=1e-3)
+    assert several.daily.luckiest == pytest.approx(one.daily.luckiest, rel=5e-3)
+    assert several.daily.luckiest > 1.5
+    assert several.daily.survives == pytest.approx(one.daily.survives, rel=0.02)
+
+
+def test_the_spread_of_trials() -> None:
+    ratios = np.array([0.01, 0.03, 0.05])
+    own = 0.0004
+    assert spread_of(ratios, 501, 2.0, 0) == pytest.approx(own)
+    assert spread_of(ratios, 501, 8.0, 6) == pytest.approx((2 * own + 6 * 0.002) / 8)
+    assert spread_of(10 * ratios, 501, 8.0, 6) == pytest.approx(100 * own)
+    assert spread_of(ratios[:1], 501, 7.0, 6) == 1 / 500
+    assert spread_of(ratios[:0], 1, 1.0, 0) == 1.0
+
+
 def test_one_configuration_is_judged_as_one_trial(market: ep.Market) -> None:
     made = ep.sweep(drifting(market, 4e-4), Held(), {"weight": [0.6]}, progress=False)
     found = made.significance(**QUICK)
@@ -266,7 +343,8 @@ def test_one_configuration_is_judged_as_one_trial(market: ep.Market) -> None:
     assert found.overfitting is None
     assert "at least two" in found.missing["overfitting"]
     assert "Of 1 trial, the best" in found.verdict
-    assert f"probability of {found.daily.probable:.2f}, where 0.95 is asked for" in found.verdict
+    shown = f"{np.floor(1000 * found.daily.probable) / 1000:.3f}"
+    assert f"probability of {shown}, where 0.95 is asked for" in found.verdict
     assert "As the only trial it has a true ratio by session above 0" in found.verdict
     assert np.isnan(found.criteria.at["overfitting", "value"])
     others = made.significance(other_trials=100, **QUICK)
@@ -411,11 +489,30 @@ def test_what_is_no_benchmark_is_refused(swept: ep.Sweep, benchmark: Any, why: s
         swept.select(entry=1.0, lookback=20).significance(benchmark=benchmark, **QUICK)
 
 
-def test_returns_become_levels() -> None:
-    days = pd.to_datetime(["2020-01-03", "2020-01-02"])
-    levels = as_levels(pd.Series([0.1, -0.2], index=days))
-    assert levels.index.tolist() == list(pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03"]))
+def test_returns_become_levels(market: ep.Market) -> None:
+    run = ep.backtest(market, Held())
+    days = pd.to_datetime(
+        ["2018-01-02", "2018-01-03"]
+    )  # the run's first: what was earned since the day before
+    levels = as_levels(pd.Series([-0.2, 0.1], index=days)[::-1], run)
+    assert levels.index.tolist() == list(pd.to_datetime(["2018-01-01", "2018-01-02", "2018-01-03"]))
     np.testing.assert_allclose(levels, [1.0, 0.8, 0.88])
+
+
+@pytest.mark.parametrize("first", ["2018-01-05", "2018-03-09", "2018-03-29"])
+@pytest.mark.parametrize("zone", ["", "America/New_York", "Asia/Hong_Kong"])
+def test_a_first_return_is_earned_since_the_sample_before(market: ep.Market, first: str, zone: str) -> None:
+    """Over a weekend, one on which clocks change, and Easter; by date, in a zone or not, and by time."""
+    short = market.between(first, "2018-06-29")
+    made = ep.sweep(short, Held(), {"weight": [0.3, 0.6]}, progress=False)
+    run = made.backtest(0)
+    given = run.returns.tz_localize(zone) if zone else run.returns
+    timed = run.returns.set_axis(run.equity.index[short.decision_steps][1:])
+    if zone:
+        timed = timed.tz_convert(zone)
+    for benchmark in (given, timed):
+        returns, _ = benchmark_returns(made, run, benchmark)
+        np.testing.assert_allclose(returns, run.returns - run.risk_free, atol=1e-12)
 
 
 # -- other terms ---------------------------------------------------------------------------------------------
@@ -521,6 +618,41 @@ def test_neighbours_are_one_step_away(swept: ep.Sweep) -> None:
         )
         ratios = table["Sharpe Ratio"].reindex(made["configuration"])
         np.testing.assert_array_equal(made["Sharpe Ratio"], ratios)
+
+
+def test_neighbours_that_cannot_be_run_are_left_out(market: ep.Market) -> None:
+    grid = [{"entry": entry, "exit": 0.9} for entry in (0.8, 1.0, 1.2)]
+    made = ep.sweep(market, ep.LongHKShortADR(weight=0.3), grid, progress=False)
+    found = made.select(entry=[0.8, 1.0]).significance(**QUICK)
+    assert found.best == 1
+    assert found.neighbours.empty
+    assert "neighbour" not in found.verdict
+    assert np.isnan(found.criteria.at["neighbours", "value"])
+    assert made.significance(**QUICK).neighbours["configuration"].tolist() in ([1], [2])
+
+
+@pytest.mark.parametrize("size", ["page", "slide"])
+@pytest.mark.parametrize("last", ["2021-12-31", "2023-06-30", "2025-07-18", "2029-12-31"])
+def test_dates_stand_apart(found: Significance, size: Any, last: str) -> None:
+    days = pd.bdate_range("2021-06-04", last)
+    chosen = pd.DataFrame({"chosen anew": np.zeros(len(days))}, index=days)
+    axes = draw_page(replace(pictured(found), chosen=chosen), size)
+    axes[4].figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in axes[4].get_xticklabels() if label.get_text()]
+    assert len(boxes) >= 2
+    assert all(left.x1 + 4 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_what_is_handed_out_is_a_copy() -> None:
+    made = judged(superiority=p_of(0.9))
+    before = made.verdict
+    asked, told, rows = made.criteria, made.sentences, made.table
+    asked["passed"] = True
+    told.clear()
+    rows["value"] = 0.0
+    assert made.skill is None
+    assert made.verdict == before
+    assert made.table.at["Trials", "value"] == 100
 
 
 def test_values_without_an_order_have_no_neighbours() -> None:
@@ -735,7 +867,33 @@ def test_the_rules_of_the_verdict(changes: dict[str, Any], answer: bool | None, 
             {"sensitivity": pd.DataFrame({"Sharpe Ratio": [2.0, -0.5]}, index=["as given", "borrow x3"])},
             "Borrow x3 leaves a ratio of \u22120.50",
         ),
-        ({}, "It would survive 40 independent trials instead of 12"),
+        (
+            {"sensitivity": pd.DataFrame({"Sharpe Ratio": [2.0, np.nan]}, index=["as given", "borrow x3"])},
+            "Borrow x3 leaves nothing",
+        ),
+        (
+            {"neighbours": pd.DataFrame({"Sharpe Ratio": [np.nan, np.nan, 2.0]})},
+            "have 0 % of its ratio: a lone peak",
+        ),
+        ({}, "It would survive 40 independent trials instead of 12, were their ratios as close together as"),
+        (
+            {"daily": replace(judged().daily, deflated_independent=0.7, needed=2.01)},
+            "At this ratio 2.1 years instead of 2.0 would lift",
+        ),
+        (
+            {"daily": replace(judged().daily, deflated=0.94996, deflated_independent=0.99996)},
+            "has a probability of 0.949 and 0.999, where 0.95 is asked for",
+        ),
+        ({"daily": replace(judged().daily, deflated=0.95, deflated_independent=1.0)}, "of 0.950 and 1.000"),
+        (
+            {"trials": Trials(100, 0, 1, 0, 0, 12.0)},
+            "Only 1 of the 100 configurations is looked at here",
+        ),
+        (
+            {"superiority": p_of(np.nan), "rivals": 0, "benchmark": "configuration 7"},
+            "500 sessions of returns and 0 configurations to hold against configuration 7 allow no test of "
+            "superior predictive ability.",
+        ),
         ({"daily": replace(judged().daily, survives=np.nan)}, "It would survive any number of such trials"),
         (
             {"daily": replace(judged().daily, survives=2e6)},
@@ -744,7 +902,7 @@ def test_the_rules_of_the_verdict(changes: dict[str, Any], answer: bool | None, 
         ({"daily": replace(judged().daily, survives=14.3)}, "It would survive 14 independent trials"),
         (
             {"daily": replace(judged().daily, deflated_independent=0.7)},
-            "At this ratio 2 years instead of 2.0 would lift it above luck; it would pass among 40 ",
+            "At this ratio 1.5 years instead of 2.0 would lift it above luck; it would pass among 40 ",
         ),
         (
             {"daily": replace(judged().daily, deflated_independent=0.7, needed=np.nan, survives=1.0)},
@@ -759,6 +917,7 @@ def test_what_is_weak_and_what_would_change_it(changes: dict[str, Any], said: st
 def test_a_p_of_zero_is_one_below_what_the_draws_can_tell() -> None:
     assert "p is below 0.005 and 0 of 100 configurations" in judged(superiority=p_of(0.0)).verdict
     assert "p is 0.005 and 0 of 100 configurations" in judged(superiority=p_of(0.005)).verdict
+    assert "p is 0.051 and" in judged(superiority=p_of(0.0501)).verdict  # not the 0.05 that is asked for
 
 
 def test_without_its_best_months() -> None:
@@ -936,6 +1095,48 @@ def test_luck_passes_no_oftener_than_it_may(make: Any) -> None:
     assert sum(value <= 0.5 for value in p) >= binom.ppf(0.005, 30, 0.25)
     assert sum(one.criteria.at[DEFLATED, "passed"] is True for one in none) <= most(30)
     assert sum(one.skill is True for one in none) <= most(30)
+
+
+def by_chance(seed: int, months: int, alike: float, ratio: float = 0.0) -> tuple[float, float, bool]:
+    """The tests of a hundred configurations of one true ratio, marked too high and too low by turns.
+
+    Returns:
+        The deflated ratio of the best by session, p, both by month, and whether it is called skill.
+    """
+    rng = np.random.default_rng(seed)
+    days = pd.bdate_range("2015-01-01", periods=21 * months)
+    own = (len(days), 100)
+
+    def drawn(rows: int) -> np.ndarray:
+        shared = alike**0.5 * rng.standard_normal((rows, 1))
+        return 0.006 * (shared + (1 - alike) ** 0.5 * rng.standard_normal((rows, own[1])))
+
+    excess = drawn(own[0]) + np.diff(drawn(own[0] + 1), axis=0) + 0.006 * ratio / 252**0.5
+    grown = (1 + pd.DataFrame(excess, index=days)).groupby([days.year, days.month]).prod().to_numpy() - 1
+    best = int(np.argmax(excess.mean(axis=0) / excess.std(axis=0)))
+    ratios = pd.Series(grown.mean(axis=0) / grown.std(axis=0, ddof=1) * 12**0.5)
+    trials = Trials(100, 0, 100, 0, 0, independent_trials(excess))
+    found = odds(grown[:, best], ratios, 12, trials, confidence=0.95, draws=100, seed=0)
+    tested = superior_ability(grown, draws=500)
+    held = judged(monthly=found, by_month=True, superiority=tested)
+    return found.deflated_independent, tested.p_consistent, held.skill is True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("months", "alike", "p_may"), [(96, 0.0, 0.05), (38, 0.7, 0.1), (38, 0.0, 0.25)])
+def test_few_months_of_many_unlike_trials_are_not_called_skill(
+    months: int, alike: float, p_may: float
+) -> None:
+    """Superior ability alone errs oftener than it says there: the deflated ratio holds the verdict back."""
+    made = [by_chance(seed, months, alike) for seed in range(80)]
+    assert sum(p <= 0.05 for _, p, _ in made) <= most(80, p_may)
+    assert sum(deflated >= 0.95 for deflated, _, _ in made) <= most(80)
+    assert sum(called for *_, called in made) <= most(80)
+
+
+@pytest.mark.slow
+def test_a_ratio_of_one_and_a_half_is_mostly_called_skill() -> None:
+    assert sum(by_chance(seed, 96, 0.5, 1.5)[-1] for seed in range(20)) >= 17
 
 
 @pytest.mark.slow

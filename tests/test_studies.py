@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import matplotlib.figure
 import matplotlib.pyplot as plt
 import naive_event_study as naive
 import numpy as np
@@ -15,13 +16,16 @@ import pandas as pd
 import pytest
 
 import entrepot as ep
+from entrepot.event_design import CONTEXT, NO_DATA, OUTSIDE
 from entrepot.event_panels import Windows
+from entrepot.event_words import HINDSIGHT
 from entrepot.markets.market import Market
 from entrepot.markets.simulated_events import impact
 from entrepot.markets.simulated_issuers import ISSUER_OF
 from entrepot.reports.event_study import STATISTICS
 from entrepot.reports.pictures.event_paths import apart
-from entrepot.studies import CONTEXT, HINDSIGHT, NO_DATA, OUTSIDE, EventStudy, at_random_dates, event_study
+from entrepot.reports.pictures.style import LIGHT
+from entrepot.studies import EventStudy, at_random_dates, event_study
 
 matplotlib.use("agg")
 
@@ -399,18 +403,20 @@ def test_what_is_left_out_is_counted_and_said(market: Market) -> None:
     assert not found.events.loc["e4", "cut_off"]
     said = " ".join(found.notes)
     for words in (
-        "2 of the 6 events are not studied: outside the market",
-        "1 of the 6 events are not studied: context only",
-        "1 of the 6 events are not studied: no line with enough returns",
-        "1 of the events are known by date",
-        "1 events have a window that runs out",
-        "4 lines at events were left out, with fewer than 17 returns",
-        "BABA at 1",
+        "Of 6 events not studied, outside the market: 2.",
+        "Of 6 events not studied, context only: 1.",
+        "Of 6 events not studied, no line with enough returns: 1.",
+        "Events known by date, which count as known at its end: 1; the answer",
+        "Events whose window runs out of the market, so that later days have fewer: 1.",
+        "Lines at events left out, with fewer than 17 returns in the estimation window",
+        "none in the event window: 4 (BABA at 1",
         "Lines of XNYS are measured beyond FXI (market).",
         "What an event did to FXI itself is not in their abnormal returns.",
         HINDSIGHT,
     ):
         assert words in said, words
+    assert "Known by date only: 1 of the events" in found.plot().get_figure().get_supxlabel()
+    plt.close("all")
     with pytest.raises(ep.DataError, match="none of the 4 events can be studied: 3 lie outside"):
         event_study(market, events.iloc[:4], ["BABA"], **SHORT)
 
@@ -424,6 +430,107 @@ def test_the_sentence_says_how_sure_it_is_and_that_it_is_hindsight(study: EventS
     assert len(text.splitlines()) == len(study.groups) + 2
     assert any(f"{len(study.groups)} groups are tested" in note for note in study.notes)
     assert "EventStudy('simulated market, seed 7': return around 90 of 101 events" in repr(study)
+
+
+def test_sentences_hold_at_the_edges(market: Market) -> None:
+    """One date, one line, no price in the window, a benchmark that ended before."""
+    event = calendar(("2021-03-10T15:00Z", "delisting", 1))
+    one = event_study(market, event, ["BABA"], **(SHORT | {"placebos": 20}))
+    said = str(one).splitlines()[1]
+    assert said.startswith("escalation, days -1 to 1: ")
+    assert "over 1 date; p " in said
+    assert "independent" not in said
+    assert "signs" not in said  # of one date they say nothing
+    price = market.price.copy()
+    number = naive.log_returns(market, "BABA")[0].index(pd.Timestamp("2021-03-10"))
+    closes = np.flatnonzero((market.grid["venue"] == "XNYS").to_numpy())
+    price.iloc[closes[number - 1 : number + 2], price.columns.get_loc("BABA")] = np.nan
+    none = event_study(replace(market, price=price), event, ["BABA"], windows=[(0, 0)], **SHORT)
+    assert str(none).splitlines()[1] == "escalation, day 0: no abnormal return."
+    ended = market.price["FXI"].where(market.price.index < pd.Timestamp("2021-01-01", tz="UTC"))
+    with pytest.raises(ep.DataError, match="no line has 17 returns beside those of FXI from day -40 to -6"):
+        event_study(
+            replace(market, price=market.price.assign(FXI=ended)), event, ["BABA"], benchmark="FXI", **SHORT
+        )
+    with pytest.raises(ep.DataError, match="an event has no channel"):
+        event_study(market, event.assign(channel=None), ["BABA"], by="both", **SHORT)
+
+
+def test_the_close_of_a_half_day_is_its_own(market: Market) -> None:
+    """On 27 November 2020 New York closed at 13:00, 18:00 UTC."""
+    events = calendar(("2020-11-27T17:59Z", "delisting", 1), ("2020-11-27T18:00Z", "delisting", 1))
+    found = event_study(market, events, ["BABA"], **SHORT)
+    assert list(found.events["day0"].dt.strftime("%m-%d")) == ["11-27", "11-30"]
+
+
+def test_lines_of_two_venues_are_not_held_against_each_other_row_by_row(market: Market) -> None:
+    """Their holidays differ, so that a row of the estimation windows is not one day; bmp_kp rejected 23 %."""
+    event = calendar(("2021-03-10T15:00Z", "delisting", 1), ("2021-05-12T15:00Z", "delisting", 1))
+    both = event_study(market, event, ["BABA", "JD", "9988.HK", "9618.HK"], **SHORT)
+    for name in ("patell_kp", "bmp_kp", "rank", "grank", "portfolio"):
+        assert both.windows[f"p_{name}"].isna().all(), name
+    assert both.windows[["low", "high"]].isna().all(axis=None)  # of two dates
+    assert both.windows[["mean", "p_clustered", "p_flip", "p_bmp"]].notna().all(axis=None)
+    assert "no band, over 2 dates, 2 of them independent; p " in str(both)
+    assert both.events[["t", "p"]].isna().all(axis=None)
+    assert any("study one venue at a time" in note for note in both.notes)
+    alone = event_study(market, event, ["BABA", "JD"], **SHORT)
+    assert alone.windows[["p_bmp_kp", "p_portfolio", "low"]].notna().all(axis=None)
+    assert not any("one venue at a time" in note for note in alone.notes)
+
+
+# -- in a report ---------------------------------------------------------------------------------------------
+
+
+def test_a_study_is_part_of_a_report(simulated: Market, study: EventStudy, tmp_path: Path) -> None:
+    assert simulated.truth is not None
+    premia = event_study(simulated, simulated.truth.events, measure="premium", placebos=0)
+    (section,), (other,) = study.sections(), premia.sections("premia")
+    answers, windows, notes, days, events = section.tables
+    assert [row[1].text for row in answers.rows] == [
+        line.partition(", ")[2] for line in str(study).splitlines()[1:-1]
+    ]
+    assert study.label in answers.note  # says that the market is simulated
+    assert [cell.text for cell in windows.head][4:7] == ["mean [%]", "low [%]", "high [%]"]
+    for row, (_, figures) in zip(windows.rows, study.windows.iterrows(), strict=True):
+        np.testing.assert_allclose([cell.value for cell in row[1:4]], figures[["n", "dates", "independent"]])
+        np.testing.assert_allclose(
+            [cell.value for cell in row[4:7]], 100 * figures[["mean", "low", "high"]].to_numpy(dtype=float)
+        )
+        tests = ["p_clustered", "p_flip", "p_placebo", "p_bmp_kp", "p_portfolio"]
+        np.testing.assert_allclose([cell.value for cell in row[7:]], figures[tests].to_numpy(dtype=float))
+    assert [row[0].text for row in notes.rows] == list(study.notes[:-1])
+    assert [cell.value for cell in days.rows[5]][3] == 100 * study.table["aar"].iloc[5]
+    inside = study.events[study.events["why_not"] != OUTSIDE]
+    assert len(events.rows) == len(inside)
+    at = [cell.text for cell in events.head].index("car [%]")
+    np.testing.assert_allclose([row[at].value for row in events.rows], 100 * inside["car"])
+    assert [cell.text for cell in other.tables[1].head][4] == "mean [% points]"
+    (picture,) = section.figures
+    assert "simulated market" in picture.alt
+    assert HINDSIGHT in picture.caption
+    assert f"Groups that are not drawn: {len(study.groups) - 4}." in picture.caption
+    figure = matplotlib.figure.Figure()
+    picture.draw_into(figure, LIGHT.for_phones())
+    (axes,) = figure.axes
+    paths = [line for line in axes.lines if len(line.get_xdata()) == 16]
+    drawn_ = [
+        group
+        for group in study.groups
+        if group.replace("_", " ") in " ".join(text.get_text().replace("\n", " ") for text in axes.texts)
+    ]
+    assert len(paths) == len(drawn_) == 4
+    dates = study.table["dates"].groupby(level="group").max()
+    assert dates[drawn_].min() >= dates.drop(drawn_).max()
+    for line, group in zip(paths, drawn_, strict=True):
+        np.testing.assert_allclose(line.get_ydata(), 100 * study.table.loc[group]["caar"])
+    result = ep.backtest(simulated, ep.LongHKShortADR())
+    page = result.report(tmp_path / "run.html", sections=[section, other]).read_text(encoding="utf-8")
+    assert 'id="event-study"' in page
+    assert 'id="premia"' in page
+    assert "delisting escalation, days -1 to 1" in page
+    with pytest.raises(ep.ParameterError, match="have the anchor 'event-study'"):
+        result.report(tmp_path / "run.html", sections=[*study.sections(), *premia.sections()])
 
 
 # -- premia --------------------------------------------------------------------------------------------------
@@ -706,12 +813,13 @@ def test_the_picture_draws_each_group_and_names_it(study: EventStudy, size: str)
     assert len(drawn_) == 4
     words = [text.get_text() for text in axes.texts]
     assert all("date" in word for word in words)
+    assert max(len(line) for word in words for line in word.splitlines()) <= 22  # beside the axes
     figure = axes.get_figure()
     assert "simulated market" in figure.get_suptitle()
     assert "hindsight" in figure.get_supxlabel()
-    assert f"{len(study.groups) - 4} other groups are not drawn" in figure.get_supxlabel()
+    assert f"Groups that are not drawn: {len(study.groups) - 4}." in figure.get_supxlabel()
     chosen = study.plot(size, groups=["tariff relief"])
-    assert "other groups" not in chosen.get_figure().get_supxlabel()
+    assert "not drawn" not in chosen.get_figure().get_supxlabel()
     line = next(line for line in chosen.lines if len(line.get_xdata()) == 16)
     np.testing.assert_allclose(line.get_ydata(), 100 * study.table.loc["tariff relief"]["caar"])
     plt.close("all")
@@ -724,6 +832,9 @@ def test_premia_are_drawn_as_levels(market: Market) -> None:
     line = next(line for line in axes.lines if len(line.get_xdata()) == 6)
     np.testing.assert_allclose(line.get_ydata(), 100 * found.table.loc["escalation"]["aar"])
     assert "pp" in axes.get_title(loc="left")
+    said = axes.get_figure().get_supxlabel()
+    assert "Known by date" not in said
+    assert "not drawn" not in said
     plt.close("all")
 
 

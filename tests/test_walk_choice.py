@@ -278,6 +278,10 @@ def test_positions_in_hong_kong_are_weighed_in_the_base_currency(swept: ep.Sweep
     for name in ("XHKG", "XNYS"):
         mine = net.loc[:, (venue == name).to_numpy()].sum(axis=1)
         np.testing.assert_allclose(mine, run.exposure["net", name].iloc[held], rtol=1e-12)
+    broke = replace(run, equity_by_step=np.where(np.arange(len(run.equity_by_step)) == held[1], 0.0, 1e6))
+    left = weights_at(broke, held)
+    assert (left.iloc[1] == 0.0).all()
+    assert left.iloc[0].abs().sum() > 0.0
 
 
 def test_a_ratio_by_month_is_that_of_compounded_months() -> None:

@@ -23,15 +23,17 @@ def sections_of(
     rows: int,
 ) -> list[Section]:
     """Return the sections of a report; the arguments are those of `entrepot.reports.report`."""
-    diagnostics = tuple(frame_table(frame, name) for name, frame in (extra or {}).items())
+    diagnostics = tuple(
+        frame_table(frame, name, str(frame.attrs.get("note", ""))) for name, frame in (extra or {}).items()
+    )
     every = [
         sections.performance(found),
         detail.doubt(found, trials),
         sections.contributions(found),
-        sections.costs(found, sensitivity),
         detail.attribution(found),
         sections.regimes(found),
         sections.events(found),
+        sections.costs(found, sensitivity),
         sections.pairs(found),
         detail.held(found),
         Section("more", "Diagnostics", diagnostics),

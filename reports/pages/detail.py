@@ -5,80 +5,99 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from entrepot.reports.attribution import by_pair, by_period, by_sector, event_sources, regime_sources
-from entrepot.reports.exposures import currency_exposures, exposures, holdings, turnover_by
+from entrepot.reports.attribution import by_period, by_sector
+from entrepot.reports.exposures import ALL, currency_exposures, exposures, holdings, turnover_by
 from entrepot.reports.intervals import intervals
 from entrepot.reports.metrics import MONTHS_PER_YEAR, SESSIONS_PER_YEAR, by_month, excess_returns
 from entrepot.reports.pages.document import Section
-from entrepot.reports.pages.findings import Findings
-from entrepot.reports.pages.sections import grouped, readable
-from entrepot.reports.pages.tables import Table, frame_table, series_table, transposed
+from entrepot.reports.pages.findings import Findings, has_lines
+from entrepot.reports.pages.sections import blank, grouped, totalled
+from entrepot.reports.pages.tables import Table, frame_table, series_table
 from entrepot.reports.significance import sharpe_odds
 
-CHANNELS = ["channel", "direction"]
-DIRECTIONS = {1.0: "escalation", -1.0: "relief"}
+SECTORS = {"it": "IT", "broad": "broad market"}
+LEGS_OF_PAIR = ["Hong Kong leg", "ADR leg"]
 
 
 def attribution(found: Findings) -> Section:
-    """Tabulate profit by pair, sector, year, and by source within regimes and kinds of events."""
-    ledger = found.ledger
+    """Tabulate profit by pair, sector and year, each of which adds up to the whole."""
     unit = f"{found.currency}; costs are negative."
-    tables = []
-    if has_lines(found):
-        pairs = by_pair(ledger)
-        legs = pairs[["Hong Kong leg", "ADR leg"]].round(0)
-        shown = grouped(pairs.drop(columns=legs.columns)).join(legs)
-        tables.append(
-            totalled(shown, "By pair", f"{unit} The legs of a pair with all that they cost.", "pair")
-        )
-    note = f"{unit} Both legs of a pair are in the sector of their company, funds under what they hold."
-    tables.append(totalled(grouped(by_sector(ledger)), "By sector", note, "sector"))
-    years = by_period(ledger)
-    amounts = ["total", "Costs", "Start Equity", "End Equity"]
-    years = years[["total", "Return [%]", "Costs", "Turnover", *amounts[2:]]]
-    years[amounts] = years[amounts].round(0)
-    tables.append(frame_table(years, "By year", found.currency, corner="year"))
-    if found.states is not None:
-        own = readable(regime_sources(ledger, found.states, found.names))
-        tables.append(transposed(totalled(own, "By regime and source", unit, "regime", folded=True)))
-    if found.calendar is not None:
-        own = event_sources(ledger, found.calendar, found.sessions, CHANNELS)
-        own.index = pd.Index([kind_of_event(key) for key in own.index], name="events")
-        note = f"{unit} Within {found.sessions:g} sessions; windows that overlap share equally."
-        tables.append(totalled(grouped(own), "By kind of event", note, "events"))
+    tables = [] if found.pair is None else [pairs(found.pair, unit)]
+    if "sector" in found.ledger.market.instruments:
+        sectors = grouped(by_sector(found.ledger)).rename(index=sector_name)
+        note = f"{unit} Both legs of a pair are in the sector of their company, funds in what they are about."
+        tables.append(totalled(sectors, "By sector", note, "sector"))
+    if len(found.ledger.equity):
+        tables.append(years(found, unit))
     return Section("attribution", "Where and when", tuple(tables))
 
 
-def totalled(frame: pd.DataFrame, title: str, note: str, corner: str, *, folded: bool = False) -> Table:
-    """Tabulate a frame with its sum below, for it adds up to the whole."""
-    shown = frame.copy()
+def pairs(table: pd.DataFrame, unit: str) -> Table:
+    """Tabulate profit by pair; lines held singly and cash have no legs."""
+    shown = grouped(table).join(table[LEGS_OF_PAIR])
     shown.loc["total"] = shown.sum(min_count=1)
-    return frame_table(shown, title, note, corner=corner, folded=folded, foot=1)
+    shown = shown.round(0)
+    for leg in LEGS_OF_PAIR:
+        shown[leg] = pd.Series([blank(value) for value in shown[leg]], index=shown.index, dtype=object)
+    note = f"{unit} Each leg is shown after its costs."
+    return frame_table(shown, "By pair", note, corner="pair", foot=1)
 
 
-def kind_of_event(key: object) -> str:
-    """Name a channel and a direction of events."""
-    channel, direction = key if isinstance(key, tuple) else (key, np.nan)
-    words = [str(channel).replace("_", " "), DIRECTIONS.get(direction, "")]
-    return " ".join(word for word in words if word)
+def sector_name(word: object) -> str:
+    """Name a sector for readers."""
+    return SECTORS.get(str(word), str(word).replace("_", " "))
+
+
+def years(found: Findings, unit: str) -> Table:
+    """Tabulate profit and return by year, and over all of them."""
+    table = by_period(found.ledger)
+    shown = grouped(table)
+    shown.loc["total"] = shown.sum(min_count=1)
+    shown = shown.round(0)
+    shown["Return [%]"] = [*table["Return [%]"], found.summary["Total Return [%]"]]
+    shown["equity at end"] = [*table["End Equity"].round(0), np.round(found.summary["End Value"])]
+    return frame_table(shown, "By year", unit, corner="year", foot=1)
 
 
 def held(found: Findings) -> Section:
     """Tabulate exposures, concentration, currencies and what was traded by year."""
-    if not has_lines(found):
+    if not has_lines(found.ledger):
         return Section("holdings", "What was held")
     ledger = found.ledger
-    weights, money = exposures(ledger), currency_exposures(ledger)
+    traded = turnover_by(ledger, "year")
+    traded = traded.round(dict.fromkeys(traded.columns.drop("Turnover"), 0))
     tables = (
-        spread_of(100 * weights, "Exposure, % of equity", "At the end of each session."),
         spread_of(
-            100 * money,
+            100 * sides(exposures(ledger)),
+            "Exposure, % of equity",
+            "At the end of each session, those with nothing held included.",
+        ),
+        spread_of(
+            100 * currency_exposures(ledger),
             "Assets by currency, % of equity",
             f"Positions, cash and receivables at the end of each session; {found.currency} is no exposure.",
         ),
-        frame_table(turnover_by(ledger, "year").round(2), "Traded by year", found.currency, corner="year"),
+        frame_table(
+            traded,
+            "Traded by year",
+            f"{found.currency}, both sides. Turnover is over mean equity, not annualised.",
+            corner="year",
+        ),
     )
-    return Section("holdings", "What was held", tables, beside=(series_table(holdings(ledger), "Holdings"),))
+    note = "Means are over the sessions at whose end something was held; weights and gross are of equity."
+    return Section(
+        "holdings",
+        "What was held",
+        tables,
+        beside=(series_table(holdings(ledger), "Holdings", note, figures=True),),
+    )
+
+
+def sides(table: pd.DataFrame) -> pd.DataFrame:
+    """Choose from `exposures` all measures of the whole, and of the legs what they were long and short."""
+    leg = table.columns.get_level_values("leg") == ALL
+    side = table.columns.get_level_values("measure").isin(["long", "short"])
+    return table.loc[:, leg | (side & (table != 0).any().to_numpy())]
 
 
 def spread_of(table: pd.DataFrame, title: str, note: str) -> Table:
@@ -91,41 +110,41 @@ def spread_of(table: pd.DataFrame, title: str, note: str) -> Table:
 def doubt(found: Findings, trials: int | None) -> Section:
     """Tabulate intervals of the main figures and the odds of the Sharpe ratio."""
     table = intervals(found.ledger)
-    drawn = table.attrs
-    if drawn["reason"]:
-        note = f"There are no intervals: {drawn['reason']}."
+    told = table.attrs
+    if told["reason"]:
+        note = f"There are no intervals: {told['reason']}."
         return Section("doubt", "How sure it is", (frame_table(table, "Intervals", note),))
     note = (
-        f"{100 * drawn['confidence']:g} % by the stationary bootstrap: {drawn['draws']:,} draws of whole "
-        f"sessions, in blocks of {drawn['block']:.1f} on average. They say how else the same process could "
+        f"{100 * told['confidence']:g} % by the stationary bootstrap: {told['draws']:,} draws of whole "
+        f"sessions, in blocks of {told['block']:.1f} on average. They say how else the same process could "
         "have come out, not whether it goes on."
     )
+    return Section(
+        "doubt", "How sure it is", (frame_table(table, "Intervals", note, digits=2), odds(found, trials))
+    )
+
+
+def odds(found: Findings, trials: int | None) -> Table:
+    """Tabulate how sure the Sharpe ratio is by the record's length and shape, by session and by month."""
     returns, excess = found.ledger.returns, excess_returns(found.ledger)
     months = by_month(returns) - by_month(returns - excess)
-    odds = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "by session": sharpe_odds(excess, periods_per_year=SESSIONS_PER_YEAR),
             "by month": sharpe_odds(months, periods_per_year=MONTHS_PER_YEAR),
         }
-    )
+    ).astype(object)
+    table.loc["Observations"] = [len(excess), len(months)]
+    table = table.rename({"Skew": "Skew of excess returns", "Kurtosis": "Kurtosis of excess returns"})
     chosen = (
-        "this run is taken for the only one tried"
-        if trials is None
-        else f"{trials:,} {'configuration was' if trials == 1 else 'configurations were'} tried, for which "
-        "these odds do not correct; a sweep's significance does"
+        "They take this run for the only one tried"
+        if trials is None or trials == 1
+        else f"{trials:,} configurations were tried, for which these odds do not correct; a sweep's "
+        "significance does"
     )
-    told = (
+    note = (
         "Probabilistic Sharpe: how likely the true ratio is above zero, given the record's length, skew and "
-        "tails. Minimum track record: how long it would have to be for 95 %, at this ratio. Beware that "
-        f"{chosen}."
+        "kurtosis (3 if normal). Minimum track record: how long it would have to be, at this ratio, for that "
+        f"to be 95 %; n/a where the ratio is not above zero. {chosen}."
     )
-    return Section(
-        "doubt",
-        "How sure it is",
-        (frame_table(table, "Intervals", note), frame_table(odds, "Odds of the Sharpe ratio", told)),
-    )
-
-
-def has_lines(found: Findings) -> bool:
-    """Whether the ledger kept its lines apart; one made by other means may not have."""
-    return getattr(found.ledger, "lines", None) is not None
+    return frame_table(table, "Odds of the Sharpe ratio", note)

@@ -137,7 +137,7 @@ class Document:
 
 
 def check_names(sections: Sequence[Section]) -> None:
-    """Refuse sections that a link cannot tell apart, and figures whose parts it could mix up."""
+    """Refuse sections that a link cannot tell apart, and figures whose parts a page could mix up."""
     taken = set(OWN_ANCHORS)
     for section in sections:
         anchor = section.anchor
@@ -152,6 +152,10 @@ def check_names(sections: Sequence[Section]) -> None:
         taken.add(anchor)
     keys = [figure.key for section in sections for figure in section.figures]
     for key in keys:
+        if not isinstance(key, str) or not ANCHOR.fullmatch(key):
+            raise ParameterError(
+                f"a figure is called {shown(key)}: give a letter, then letters, digits, - and _"
+            )
         if keys.count(key) > 1:
             raise ParameterError(
                 f"two figures of the document are called {shown(key)}: give each its own name"

@@ -12,17 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from entrepot.errors import ParameterError, shown
 from entrepot.reports.attribution import (
-    LEGS,
     NO_EVENT,
     by_event,
     by_instrument,
     by_leg,
+    by_pair,
     by_regime,
     by_source,
-    check_events,
-    check_states,
 )
 from entrepot.reports.metrics import summary
+from entrepot.reports.ownership import LEGS, check_events, check_states
 from entrepot.reports.pages.tables import printable
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ class Findings:
     source: pd.Series[Any]
     instrument: pd.DataFrame
     leg: pd.DataFrame
+    pair: pd.DataFrame | None  # None where the ledger does not keep its lines apart
     monthly: pd.DataFrame  # years x (1..12, "Year"), fractions
     exposure: pd.DataFrame  # sessions x legs, net weight of equity
     time: pd.DatetimeIndex  # of each step, UTC without zone
@@ -58,6 +58,11 @@ class Findings:
     def simulated(self) -> bool:
         """Whether the run's label says that its prices are simulated."""
         return "simulated" in self.ledger.label.lower()
+
+    @property
+    def label(self) -> str:
+        """Where the prices come from; a folder's name may hold what no figure can be drawn with."""
+        return printable(self.ledger.label)
 
     @property
     def currency(self) -> str:
@@ -103,7 +108,8 @@ def gather(
         code, regime = check_states(ledger, states, names), by_regime(ledger, states, names)
     calendar = event = marked = None
     if events is not None:
-        calendar, event = check_events(events), by_event(ledger, events, sessions)
+        calendar = distinct(check_events(events))
+        event = by_event(ledger, calendar, sessions)
         marked = main_events(calendar, event, time)
     return Findings(
         ledger=ledger,
@@ -112,6 +118,7 @@ def gather(
         source=by_source(ledger),
         instrument=by_instrument(ledger),
         leg=by_leg(ledger),
+        pair=by_pair(ledger) if has_lines(ledger) else None,
         monthly=monthly_returns(ledger.daily),
         exposure=leg_exposure(ledger),
         time=time,
@@ -125,6 +132,19 @@ def gather(
         sessions=sessions,
         premium=drawable(premium),
     )
+
+
+def distinct(calendar: pd.DataFrame) -> pd.DataFrame:
+    """Return events under names of their own; those of two calendars put together may be there twice."""
+    if not calendar.index.has_duplicates:
+        return calendar
+    names = [f"{name} {i}" for i, name in enumerate(calendar.index, start=1)]
+    return calendar.drop(columns="event_id", errors="ignore").set_axis(names)
+
+
+def has_lines(ledger: Ledger) -> bool:
+    """Whether the ledger kept its lines apart; one made by other means may not have."""
+    return getattr(ledger, "lines", None) is not None
 
 
 def drawable(premium: pd.DataFrame | None) -> pd.DataFrame | None:

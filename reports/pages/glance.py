@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from entrepot.reports.attribution import NO_EVENT
+from entrepot.reports.attribution import NO_EVENT, SINGLE_LINES
 from entrepot.reports.intervals import sharpe_interval
 from entrepot.reports.metrics import excess_returns
+from entrepot.reports.ownership import CASH_ROW
 from entrepot.reports.pages.caveats import BOTH, episodes
 from entrepot.reports.pages.findings import Findings
 from entrepot.reports.pictures.style import money, number, source_name
@@ -74,6 +75,11 @@ def payers(found: Findings) -> str:
     legs = found.leg["total"].sort_values(ascending=False, kind="stable")
     if len(legs) > 1:
         parts.append("By leg, after costs: " + ", ".join(f"{name} {signed(v)}" for name, v in legs.items()))
+    if found.pair is not None and SINGLE_LINES in found.pair.index:
+        made = found.pair["total"]
+        single, paired = float(made[SINGLE_LINES]), float(made.drop([SINGLE_LINES, CASH_ROW]).sum())
+        if paired and single:
+            parts.append(f"Pairs {signed(paired)}, lines held singly {signed(single)}")
     if found.regime is not None and len(seen := found.regime[found.regime["Share of Time [%]"] > 0]) > 1:
         ordered = seen.sort_values("P&L", ascending=False, kind="stable")
         best, worst = (
@@ -134,6 +140,8 @@ def belief(found: Findings, trials: int | None) -> str:
         parts = [f"The Sharpe ratio's 95% interval, by bootstrap, is {bounds}, {verdict}"]
     else:
         parts = ["The Sharpe ratio has no interval"]
+    if found.simulated:
+        parts.insert(0, "The prices are simulated, so nothing here speaks of a market")
     parts += concentration(found)
     if counts := independent_episodes(found):
         parts.append(

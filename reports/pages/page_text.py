@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from entrepot.reports.pages.findings import Findings
+from entrepot.reports.pages.tables import printable
 from entrepot.reports.pictures.style import Theme, money, number
 from entrepot.reports.sources import INCOME, MARKET
 
@@ -49,7 +50,7 @@ class Block:
         return length / (self.height * float(self.figure.get_figheight()))
 
     def fit(self, text: str, width: float, size: float, weight: str = "normal") -> str:
-        """Shorten `text` to a fraction of the width, at a word where it can."""
+        """Shorten `text` to a fraction of the width, at a word where it can; mark what none can print."""
         from matplotlib.font_manager import FontProperties
 
         renderer = self.figure.canvas.get_renderer()  # type: ignore[attr-defined]
@@ -59,7 +60,7 @@ class Block:
         def wide(line: str) -> float:
             return float(renderer.get_text_width_height_descent(line, font, False)[0])
 
-        text = " ".join(text.split())
+        text = " ".join(printable(text).split())
         if wide(text) <= room:
             return text
         low, high = 0, len(text)
@@ -86,7 +87,7 @@ def header(on: Block, found: Findings, theme: Theme) -> None:
     line = f"{when}  \u00b7  {value['Sessions']:,} sessions  \u00b7  {capital}"
     room = 0.68 if found.simulated else 1.0
     on.text(
-        0, 0.665, on.fit(f"{line}  \u00b7  {ledger.label}", room, size + 0.5), fontsize=size + 0.5,
+        0, 0.665, on.fit(f"{line}  \u00b7  {found.ledger.label}", room, size + 0.5), fontsize=size + 0.5,
         color=theme.faint, va="top",
     )  # fmt: skip
     if found.simulated:

@@ -12,8 +12,9 @@ from entrepot.reports.pages.tables import Cell, Table, printable
 from entrepot.reports.pictures.style import LIGHT, Theme
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from entrepot.reports.pages.document import Picture
 
 # A4 upright. All lengths are points, measured from the upper left corner.
 WIDTH, HEIGHT = 595.4, 841.7
@@ -27,12 +28,14 @@ LEADING = 1.36  # of the text size, from line to line
 # are broken between words too: the first that fit.
 TRIES = ((6.5, 30.0, False), (6.0, 30.0, False), (5.5, 22.0, False), (5.5, 14.0, True))
 SMALLEST = TRIES[-1][0]
-TITLE, BELOW_TITLE = 7.0, 3.5
+TITLE, BELOW_TITLE, CAPTION = 7.0, 3.5, 6.5
 WORD = re.compile(r"[^\W\d_]{2}")
 BETWEEN = 1.6  # points between rows, where some are of several lines
 ABOVE_TOTALS = 2.5
 NARROW = 0.3 * ROOM  # notes of tables beside each other are as wide
+TALLEST = 0.9 * (BOTTOM - TOP)  # of a figure
 TOGETHER = 3  # rows that stay with the head of their table
+SHORT = 0.3 * (BOTTOM - TOP)  # a table no higher than this stays on one page
 LINES = 40  # of one row, before it goes on as another
 UNKNOWN, ELLIPSIS = "\N{REPLACEMENT CHARACTER}", "\N{HORIZONTAL ELLIPSIS}"
 
@@ -61,13 +64,13 @@ class Rule:
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure: what draws it into axes, and where these are."""
+    """A figure: what draws it into a part of the page, and where that is."""
 
     left: float
     top: float
     width: float
     height: float
-    draw: Callable[[Axes, Theme], None]
+    draw: Callable[[Figure, Theme], None]
 
 
 Item = Words | Rule | Panel
@@ -201,8 +204,10 @@ class Laid:
 
     @property
     def least(self) -> float:
-        """Of its head and the rows that stay with it."""
-        return self.top + sum(map(self.deep, self.rows[:TOGETHER] or [[[""]]]))
+        """Of what stays on one page: its head and its first rows, all of them where it is short."""
+        if self.height <= SHORT:
+            return self.height
+        return self.top + sum(map(self.deep, self.rows[:TOGETHER]))
 
     @property
     def height(self) -> float:
@@ -350,11 +355,17 @@ class Flow:
             self.y += pitch
         self.y += 0.5 * pitch
 
-    def panel(self, height: float, draw: Callable[[Axes, Theme], None], indent: float = 0.0) -> None:
-        """Draw a figure; `height` is that of its axes, above which its title stands."""
-        self.need(height + 24.0)
-        self.put(Panel(LEFT + indent, self.y + 18.0, ROOM - indent, height, draw))
-        self.y += height + 34.0
+    def picture(self, picture: Picture) -> None:
+        """Draw a figure as wide as the page has room, with the line below it."""
+        height = min(72.0 * picture.height, TALLEST)
+        caption = wrapped(picture.caption, ROOM / CAPTION) if picture.caption else []
+        self.need(height + LEADING * CAPTION * len(caption))
+        self.put(Panel(LEFT, self.y, ROOM, height, picture.draw_into))
+        self.y += height + BELOW_TITLE
+        for line in caption:
+            self.put(Words(LEFT, self.y + CAPTION, line, CAPTION, faint=True))
+            self.y += LEADING * CAPTION
+        self.y += 10.0
 
     def beside(self, tables: Sequence[Table]) -> None:
         """Write tables next to each other as far as there is room, the others below."""
@@ -471,9 +482,10 @@ def draw_on(figure: Figure, page: Sequence[Item], theme: Theme) -> None:
             ends = [item.left / WIDTH, item.right / WIDTH]
             figure.add_artist(Line2D(ends, [level, level], color=theme.rule, linewidth=0.6))
         else:
-            bottom = 1 - (item.top + item.height) / HEIGHT
-            box = (item.left / WIDTH, bottom, item.width / WIDTH, item.height / HEIGHT)
-            item.draw(figure.add_axes(box), theme)
+            across = (item.left, item.width, WIDTH - item.left - item.width)
+            down = (item.top, item.height, HEIGHT - item.top - item.height)
+            grid = figure.add_gridspec(3, 3, width_ratios=across, height_ratios=down)
+            item.draw(figure.add_subfigure(grid[1, 1]), theme)  # type: ignore[arg-type]
 
 
 def running(title: str, label: str, foot: str, number: int, count: int) -> Page:

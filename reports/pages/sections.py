@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from entrepot.reports.attribution import event_sources, regime_sources
 from entrepot.reports.leg_risk import TOTAL, leg_risk
 from entrepot.reports.metrics import COST_ROWS
 from entrepot.reports.pages.document import Picture, Section
 from entrepot.reports.pages.findings import Findings
-from entrepot.reports.pages.tables import ends, frame_table, plain, series_table, transposed
+from entrepot.reports.pages.tables import (
+    Table,
+    ends,
+    frame_table,
+    mapping_table,
+    plain,
+    series_table,
+    transposed,
+)
 from entrepot.reports.pair_trades import pair_trades
 from entrepot.reports.pictures import panels
 from entrepot.reports.pictures.style import Theme, money, number, source_name
@@ -22,6 +31,7 @@ from entrepot.reports.sources import INCOME, MARKET
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+DIRECTIONS = {1.0: "escalation", -1.0: "relief"}
 TOP_INSTRUMENTS = 15
 TOP_TRADES = 10
 
@@ -37,7 +47,7 @@ def picture(
 ) -> Picture:
     """Draw a figure of a run; where its prices are simulated the caption says so."""
     if found.simulated:
-        caption = f"{caption} Prices: {found.ledger.label}.".strip()
+        caption = f"{caption} Prices: {found.label}.".strip()
     return Picture(key, height, alt, draw, caption, above)
 
 
@@ -82,29 +92,27 @@ def performance(found: Findings) -> Section:
     notes = [f"Sampling: {value['Sampling']}."]
     notes += [f"Undefined: {value['Undefined']}."] if value["Undefined"] else []
     beside = [
-        series_table(value[names], title, note, figures=True, foot=foot)
-        for title, names, note, foot in summary_parts(found, " ".join(notes))
+        series_table(value[names], title, note, figures=True)
+        for title, names, note in summary_parts(found, " ".join(notes))
     ]
     tables = (frame_table(monthly, "Monthly returns, %", digits=1),)
     return Section("performance", "Performance", tables, tuple(figures), tuple(beside))
 
 
-def summary_parts(found: Findings, note: str) -> list[tuple[str, list[str], str, int]]:
-    """Part the summary into tables: title, its rows, its note, how many of them are totals."""
+def summary_parts(found: Findings, note: str) -> list[tuple[str, list[str], str]]:
+    """Part the summary into tables, each with its title, its rows and its note; costs have their section."""
     names = [str(name) for name in found.summary.index]
     run = ["Start", "End", "Period", "Sessions", "Start Value", "End Value"]
-    costs = [*COST_ROWS, "Total Costs"]
     risk = names[names.index("Total Return [%]") : names.index("Skew")]
     shape = names[names.index("Skew") : names.index("Positive Months [%]") + 1]
     benchmark = names[names.index("Positive Months [%]") + 1 : names.index("Trades")]
-    apart = {*run, *costs, *risk, *shape, *benchmark, "Sampling", "Undefined"}
+    apart = {*run, *COST_ROWS, *risk, *shape, *benchmark, "Sampling", "Undefined"}
     traded = [name for name in names if name not in apart]
     parts = [
-        ("Summary: return and risk", risk, note, 0),
-        ("Summary: run and trades", run + traded, "", 0),
-        (f"Summary: costs, {found.currency}", costs, "", 1),
-        ("Summary: days and months", shape, "", 0),
-        ("Summary: against the benchmark", benchmark, "", 0),
+        ("Summary: return and risk", risk, note),
+        ("Summary: run and trades", run + traded, ""),
+        ("Summary: days and months", shape, ""),
+        ("Summary: against the benchmark", benchmark, ""),
     ]
     return [part for part in parts if part[1]]
 
@@ -120,28 +128,30 @@ def contributions(found: Findings) -> Section:
 
     amounts = ", ".join(f"{source_name(str(name))} {money(value)}" for name, value in found.source.items())
     figure = picture(found, "sources", height, f"Profit and loss by source: {amounts}.", draw)
-    source = found.source.to_frame()
-    source["% of capital"] = 100 * source["P&L"] / found.ledger.capital
-    source.index = pd.Index([source_name(str(name)) for name in source.index])
-    source.loc["total"] = source.sum()
     top, rest = found.instrument.head(TOP_INSTRUMENTS), found.instrument.iloc[TOP_INSTRUMENTS:]
     instrument = top.copy()
     if len(rest):
         instrument.loc[f"{len(rest)} others"] = rest.sum()
-    instrument.loc["total"] = found.instrument.sum()
-    leg = pd.concat([found.leg.sum().to_frame("total").T, found.leg]).rename_axis("source")
-    leg = leg[[*(name for name in leg.columns if name != "total"), "total"]]
+    source = found.leg.T.rename(index=lambda name: name if name == "total" else source_name(str(name)))
+    source.insert(0, "all", source.sum(axis=1))
+    source.insert(1, "% of capital", 100 * source["all"] / found.ledger.capital)
+    source = source.loc[[*(name for name in source.index if name != "total"), "total"]]
+    source = source.round(dict.fromkeys(source.columns.drop("% of capital"), 0))
     unit = f"{found.currency}; costs are negative."
     largest = f"Largest totals first. {unit}"
-    beside = (
-        frame_table(source, "By source", unit, corner="source", foot=1),
-        transposed(frame_table(readable(leg), "By leg", unit, digits=0), foot=1, sortable=True),
-    )
     tables = (
-        frame_table(grouped(instrument), "By instrument", largest, corner="instrument", foot=1),
-        frame_table(readable(instrument), "By instrument and source", largest, foot=1, folded=True),
+        frame_table(source, "By source and leg", unit, corner="source", foot=1),
+        totalled(grouped(instrument), "By instrument", largest, "instrument"),
+        totalled(by_name(instrument), "By instrument and source", largest, "instrument", folded=True),
     )
-    return Section("contributions", "Contributions", tables, (figure,), beside)
+    return Section("contributions", "Contributions", tables, (figure,))
+
+
+def totalled(frame: pd.DataFrame, title: str, note: str, corner: str, *, folded: bool = False) -> Table:
+    """Tabulate amounts, whole, with their sums below: the rows add up to all there is."""
+    shown = frame.copy()
+    shown.loc["total"] = shown.sum(min_count=1)
+    return frame_table(shown.round(0), title, note, corner=corner, folded=folded, foot=1)
 
 
 def grouped(table: pd.DataFrame) -> pd.DataFrame:
@@ -155,17 +165,17 @@ def grouped(table: pd.DataFrame) -> pd.DataFrame:
             "income": income,
             "costs": table["total"] - market - income,
         }
-    ).round(0)
+    )
 
 
-def readable(table: pd.DataFrame) -> pd.DataFrame:
+def by_name(table: pd.DataFrame) -> pd.DataFrame:
     """Name the sources for readers."""
-    return table.round(0).rename(columns=lambda name: name if name == "total" else source_name(str(name)))
+    return table.rename(columns=lambda name: name if name == "total" else source_name(str(name)))
 
 
 def regimes(found: Findings) -> Section:
-    """The table per regime."""
-    if found.regime is None:
+    """The tables per regime, and per regime and source."""
+    if found.regime is None or found.states is None:
         return Section("regimes", "Regimes")
     table = found.regime.copy()
     sums = table[["P&L", "P&L [%]", "Share of Time [%]", "Sessions", "Episodes", "Costs"]].sum()
@@ -175,12 +185,15 @@ def regimes(found: Findings) -> Section:
         f"{found.currency}. The profit between two steps belongs to the regime decided at the first; risk "
         "figures use session returns by the regime decided at the close before."
     )
-    return Section("regimes", "Regimes", (transposed(frame_table(table, "By regime", note)),))
+    parts = by_name(regime_sources(found.ledger, found.states, found.names))
+    unit = f"{found.currency}; costs are negative."
+    sources = transposed(totalled(parts, "By regime and source", unit, "regime", folded=True))
+    return Section("regimes", "Regimes", (transposed(frame_table(table, "By regime", note)), sources))
 
 
 def events(found: Findings) -> Section:
-    """The table per event."""
-    if found.event is None:
+    """The tables of the marked events, per kind of event and per event."""
+    if found.event is None or found.calendar is None:
         return Section("events", "Events")
     table = found.event.reset_index(drop=True)
     marked = () if found.marked is None else found.marked.index
@@ -188,7 +201,7 @@ def events(found: Findings) -> Section:
     table.insert(0, "mark", [position.get(name, "") for name in found.event.index])
     table["title"] = [*table["title"].iloc[:-1], "no event"]
     table["channel"] = table["channel"].astype(str).str.replace("_", " ")
-    table["direction"] = table["direction"].map({1.0: "escalation", -1.0: "relief"}).fillna("")
+    table["direction"] = table["direction"].map(DIRECTIONS).fillna("")
     table = table[["known_at", "mark", "title", "channel", "direction", "severity", *table.columns[6:]]]
     total = {name: table[name].sum() for name in ("P&L", "P&L [%]", "Costs")}
     table = pd.concat([table, pd.DataFrame([{"title": "total", **total}])], ignore_index=True)
@@ -202,7 +215,10 @@ def events(found: Findings) -> Section:
         f"{found.currency}. Profit within {found.sessions:g} New York sessions of the moment each became "
         "known; windows that overlap share it equally. Steps: in the window; shared: also in other windows."
     )
-    shown = [frame_table(table, "By event", note, foot=2, folded=len(table) > 30)]
+    shown = [
+        kinds_of_event(found, found.calendar),
+        frame_table(table, "By event", note, foot=2, folded=len(table) > 30),
+    ]
     if found.marked is not None and len(found.marked):
         main = pd.DataFrame(
             {
@@ -215,6 +231,23 @@ def events(found: Findings) -> Section:
         what = f"{found.currency}, within {found.sessions:g} sessions of each."
         shown.insert(0, frame_table(main, "Marked events", what))
     return Section("events", "Events", tuple(shown))
+
+
+def kinds_of_event(found: Findings, calendar: pd.DataFrame) -> Table:
+    """Tabulate profit by channel and direction of the events it came after."""
+    table = event_sources(found.ledger, calendar, found.sessions, ["channel", "direction"])
+    table.index = pd.Index([kind_of_event(key) for key in table.index])
+    note = (
+        f"{found.currency}; costs are negative. Within {found.sessions:g} sessions of each; windows that "
+        "overlap share equally."
+    )
+    return totalled(grouped(table), "By kind of event", note, "events")
+
+
+def kind_of_event(key: object) -> str:
+    """Name a channel and a direction of events."""
+    channel, direction = key if isinstance(key, tuple) else (key, np.nan)
+    return f"{str(channel).replace('_', ' ')} {DIRECTIONS.get(direction, '')}".strip()
 
 
 def blank(value: float) -> float | None:
@@ -244,13 +277,18 @@ def costs(found: Findings, sensitivity: pd.DataFrame | None) -> Section:
     paid.loc["total"] = paid.sum(min_count=1)
     tables = [frame_table(paid, "Costs by kind", f"{found.currency}, positive where paid.", foot=1)]
     if sensitivity is not None:
-        cases = frame_table(sensitivity, "Under other terms of borrow, and with other exits", corner="figure")
-        tables.append(transposed(cases) if len(sensitivity) <= 3 else cases)
+        few = len(sensitivity) <= 3
+        corner = "figure" if few else "case"
+        note = "The same plan on the same prices, run again under each."
+        cases = frame_table(
+            sensitivity, "Under other terms of borrow, and with other exits", note, corner=corner
+        )
+        tables.append(transposed(cases) if few else cases)
     model = getattr(ledger, "cost_model", None)
     if is_dataclass(model):
         given = {item.name: assumed(getattr(model, item.name)) for item in fields(model)}
         given |= {name: words for name, words in NOT_GIVEN.items() if not getattr(model, name, True)}
-        tables.append(series_table(pd.Series(given, dtype=object), "Costs assumed", folded=True))
+        tables.append(mapping_table(given, "Costs assumed", folded=True))
     return Section("costs", "Costs", tuple(tables))
 
 
@@ -359,9 +397,9 @@ def provenance(found: Findings, given: Mapping[str, str]) -> Section:
         *("market: " + note for note in ledger.market.notes),
         *("plan: " + note for note in ledger.plan_notes),
     ]
-    listed = pd.DataFrame({"note": notes}, index=pd.RangeIndex(len(notes)))
+    listed = pd.Series(notes, index=pd.RangeIndex(len(notes)), name="note", dtype=object).to_frame()
     tables = (
-        series_table(pd.Series(facts, dtype=object), "Provenance"),
+        mapping_table(facts, "Provenance"),
         frame_table(listed, f"Notes ({len(notes)})", folded=len(notes) > 12),
     )
     return Section("provenance", "Provenance and notes", tables)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -194,6 +194,12 @@ def series_table(
         for name, cell in zip(values.index, cells, strict=True)
     )
     return Table(title, (Cell(""), Cell("", figures)), rows, note, folded, foot)
+
+
+def mapping_table(values: Mapping[Any, Any], title: str, *, folded: bool = False) -> Table:
+    """Turn names and what they stand for into a table; pandas' text cannot hold halves of characters."""
+    names = pd.Index(list(values), dtype=object)
+    return series_table(pd.Series(list(values.values()), names, dtype=object), title, folded=folded)
 
 
 def transposed(table: Table, foot: int = 0, *, sortable: bool = False) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ HATCHES = (None, "////")
 SHADED = len(HATCHES)  # groups whose bands can lie over each other; more have whiskers beside each other
 BESIDE = 0.16  # of a day, between their whiskers
 LABEL = 3.3  # lines of text from the label of one group to the next
+ACROSS = 22  # characters of a label on one line
 OF_HEIGHT = 0.62  # of the figure, that the axes take
 BAND = 0.16  # opacity
 
@@ -38,29 +40,48 @@ def draw_event_paths(
         note: at the foot.
         size: "page" or "slide".
     """
-    from matplotlib.ticker import MaxNLocator
-
     with sheet(size, 3.9) as (figure, axes, theme):
         place: Axes = axes
         head(figure, title)
         foot(figure, note, theme)
-        ends = {}
-        groups = list(dict.fromkeys(table.index.get_level_values("group")))
-        for k, group in enumerate(groups):
-            own = table.loc[group]
-            beside = (k - (len(groups) - 1) / 2) * BESIDE if len(groups) > SHADED else None
-            dates = int(own["dates"].max())
-            name = f"{str(group).replace('_', ' ')}\n{dates:,} date{'s' if dates != 1 else ''}"
-            ends[name] = draw_path(place, own, path, k, beside, theme)
-        place.axhline(0.0, color=theme.faint, linewidth=theme.thin, zorder=1)
-        place.axvline(0.0, color=theme.ink, linewidth=theme.thin, linestyle=(0, (2, 2)), zorder=1)
-        days = table.index.get_level_values("day").to_numpy(dtype=float)
-        place.set_xlim(days.min() - 0.4, days.max() + 0.4)
-        place.xaxis.set_major_locator(MaxNLocator(integer=True))
-        place.set_xlabel("sessions from the first close after the event was known")
-        place.set_title(ylabel)
-        label_ends(place, ends, LABEL * theme.size / (72 * figure.get_figheight() * OF_HEIGHT), theme)
+        draw_paths(place, table, path, theme, figure.get_figheight(), ylabel=ylabel)
     return place
+
+
+def draw_paths(
+    place: Axes, table: pd.DataFrame, path: str, theme: Theme, height: float, *, ylabel: str
+) -> None:
+    """Draw a path and its band for each group into axes with room for names at their right.
+
+    Args:
+        place: the axes.
+        table: as for `draw_event_paths`.
+        path: the column.
+        theme: of the figure.
+        height: of the figure, inches.
+        ylabel: what it is, in per cent or percentage points.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    ends = {}
+    groups = list(dict.fromkeys(table.index.get_level_values("group")))
+    for k, group in enumerate(groups):
+        own = table.loc[group]
+        beside = (k - (len(groups) - 1) / 2) * BESIDE if len(groups) > SHADED else None
+        dates = int(own["dates"].max())
+        words = f"{str(group).replace('_', ' ')}, {dates:,} date{'s' if dates != 1 else ''}"
+        name = fill(words, ACROSS)
+        ends[name] = draw_path(place, own, path, k, beside, theme)
+    place.axhline(0.0, color=theme.faint, linewidth=theme.thin, zorder=1)
+    place.axvline(0.0, color=theme.ink, linewidth=theme.thin, linestyle=(0, (2, 2)), zorder=1)
+    days = table.index.get_level_values("day").to_numpy(dtype=float)
+    place.set_xlim(days.min() - 0.4, days.max() + 0.4)
+    place.xaxis.set_major_locator(MaxNLocator(integer=True))
+    place.set_xlabel(
+        f"sessions from {'day 0' if theme.narrow else 'the first close after the event was known'}"
+    )
+    place.set_title(ylabel)
+    label_ends(place, ends, LABEL * theme.size / (72 * height * OF_HEIGHT), theme)
 
 
 def draw_path(

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Dates that stand below an axis half a page wide.
+HALF_WIDTH_TICKS = 5
 PANELS = ("trials", "intervals", "splits", "halves", "chosen", "terms")
 ACROSS = {"page": 2, "slide": 3}
 HEIGHT = 9.4  # inches of a page
@@ -278,7 +280,7 @@ def draw_chosen(ax: Axes, shown: Drawn, theme: Theme) -> None:
             label=str(name),
         )  # fmt: skip
     ax.axhline(100.0, color=theme.faint, linewidth=theme.thin)
-    time_axis.span(ax, when[0], when[-1])
+    time_axis.span(ax, when[0], when[-1], most=HALF_WIDTH_TICKS)
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + 0.28 * (high - low))
     ax.legend(loc="upper left", handlelength=2.4)

@@ -128,7 +128,8 @@ def surface(
         axes.plot([column], [row], [top], "D", color=theme.lines[1], markeredgecolor=theme.paper, zorder=21)
         axes.text(column, row, pin, short(top), ha="center", va="bottom", fontweight="bold", zorder=22)
         axes.set_zlim(floor, high + 0.1 * reach)
-        axes.set_zticks([tick for tick in axes.get_zticks() if low - 0.1 * reach <= tick <= high + 0.1 * reach])
+        ticks = axes.get_zticks()
+        axes.set_zticks(ticks[(ticks >= low - 0.1 * reach) & (ticks <= high + 0.1 * reach)])
         axes.view_init(HEIGHT, lowest_side(values))
     return drawn
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 MOST_TICKS = 9
 
 
-def span(ax: Axes, first: pd.Timestamp, last: pd.Timestamp, labels: bool = True) -> None:
+def span(
+    ax: Axes, first: pd.Timestamp, last: pd.Timestamp, labels: bool = True, most: int = MOST_TICKS
+) -> None:
     """Span two moments, with a handful of ticks on round dates; nothing where they are one.
 
     Args:
@@ -22,13 +24,14 @@ def span(ax: Axes, first: pd.Timestamp, last: pd.Timestamp, labels: bool = True)
         first: of the moments, without zone.
         last: of the moments.
         labels: write the dates; without, there are only ticks.
+        most: ticks that there is room for.
     """
     if not first < last:
         return
     ax.set_xlim(first, last)  # type: ignore[arg-type]
     months = (last.year - first.year) * 12 + last.month - first.month
-    every = next((m for m in (1, 3, 6, 12, 24, 60, 120) if months <= MOST_TICKS * m), 240)
-    days = max((last - first).days // (MOST_TICKS - 1), 1)
+    every = next((m for m in (1, 3, 6, 12, 24, 60, 120) if months <= most * m), 240)
+    days = max((last - first).days // (most - 1), 1)
     years = max(every // 12, 1)
     start = pd.Timestamp(first.year // years * years, 1, 1) if months > 2 else first.normalize()
     spaced = pd.date_range(start, last, freq=f"{every}MS" if months > 2 else f"{days}D")

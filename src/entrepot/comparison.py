@@ -15,7 +15,7 @@ from entrepot.errors import EntrepotError, ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import check_date
 from entrepot.regimes.path import RegimePath
-from entrepot.reports.attribution import decided_before, step_profit
+from entrepot.reports.ownership import decided_before, step_profit
 from entrepot.reports.periods import FIGURES, period_statistics
 from entrepot.result import Result, backtest
 

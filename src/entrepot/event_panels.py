@@ -145,7 +145,7 @@ def line_level(market: Market, symbol: str, venue: str, steps: NDArray[np.int64]
 
 
 def peers_level(market: Market, symbols: Sequence[str], steps: NDArray[np.int64]) -> Floats:
-    """Return what an equal part in each of the lines would have grown to, made even at every close."""
+    """Return a level whose log return at each close is the mean of those of the lines that have one."""
     level = levels_at(market, symbols, steps)
     moved = since_last(np.log(level))
     count = np.isfinite(moved).sum(axis=1)

@@ -234,7 +234,7 @@ def write_tables(
             "provenance": dict(provenance),
             "tables": described,
         }
-        text = json.dumps(content | {"sha256": seal(content)}, indent=1, ensure_ascii=False)
+        text = json.dumps(content | {"sha256": seal(content)}, indent=1)
         written(staging / MANIFEST, text.encode())
     for name in sorted(before - set(names)):
         try:
@@ -251,7 +251,7 @@ def read_export(folder: str | os.PathLike[str]) -> Export:
     """Read an exported run back.
 
     Every file must be there and be the one that was written: its SHA-256 and columns are those of the
-    manifest. Nothing outside the folder is read, and nothing in it is executed.
+    manifest. Only plain files of the folder are read, and nothing in them is executed.
 
     Args:
         folder: as `Result.export` wrote it.
@@ -285,13 +285,13 @@ def read_manifest(file: Path) -> dict[str, Any]:
     """Return a manifest that is whole, or say in one sentence what is wrong with it."""
     again = "export the run again"
     try:
-        content = json.loads(file.read_bytes())
+        data = read_bytes(file)
     except FileNotFoundError:
         raise DataError(
             f"{file.parent} holds no {MANIFEST}: give a folder that result.export wrote"
         ) from None
-    except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror or error}): {again}") from error
+    try:
+        content = json.loads(data)
     except (ValueError, RecursionError):
         raise DataError(f"{file} is damaged, it is no JSON: {again}") from None
     if not isinstance(content, dict) or content.get("kind") != KIND:
@@ -307,9 +307,23 @@ def read_manifest(file: Path) -> dict[str, Any]:
     tables = content.get("tables")
     if not isinstance(tables, dict) or not all(is_description(name, tables[name]) for name in tables):
         raise DataError(f"{file} names a file or a type that no export has: {again}")
-    if not isinstance(content.get("label"), str) or not isinstance(content.get("provenance"), dict):
+    told = content.get("provenance")
+    facts = isinstance(told, dict) and all(isinstance(text, str) for text in told.values())
+    if not isinstance(content.get("label"), str) or not facts:
         raise DataError(f"{file} says nothing of where the run came from: {again}")
     return content
+
+
+def read_bytes(file: Path) -> bytes:
+    """Return what is in a plain file; any other, such as a pipe, may never end."""
+    if file.exists() and not file.is_file():
+        raise DataError(f"{file} is no plain file: export the run again")
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror or error}): export the run again") from error
 
 
 def is_description(name: str, told: object) -> bool:
@@ -326,6 +340,7 @@ def is_description(name: str, told: object) -> bool:
         and len(told["levels"]) in (1, 2)
         and isinstance(told.get("index"), list)
         and len(told["index"]) < 2
+        and all(isinstance(one, dict) and "name" in one for one in told["index"])
         and COLUMN_TYPE.fullmatch(str(told.get("names_type"))) is not None
         and all(isinstance(group, list) and all(map(is_column, group)) for group in groups)
     )
@@ -468,11 +483,9 @@ def read_table(folder: Path, name: str, told: Mapping[str, Any]) -> pd.DataFrame
 
     file = folder / told["file"]
     try:
-        data = file.read_bytes()
+        data = read_bytes(file)
     except FileNotFoundError:
         raise DataError(f"{file} is missing: export the run again") from None
-    except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror or error}): export the run again") from error
     if sha256(data).hexdigest() != told.get("sha256"):
         raise DataError(f"{file} is damaged or has been edited since it was written: export the run again")
     columns = [*told["index"], *told["columns"]]

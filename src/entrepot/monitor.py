@@ -184,7 +184,7 @@ class DiscountMonitor:
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("adr")
 
-    def draw(
+    def plot(
         self,
         start: str | pd.Timestamp | None = None,
         end: str | pd.Timestamp | None = None,

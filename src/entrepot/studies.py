@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError, is_whole, shown
+from entrepot.errors import DataError, ParameterError, shown
+from entrepot.event_design import (
+    NO_DATA,
+    By,
+    Design,
+    Measure,
+    calendar_of,
+    check_parts,
+    check_windows,
+    groups_of,
+    studied_lines,
+    unusable,
+)
 from entrepot.event_panels import (
-    OWN_MEAN,
-    Panel,
     Sample,
     Windows,
     everywhere,
@@ -21,29 +31,36 @@ from entrepot.event_panels import (
     return_panels,
     sample_of,
 )
+from entrepot.event_words import (
+    HINDSIGHT,
+    against,
+    answers,
+    assumed,
+    counted,
+    events_of,
+    most_dated,
+    multiple,
+    opening,
+    path_label,
+    path_of,
+    picture_note,
+    picture_title,
+    spoken,
+)
 from entrepot.markets.market import Market
-from entrepot.markets.premium import Align, other_leg
-from entrepot.regimes import CHANNELS, Events
+from entrepot.markets.premium import Align
+from entrepot.regimes import Events
 from entrepot.regimes.arguments import kind
-from entrepot.reports.abnormal import LEAST, Abnormal, Floats
-from entrepot.reports.attribution import check_events
+from entrepot.reports.abnormal import Abnormal, Floats
 from entrepot.reports.event_study import EventTests, independent_dates, two_sided, window_values
 from entrepot.strategies.targets import require, require_choice, require_symbols
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Measure = Literal["return", "premium"]
-By = Literal["direction", "channel", "both"]
-SIDES = {1: "escalation", -1: "relief"}
-ALL = "all events"
-USUAL = ((-1, 1), (0, 1), (0, 5))
+    from entrepot.reports.pages.document import Section
+
 LEAST_PLACES = 20  # sessions that random dates are drawn from
-OUTSIDE, CONTEXT, NO_DATA = "outside the market", "context only", "no line with enough returns"
-HINDSIGHT = (
-    "Which events are in the calendar, their direction and their severity were written with hindsight, and "
-    "prices before, at and after them are looked at: a study describes, and none of it could be traded."
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,25 +122,8 @@ class EventStudy:
         )
 
     def __str__(self) -> str:
-        unit = "pp" if self.measure == "premium" else "%"
-        what = "premia" if self.measure == "premium" else "log returns"
-        lines = [f"Abnormal {what} around events, beyond {beyond(self.versus)} ({self.label})."]
-        for group in self.groups:
-            row = self.windows.loc[group].iloc[0]
-            dates, own = int(row["dates"]), int(row["independent"])
-            named = {
-                "p_clustered": "between dates",
-                "p_flip": "with random signs",
-                "p_placebo": "at random dates",
-            }
-            ps = [f"{row[p]:.3f} {words}" for p, words in named.items() if np.isfinite(row[p])]
-            lines.append(
-                f"{group.replace('_', ' ')}, days {row.name}: {100 * row['mean']:+.2f} {unit} on average, "
-                f"95 % band {100 * row['low']:+.2f} to {100 * row['high']:+.2f}, over {dates} "
-                f"date{'s' if dates != 1 else ''}, {own} of them independent"
-                f"{'; p ' if ps else ''}{', '.join(ps)}."
-            )
-        return "\n".join([*lines, HINDSIGHT])
+        said = [f"{spoken(group)}, {text}" for group, text in answers(self).items()]
+        return "\n".join([opening(self), *said, HINDSIGHT])
 
     def plot(self, size: str = "page", groups: Sequence[str] | None = None) -> Axes:
         """Draw the cumulated path of each group with its band; of premia, their distance from before.
@@ -137,12 +137,7 @@ class EventStudy:
         """
         from entrepot.reports.pictures.event_paths import MOST, draw_event_paths
 
-        if groups is None:
-            most = self.table["dates"].groupby(level="group", sort=False).max()
-            kept = most.sort_values(ascending=False, kind="stable").index[:MOST]
-            named = tuple(group for group in self.groups if group in kept)
-        else:
-            named = require_symbols("groups", groups)
+        named = most_dated(self, MOST) if groups is None else require_symbols("groups", groups)
         if not named or (strange := [group for group in named if group not in self.groups]):
             raise ParameterError(
                 f"there is nothing to draw of {shown(strange if named else named)}: the groups are "
@@ -150,28 +145,28 @@ class EventStudy:
             )
         if len(named) > MOST:
             raise ParameterError(f"{len(named)} groups are too many for one picture: name {MOST} at most")
-        own = self.events[(self.events["securities"] > 0) & self.events["group"].isin(named)]
-        lines = self.pairs.index.get_level_values("symbol").nunique()
-        returns = self.measure == "return"
-        what = f"{lines} {'lines' if returns else 'premia'} around {len(own)} events"
-        note = [
-            "Bands hold 95 % of the mean between independent dates.",
-            f"{own['date_only'].sum()} events are known by date only and count from its end: the answer to "
-            "them may stand on day -1."
-            if own["date_only"].any()
-            else "",
-            f"{len(self.groups) - len(named)} other groups are not drawn." if groups is None else "",
-            HINDSIGHT,
-        ]
+        own = events_of(self, named)
         axes: Axes = draw_event_paths(
             self.table.loc[list(named)],
-            "caar" if returns else "aar",
-            ylabel="Cumulated abnormal return, %" if returns else "Premium less its mean before, pp",
-            title=f"{what}, beyond {beyond(self.versus)} ({self.label})",
-            note=" ".join(text for text in note if text),
+            path_of(self),
+            ylabel=path_label(self),
+            title=picture_title(self, own),
+            note=picture_note(own, len(self.groups) - len(named) if groups is None else 0),
             size=size,
         )
         return axes
+
+    def sections(self, anchor: str = "event-study") -> tuple[Section, ...]:
+        """Return the study as a part of a report: answers in words, the picture, and the tables behind them.
+
+        ``result.report("run.html", sections=study.sections())`` puts it in.
+
+        Args:
+            anchor: what a link to it ends in; two studies in one report need two.
+        """
+        from entrepot.event_page import sections
+
+        return sections(self, anchor)
 
 
 def event_study(
@@ -262,11 +257,13 @@ def event_study(
     studied = np.flatnonzero(why_not == "")
     every = sample_of(panels, known[studied], studied, around)
     sample = every.pick(every.usable)
+    versus = {panel.venue: panel.versus for panel in panels}
     if not len(sample.event):
         raise DataError(
             f"none of the {len(calendar)} events can be studied: {len(calendar) - len(studied)} lie outside "
-            f"the market or are only context, and at the others no line has {around.least} returns from day "
-            f"{around.estimation[0]} to {around.estimation[1]}: give more prices or a shorter estimation"
+            f"the market or are only context, and at the others no line has {around.least} returns"
+            f"{against(versus)} from day {around.estimation[0]} to {around.estimation[1]}: give more "
+            "prices or a shorter estimation"
         )
     places = everywhere(panels, around, design.rows, design.average) if placebos else None
     rng = np.random.default_rng(design.seed)
@@ -283,136 +280,12 @@ def event_study(
         events=rows,
         pairs=pairs,
         abnormal=pd.DataFrame(sample.abnormal.value, design.days, pairs.index),
-        versus={panel.venue: panel.versus for panel in panels},
+        versus=versus,
         notes=(*assumed(design), *counted(rows, every, design), *said, *multiple(len(days)), HINDSIGHT),
         measure=measure,
         window=around.event,
         label=market.label,
     )
-
-
-class Design(NamedTuple):
-    """What is measured, and how."""
-
-    panels: Sequence[Panel]
-    windows: Windows
-    parts: Sequence[tuple[int, int]]  # first and last day of each window that is tested
-    average: bool
-    seed: int
-
-    @property
-    def days(self) -> pd.Index[int]:
-        """The event days."""
-        first, last = self.windows.event
-        return pd.RangeIndex(first, last + 1, name="day")
-
-    @property
-    def part_rows(self) -> list[tuple[int, int]]:
-        """First row and stop of each window that is tested, among the rows of the event window."""
-        return [(first - self.days[0], last - self.days[0] + 1) for first, last in self.parts]
-
-    @property
-    def rows(self) -> list[tuple[int, int]]:
-        """First row and stop of each event day, then of each window."""
-        return [(t, t + 1) for t in range(len(self.days))] + self.part_rows
-
-
-# -- what is studied -----------------------------------------------------------------------------------------
-
-
-def calendar_of(events: Events | pd.DataFrame, by: By | None) -> pd.DataFrame:
-    """Return the events in order with their group, or say what is wrong with them."""
-    frame = events.frame if isinstance(events, Events) else events
-    if isinstance(frame, pd.DataFrame) and "title" not in frame:
-        frame = frame.assign(title="")
-    table = check_events(frame)
-    if table.empty:
-        raise DataError("there is no event to study: give at least one")
-    if not table["direction"].isin(list(SIDES)).all():
-        raise DataError(
-            "an event has another direction than 1 (escalation) and -1 (relief): give one of them"
-        )
-    if table.index.has_duplicates:
-        raise DataError(f"the event {table.index[table.index.duplicated()][0]} occurs twice: name each once")
-    side = table["direction"].map(SIDES)
-    channel = table["channel"].astype(str)
-    names = {"direction": side, "channel": channel, "both": channel + " " + side}
-    group = pd.Series(ALL, table.index) if by is None else names[by]
-    return table.assign(group=group).rename_axis("event")
-
-
-def groups_of(calendar: pd.DataFrame, by: By | None) -> list[str]:
-    """Return the groups of events in the order of channels, escalation before relief."""
-    place = calendar["channel"].map({name: at for at, name in enumerate(CHANNELS)}).fillna(len(CHANNELS))
-    order = calendar.assign(place=place if by in ("channel", "both") else 0)
-    return list(dict.fromkeys(order.sort_values(["place", "direction"], ascending=[True, False])["group"]))
-
-
-def studied_lines(market: Market, symbols: Iterable[str] | None, measure: Measure) -> tuple[str, ...]:
-    """Return the symbols to study, each once, or refuse those that cannot be."""
-    if symbols is not None:
-        names = tuple(dict.fromkeys(require_symbols("symbols", symbols)))
-    elif measure == "premium" or len(market.pairs):
-        names = tuple(map(str, market.pairs.index))
-    else:
-        own = market.instruments
-        adrs, plain = own["kind"].isin(["ads", "common"]), ~own["kind"].isin(["etf", "index"])
-        names = tuple(map(str, own.index[adrs if adrs.any() else plain]))
-    if not names:
-        raise ParameterError("there is no line to study: give symbols, or a market with ADRs or other stocks")
-    for name in names:
-        market.column(name)
-        if measure == "premium":
-            other_leg(market, name)
-    return names
-
-
-def check_windows(window: object, estimation: object, least: object) -> Windows:
-    """Return the windows, or say why they cannot be used."""
-    event, before = days_from("window", window), days_from("estimation", estimation)
-    if before[1] >= event[0]:
-        raise ParameterError(
-            f"estimation ends on day {before[1]} and window begins on day {event[0]}: end it before"
-        )
-    length = before[1] - before[0] + 1
-    if least is None:
-        least = max(LEAST, length // 2)
-    require("least", least, LEAST, whole=True)
-    if int(least) > length:  # type: ignore[call-overload]
-        raise ParameterError(
-            f"the estimation window has {length} sessions and {least} returns are needed: make it longer"
-        )
-    return Windows(event, before, int(least))  # type: ignore[call-overload]
-
-
-def check_parts(parts: object, windows: Windows) -> tuple[tuple[int, int], ...]:
-    """Return the parts of the event window that are tested, each once."""
-    first, last = windows.event
-    if parts is None:
-        inside = [part for part in USUAL if first <= part[0] and part[1] <= last]
-        return tuple(dict.fromkeys([*inside, windows.event]))
-    if not isinstance(parts, Iterable) or isinstance(parts, str):
-        raise ParameterError(f"windows is {kind(parts)}: give pairs of days, such as [(-1, 1), (0, 5)]")
-    given = tuple(dict.fromkeys(days_from("windows", part) for part in parts))
-    if not given or min(part[0] for part in given) < first or max(part[1] for part in given) > last:
-        raise ParameterError(f"windows is {shown(given)}: give pairs of days from {first} to {last}")
-    return given
-
-
-def days_from(name: str, given: object) -> tuple[int, int]:
-    """Return a first and a last day, or say that they are none."""
-    pair = tuple(given) if isinstance(given, (tuple, list)) else ()
-    if len(pair) != 2 or not all(is_whole(day) for day in pair) or pair[0] > pair[1]:
-        raise ParameterError(f"{name} is {kind(given)}: give a first and a last day, such as (-1, 1)")
-    return int(pair[0]), int(pair[1])
-
-
-def unusable(calendar: pd.DataFrame, outside: NDArray[np.bool_]) -> NDArray[np.object_]:
-    """Return why each event is not studied, "" where it is."""
-    why = np.where(outside, OUTSIDE, "").astype(object)
-    if "notes" in calendar:
-        why[calendar["notes"].astype(str).str.startswith(CONTEXT).to_numpy()] = CONTEXT
-    return why
 
 
 # -- groups --------------------------------------------------------------------------------------------------
@@ -426,7 +299,7 @@ def tested(
     rng: np.random.Generator,
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Return the figures and tests of one group by day and by window, and what to say of its random dates."""
-    tests = EventTests(sample.abnormal, sample.day, design.average, design.seed)
+    tests = EventTests(sample.abnormal, sample.day, design.average, design.seed, design.together)
     figures = pd.DataFrame([tests.over(*rows) for rows in design.rows])
     figures["p_placebo"], said = np.nan, ""
     if places is not None:
@@ -544,7 +417,9 @@ def event_rows(
         own = every.pick(every.event == row)
         used = own.pick(own.usable)
         value, z = (np.append(part, np.nan) for part in first_window(used.abnormal, design))
-        t, degrees, _ = EventTests(used.abnormal, used.day).portfolio(*design.part_rows[0])
+        t, degrees, _ = EventTests(used.abnormal, used.day, together=design.together).portfolio(
+            *design.part_rows[0]
+        )
         figures.append(
             {
                 "day0": session[day[row]] if studied[row] else pd.NaT,
@@ -575,82 +450,3 @@ def dated_only(calendar: pd.DataFrame) -> NDArray[np.bool_]:
     if "announced_at" not in calendar:
         return np.zeros(len(calendar), dtype=bool)
     return calendar["announced_at"].astype(str).str.fullmatch(r"\d{4}-\d{2}-\d{2}").to_numpy(dtype=bool)
-
-
-def assumed(design: Design) -> list[str]:
-    """Return what the study takes for granted, a sentence each."""
-    notes = [
-        "Day 0 is the first session of a line's venue whose close is after the event was known; one known at "
-        "the close belongs to the next session."
-    ]
-    if design.average:
-        return [
-            *notes,
-            "Premia are levels whose days depend on each other: over windows, tests that take the variance "
-            "from the estimation window (patell, portfolio, rank) are too sure; dates, flip and placebo are "
-            "not.",
-        ]
-    for panel in design.panels:
-        notes.append(f"Lines of {panel.venue} are measured beyond {panel.versus} ({panel.model}).")
-        if panel.versus != OWN_MEAN:
-            notes.append(f"What an event did to {panel.versus} itself is not in their abnormal returns.")
-    return notes
-
-
-def counted(rows: pd.DataFrame, every: Sample, design: Design) -> list[str]:
-    """Return what was left out or is to be known of the events, a sentence each."""
-    used = every.pick(every.usable)
-    own = rows[rows["why_not"] == ""]
-    first, last = design.windows.event
-    short = pd.Series(every.symbol[~every.usable]).value_counts()
-    missing = ", ".join(f"{name} at {count}" for name, count in short.items())
-    gaps = int((np.isfinite(used.abnormal.value) & (used.abnormal.span > 1)).sum())
-    said = [
-        (int((rows["why_not"] == why).sum()), f"of the {len(rows)} events are not studied: {why}.")
-        for why in (OUTSIDE, CONTEXT, NO_DATA)
-    ]
-    said += [
-        (
-            int(own["date_only"].sum()),
-            "of the events are known by date and count as known at its end: the answer to them may stand on "
-            "day -1.",
-        ),
-        (
-            int((own["same_session"] > 0).sum()),
-            "events share their session with another; a group counts it once.",
-        ),
-        (
-            int((own["overlapping"] > 0).sum()),
-            f"events have a window from day {first} to {last} that overlaps another event's.",
-        ),
-        (
-            int((own["in_estimation"] > 0).sum()),
-            "events have other events in their estimation window, which makes abnormal returns look usual.",
-        ),
-        (
-            int(own["cut_off"].sum()),
-            "events have a window that runs out of the market: later days have fewer.",
-        ),
-        (
-            len(every.event) - len(used.event),
-            f"lines at events were left out, with fewer than {design.windows.least} returns in the "
-            f"estimation window or none in the event window: {missing}.",
-        ),
-        (gaps, "abnormal returns cover a gap in prices and stand at its end."),
-    ]
-    return [f"{count:,} {words}" for count, words in said if count]
-
-
-def multiple(groups: int) -> list[str]:
-    """Return what to say of several groups."""
-    if groups == 1:
-        return []
-    return [f"{groups} groups are tested: of p-values of nothing, one in twenty lies below 0.05."]
-
-
-def beyond(versus: dict[str, str]) -> str:
-    """Name what was expected."""
-    names = list(dict.fromkeys(versus.values()))
-    if len(names) == 1:
-        return names[0]
-    return ", ".join(f"{name} ({venue})" for venue, name in versus.items())

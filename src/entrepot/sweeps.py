@@ -497,12 +497,14 @@ class Sweep:
         with wrong dates. Whatever the metric of the choice, it is the Sharpe ratio that is tested.
 
         Every configuration of the sweep is a trial, whatever part of it was selected, but for those refused.
-        What else was tried before, here or by others, is not known: give it as `other_trials`.
+        What else was tried before, here or by others, is not known: give it as `other_trials`; their ratios
+        are taken to spread no less than those of trials without skill.
 
         Args:
             metric: by which the best is chosen, as in `best`.
             benchmark: what has to be beaten: None, the policy rate; a configuration, by number; or a series
-                by session date or time with a zone, of levels (all above zero) or returns (some not).
+                by session date or time with a zone, of levels (all above zero) or returns (some not), which
+                are not over the policy rate.
             other_trials: made elsewhere, each counted as independent.
             blocks: of history in the cross-validation, even; see `entrepot.reports.overfitting`.
             draws: bootstrap samples, 100 or more.

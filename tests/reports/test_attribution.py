@@ -140,6 +140,8 @@ def test_bad_events_are_refused(ledger):
         by_event(ledger, good.drop(columns="severity"))
     with pytest.raises(DataError, match="zoneless"):
         by_event(ledger, good.assign(known_at=good["known_at"].dt.tz_localize(None)))
+    with pytest.raises(DataError, match="empty or a zoneless time"):
+        by_event(ledger, good.assign(known_at=good["known_at"].where(np.arange(len(good)) > 0)))
     with pytest.raises(ParameterError, match="positive number of sessions"):
         by_event(ledger, good, sessions=0)
 

@@ -215,7 +215,7 @@ def test_contents_beside_the_text(browser, harmless):
         anchors = view.ask("[...document.querySelectorAll('nav a')].map(it => it.getAttribute('href'))")
         headings = view.ask("[...document.querySelectorAll('h2')].map(it => '#' + it.id)")
         assert anchors == ["#top", *headings]
-        assert headings[:3] == ["#glance", "#performance", "#contributions"]
+        assert headings[:4] == ["#glance", "#performance", "#doubt", "#contributions"]
         for anchor in ("#costs", "#regimes", "#own", "#top"):
             view.page.locator(f"nav a[href='{anchor}']").click()
             settle(view)

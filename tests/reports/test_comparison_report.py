@@ -376,3 +376,16 @@ def test_long_names_are_cut() -> None:
     assert brief("a  b\nc") == "a b c"
     assert brief("x" * 24) == "x" * 24
     assert brief("pairs, entry 2.5 and more", 14) == "pairs, entry\u2026"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"title": 5}, "title is 5"),
+        ({"provenance": ["a"]}, "provenance is of type list"),
+    ],
+)
+def test_words_that_are_none_are_refused(results, given, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ep.errors.ParameterError, match=words):
+        comparison_report(results, tmp_path / "a.html", **given)
+    assert not list(tmp_path.iterdir())

@@ -218,7 +218,8 @@ def expected_tests(found: Abnormal, returns: Returns, first: int, stop: int) -> 
     car = [cum[0] for *_, cum in columns]
     z = [cum[0] / (one["s"] * np.sqrt(cum[1])) for one, _, cum in columns]
     n, w, days = len(car), stop - first, list(map(int, returns.day))
-    r = naive.mean_correlation(list(zip(days, residuals, strict=True)), w)
+    r, of_a_day = (naive.mean_correlation(list(zip(days, residuals, strict=True)), k) for k in (w, 1))
+    wider = np.sqrt((1 + (n - 1) * r) / (1 + (n - 1) * of_a_day))  # 1 where no windows overlap
     patell = naive.patell(z, [one["length"] - 2 for one, *_ in columns])
     bmp = naive.cross_section(z)
     scores = [[None if e is None else e / one["s"] for e in one["residual"]] for one, *_ in columns]
@@ -231,9 +232,9 @@ def expected_tests(found: Abnormal, returns: Returns, first: int, stop: int) -> 
         "patell_kp": patell / np.sqrt(1 + (n - 1) * r),
         "bmp": bmp,
         "bmp_kp": bmp * np.sqrt((1 - r) / (1 + (n - 1) * r)),
-        "rank": naive.rank_test(both, range(40 + first, 40 + stop)),
-        "grank": naive.generalised_rank_test(z, scores, r),
-        "portfolio": naive.portfolio(residuals, events, range(first, stop)),
+        "rank": naive.rank_test(both, range(40 + first, 40 + stop)) / wider,
+        "grank": naive.generalised_rank_test(z, scores, r) / wider,
+        "portfolio": naive.portfolio(residuals, events, range(first, stop)) / wider,
         "sign": naive.sign_test(car, residuals),
         "clustered": naive.between_dates(car, days, w - 1)[0] if several else np.nan,
         "p_flip": naive.sign_flip(car, days, w - 1),
@@ -246,7 +247,7 @@ def test_every_statistic_is_what_its_formula_says(dates: str, missing: float) ->
     count = 1 if dates == "one" else 4
     returns = Returns(3, missing=missing, together=0.4, dates=count)
     if dates == "overlapping":
-        returns.day = np.repeat([0, 2, 9, 13], 6)
+        returns.day = np.repeat([0, 1, 9, 13], 6)
     found = returns.estimate()
     tests = EventTests(found, returns.day)
     for first, stop in ((0, 6), (1, 5)) + (((2, 3),) if missing == 0 else ()):
@@ -548,6 +549,45 @@ def test_sizes_under_the_null() -> None:
 @pytest.mark.slow
 def test_sizes_under_the_null_at_length() -> None:
     check_sizes(3000)
+
+
+def test_sizes_where_windows_of_a_chain_of_dates_overlap() -> None:
+    """Four dates three sessions apart, windows of five: what is counted twice is not taken for more."""
+    found: dict[str, list[float]] = {}
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        shared = rng.normal(size=(120, 1))
+        one = 0.02 * (np.sqrt(0.4) * shared + np.sqrt(0.6) * rng.normal(size=(120, 6)))
+        starts = [0, 3, 6, 9]
+        past, own = (np.hstack([one[s + a : s + b] for s in starts]) for a, b in ((0, 100), (100, 105)))
+        days = np.repeat(starts, 6)
+        result = EventTests(abnormal_returns(past, own, model="mean"), days).over(0, 5)
+        assert np.isnan(result["clustered"])  # one independent date
+        result["p_band"] = float(result["low"] < 0 < result["high"])
+        for name in ("patell_kp", "bmp_kp", "rank", "grank", "portfolio", "band"):
+            found.setdefault(name, []).append(result[f"p_{name}"])
+    for name in ("patell_kp", "bmp_kp", "rank", "grank", "portfolio"):
+        share = float(np.mean(np.array(found[name]) < 0.05))
+        assert near_five_per_cent(share, 400, slack=0.02), (name, share)  # grank 0.12 otherwise
+    assert near_five_per_cent(1 - float(np.mean(found["band"])), 400, slack=0.02)
+
+
+def test_rows_of_different_sessions_are_not_held_against_each_other() -> None:
+    returns = Returns(3, dates=3, together=0.4)
+    whole, apart = (
+        EventTests(returns.estimate(), returns.day, together=together) for together in (True, False)
+    )
+    assert whole.overlap(4) == 1.0
+    got, left = apart.over(0, 4), whole.over(0, 4)
+    for name in ("patell_kp", "bmp_kp", "rank", "grank", "portfolio"):
+        assert np.isnan(got[name]), name
+        assert np.isfinite(left[name]), name
+    for name in ("t", "patell", "bmp", "sign", "clustered", "p_flip", "mean", "low", "high"):
+        assert got[name] == left[name], name
+    few = returns.day < 2000  # no band of fewer than three dates
+    two = EventTests(returns.estimate().pick(few), returns.day[few], together=False).over(0, 4)
+    assert np.isfinite(two["mean"])
+    assert np.isnan([two["low"], two["high"]]).all()
 
 
 def test_a_shock_to_all_is_found_and_its_size_told() -> None:

@@ -212,10 +212,11 @@ def test_holds_every_table(written, ledger):
     for title in (
         "Summary",
         "Monthly returns, %",
-        "By source",
-        "By leg",
+        "By source and leg",
         "By instrument and source",
         "By regime",
+        "By regime and source",
+        "By kind of event",
         "By event",
         "Costs by kind",
         "Under other terms of borrow, and with other exits",
@@ -285,6 +286,20 @@ def test_refuses_bad_arguments(tmp_path):
         "trials is 2.5": {"trials": 2.5},
         "title is 5": {"title": 5},
         "caveats is of type str": {"caveats": "a sentence"},
+        "a caveat is 5": {"caveats": [5]},
+        "table of extra has the title 5": {"extra": {5: SENSITIVITY}},
+        "section 'own' has a title, table": {"sections": [dataclasses.replace(one, title=5)]},
+        "section 'own' has a title, table or": {
+            "sections": [dataclasses.replace(one, tables=(SENSITIVITY,))]
+        },
+        "section 'own' has a title, table or figure": {"sections": [figured("a line")]},
+        "figure 'k' has no height": {"sections": [figured(Picture("k", -1.0, "A line.", line))]},
+        "figure 'k' has no height in": {"sections": [figured(Picture("k", True, "A line.", line))]},
+        "figure 'k' has no height in inches, or words": {"sections": [figured(Picture("k", 1.0, 5, line))]},
+        "a figure is called '\">g'": {"sections": [figured(Picture('">g', 1.0, "A line.", line))]},
+        "two figures of the document are called 'equity'": {
+            "sections": [figured(Picture("equity", 1.0, "A line.", line))]
+        },
         "provenance is of type list": {"provenance": ["plan"]},
         "sections is": {"sections": [SENSITIVITY]},
         "anchor of a section is 'a b'": {"sections": [dataclasses.replace(one, anchor="a b")]},
@@ -296,6 +311,48 @@ def test_refuses_bad_arguments(tmp_path):
             report(ledger, tmp_path / "report.html", **given)
         assert "\n" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def line(figure, theme) -> None:
+    figure.add_subplot().plot([1, 2])
+
+
+def figured(picture) -> Section:
+    return Section("own", "Own", (), (picture,))
+
+
+def test_a_note_of_a_further_table_is_written(tmp_path, ledger):
+    noted = SENSITIVITY.copy()
+    noted.attrs["note"] = "What it is <for>."
+    _, page = read(report(ledger, tmp_path / "r.html", extra={"Noted": noted, "Bare": SENSITIVITY}))
+    assert page.words.count("What it is <for>.") == 1
+
+
+def test_events_of_one_name_are_told_apart(tmp_path, ledger):
+    """Two calendars put together may hold an event twice."""
+    events = doubles.events(ledger.market)
+    twice = pd.concat([events, events.assign(title="Said again")]).assign(event_id="the same")
+    found = gather(ledger, events=twice)
+    assert found.event.index.is_unique
+    assert found.event["P&L"].sum() == pytest.approx(ledger.equity.iloc[-1] - ledger.capital)
+    each = naive_glance.near_events(ledger, list(twice["known_at"]), 5)[0]
+    assert found.event["P&L"].drop("no event").sum() == pytest.approx(each)
+    _, page = read(report(ledger, tmp_path / "r.html", events=twice))
+    assert "Said again" in page.words
+
+
+def test_names_that_no_encoding_holds_are_shown(tmp_path, ledger):
+    """Names of files and folders that are not in UTF-8 come as halves of characters."""
+    name = "caf\udce9 <b>"
+    run = dataclasses.replace(
+        ledger, label=f"prices loaded from {name}", plan_notes=(name,),
+        market=dataclasses.replace(ledger.market, notes=(name,)),
+    )  # fmt: skip
+    _, page = read(report(run, tmp_path / "r.html", provenance={name: name}, caveats=[name]))
+    shown = "caf\ufffd <b>"
+    assert page.words.count(shown) == 3
+    for words in (f"prices loaded from {shown}", f"market: {shown}", f"plan: {shown}"):
+        assert words in page.words
 
 
 def test_further_sections_stand_before_orders(tmp_path, ledger):
@@ -529,6 +586,7 @@ def test_glance_says_how_far_to_believe(found, ledger):
     which, what = ("best", "profit") if ledger.equity.iloc[-1] > ledger.capital else ("worst", "loss")
     tariff, delisting = (naive_glance.independent(ledger, states, on) for on in ((1, 3), (2, 3)))
     assert said(found, "Whether to believe it") == (
+        "The prices are simulated, so nothing here speaks of a market. "
         f"The Sharpe ratio's 95% interval, by bootstrap, is {number(low)} to {number(high)}, {verdict}. "
         f"The 5 {which} of {count:,} sessions made {sessions:.0f}% of the {what}, the 3 {which} of "
         f"{many} months {months:.0f}%. Independent episodes: {tariff} of tariff, {delisting} of delisting. "
@@ -642,7 +700,7 @@ def test_names_that_are_no_text_are_drawn(tmp_path, ledger):
             title=half,
         )  # fmt: skip
     _, page = read(path)
-    assert page.words.count("\ufffd \u4e2d") == 4  # heading, table and two legends
+    assert page.words.count("\ufffd \u4e2d") == 5  # heading, two tables and two legends
 
 
 def test_text_in_figures_is_left_as_it_is(tmp_path):

@@ -252,7 +252,7 @@ def test_blocks_that_cannot_be_used(blocks: Any) -> None:
     [
         (np.zeros(100), "1 dimension:"),
         (np.zeros((100, 2, 2)), "3 dimensions:"),
-        (np.zeros((100, 1)), "returns of 1 configurations"),
+        (np.zeros((100, 1)), "returns of 1 configuration:"),
         (np.zeros((100, 0)), "returns of 0 configurations"),
         (np.zeros((31, 2)), "31 sessions: 16 blocks need at least 32"),
         (np.zeros((0, 2)), "0 sessions"),

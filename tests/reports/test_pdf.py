@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import entrepot as ep
+from entrepot import reports
 from entrepot.errors import ParameterError
 from entrepot.reports import pdf
 from entrepot.reports.pages import paper
+from entrepot.reports.pages.document import Picture, Section
 from entrepot.reports.pages.findings import gather
 from entrepot.reports.pages.paper import Flow, Panel, Rule, Words
 from entrepot.reports.pages.tables import Cell, Table, frame_table
@@ -135,7 +138,10 @@ def test_every_word_of_the_report_is_on_the_pages(
 ) -> None:
     """What the HTML report has in its tables, and every caveat."""
     found = gather(ledger, title=ARGUMENTS["title"], **market_arguments)
-    sections = pdf.sections_of(found, None, ARGUMENTS["extra"], (), ARGUMENTS["provenance"], 20)
+    sections = pdf.sections_of(
+        found, sensitivity=None, extra=ARGUMENTS["extra"], others=(), trials=ARGUMENTS["trials"],
+        provenance=ARGUMENTS["provenance"], rows=20,
+    )  # fmt: skip
     wanted: Counter[str] = Counter()
     for section in sections:
         wanted += Counter(section.title.split())
@@ -158,9 +164,73 @@ def test_the_sections_are_those_of_the_html_report(
     assert {title.replace("&amp;", "&") for title in titles} <= headings
 
 
-def test_bars_by_source_are_drawn_once(flow: Flow) -> None:
-    panels = [item for page in flow.pages for item in page if isinstance(item, Panel)]
-    assert len(panels) == 1
+def test_figures_of_the_tear_sheet_are_not_drawn_again(flow: Flow) -> None:
+    assert not [item for page in flow.pages for item in page if isinstance(item, Panel)]
+
+
+def test_figures_of_further_sections_are_drawn(
+    ledger: Any, market_arguments: dict[str, Any], tmp_path: Path, monkeypatch: Any
+) -> None:
+    boxes = []
+
+    def draw(figure: Any, theme: Any) -> None:
+        ax = figure.add_subplot()
+        ax.plot([1, 2], [3, 4])
+        box = figure.bbox.transformed(figure.figure.transFigure.inverted())
+        boxes.append((box.x0 * paper.WIDTH, (1 - box.y1) * paper.HEIGHT, box.width * paper.WIDTH, box.height))
+
+    own = Section("own", "Own findings", figures=(Picture("own", 2.5, "A line.", draw, "What it shows."),))
+    kept: list[list[paper.Page]] = []
+    real = pdf.write_pages
+
+    def keep(file: Any, found: Any, pages: Any, foot: str) -> None:
+        kept.append(pages)
+        real(file, found, pages, foot)
+
+    monkeypatch.setattr(pdf, "write_pages", keep)
+    pdf_report(ledger, tmp_path / "a.pdf", sections=[own], **market_arguments)
+    [pages] = kept
+    check_pages(pages)
+    [(page, panel)] = [(page, item) for page in pages for item in page if isinstance(item, Panel)]
+    texts = [item.text for item in page if isinstance(item, Words)]
+    assert "Own findings" in texts
+    assert "What it shows." in texts
+    [(left, top, width, _)] = boxes
+    assert (left, top, width) == pytest.approx((paper.LEFT, panel.top, paper.ROOM), abs=0.01)
+    assert panel.height == 72 * 2.5
+
+
+def test_a_figure_is_no_taller_than_a_page() -> None:
+    flow = Flow()
+    flow.picture(Picture("tall", 40.0, "A line.", lambda figure, theme: figure.add_subplot(), "Below."))
+    check_pages(flow.pages)
+    paper.drawn_page(flow.pages[0])
+
+
+def test_names_that_no_encoding_holds_are_written(ledger: Any, tmp_path: Path) -> None:
+    name = "caf\udce9 \x00"
+    run = replace(ledger, label=f"prices loaded from {name}", plan_notes=(name,))
+    events = doubles.events(ledger.market).assign(title="news \x00")
+    path = pdf_report(run, tmp_path / "a.pdf", provenance={name: name, "Run": name}, events=events)
+    assert path.is_file()
+    for size in ("page", "slide"):
+        reports.tear_sheet(run, events=events, size=size)
+
+
+def test_sections_that_cannot_be_told_apart_are_refused(ledger: Any, tmp_path: Path) -> None:
+    one = Section("costs", "Own", (frame_table(numbers(2, 2), "T"),))
+    with pytest.raises(ParameterError, match="two parts of the document have the anchor 'costs'"):
+        pdf_report(ledger, tmp_path / "a.pdf", sections=[one])
+
+
+def test_a_short_table_stays_on_one_page() -> None:
+    flow = Flow()
+    flow.y = paper.BOTTOM - 100
+    flow.put(Words(paper.LEFT, 600.0, "before", 6.5))
+    flow.table(frame_table(numbers(15, 2), "Short"))
+    assert len(flow.pages) == 2
+    assert len(flow.pages[0]) == 1
+    check_pages(flow.pages)
 
 
 def test_every_page_has_a_head_and_a_number(

@@ -27,6 +27,7 @@ from entrepot.reports.pictures.waterfall import largest, source_steps
 from entrepot.reports.plots import PICTURES, STEPS, plot
 from entrepot.reports.plotted import (
     HALF_YEAR,
+    pair_costs,
     worst_drawdowns,
 )
 from entrepot.switching import SwitchingValue
@@ -95,7 +96,7 @@ def pictures(market, events, path, result):
     }
     return drawn | {
         "ribbon": lambda size: ep.draw_regimes(market, path, events, size=size),
-        "monitor": lambda size: monitor.draw(adrs=["BABA", "JD", "NTES"], marks=marks, size=size),
+        "monitor": lambda size: monitor.plot(adrs=["BABA", "JD", "NTES"], marks=marks, size=size),
         "gap": lambda size: gap.plot(size),
         "placebo": lambda size: value.plot(size),
         "heatmap": lambda size: sweep_map.heatmap(cells(), "Sharpe Ratio", market.label, size),
@@ -380,14 +381,21 @@ def test_what_cannot_be_drawn_is_refused(result, asked, why):
     assert plt.get_fignums() == before  # no empty figure is left behind
 
 
+def test_a_figure_that_fails_is_not_left_behind():
+    before = plt.get_fignums()
+    with pytest.raises(ZeroDivisionError), style.sheet("page", 2.0):
+        raise ZeroDivisionError
+    assert plt.get_fignums() == before
+
+
 def test_more_names_than_can_be_read_are_refused(market):
     monitor = discount_monitor(market)
     with pytest.raises(
         ParameterError, match="a slide has room for 5 names and not 11: give adrs= with fewer"
     ):
-        monitor.draw(size="slide")
+        monitor.plot(size="slide")
     with pytest.raises(ParameterError, match="size is 'poster'"):
-        monitor.draw(size="poster")
+        monitor.plot(size="poster")
 
 
 def test_a_surface_needs_two_values_of_each(market):
@@ -545,6 +553,14 @@ def test_the_waterfall_ends_where_the_ledger_does(once, result, path, by):
     np.testing.assert_allclose([segment[0][0] for segment in connectors], [result.capital, *ends], rtol=1e-12)
 
 
+def test_regimes_that_occurred_are_steps(ledger):
+    own = {"states": doubles.states(ledger.market), "names": [*doubles.REGIMES, "never"]}
+    axes = plot(ledger, "waterfall", by="regime", **own)
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["Capital", *doubles.REGIMES, "Final equity"]  # the last of them in one episode
+    plt.close("all")
+
+
 def test_steps_add_up_and_few_are_left():
     source = pd.Series(
         {"price": 900.0, "fx": -40.0, "interest": 30.0, "rebate": 20.0, "borrow": -50.0, "stamp_duty": -25.0,
@@ -590,9 +606,11 @@ def test_leg_risk_is_the_tables(once, result):
         assert value == pytest.approx(risk.at[name, "cost_bp"]), name
         assert label == f"{name} ({risk.at[name, 'orders']:,})"
     assert list(values[:-1]) == sorted(values[:-1], reverse=True)
+    interval = pair_costs(orders)
     whiskers = pairs.collections[0].get_segments()
-    for (left, right), value in zip(whiskers, values, strict=True):
-        assert left[0] < value < right[0]
+    for row, ((left, right), label) in enumerate(zip(whiskers, labels, strict=True)):
+        own = interval.loc[label.split(" ")[0]]
+        np.testing.assert_allclose([left, right], [[own["low"], row], [own["high"], row]])
     assert sums.lines[0].get_ydata()[-1] == pytest.approx(risk.at["all", "cost"])
     assert sums.texts[-1].get_text() == money(risk.at["all", "cost"])
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.doubt.verdict import judged, many, plural, ratio_column
+from entrepot.doubt.verdict import chance, judged, many, median_beside, plural, probability, ratio_column
 from entrepot.doubt.walk_choice import ratio
 from entrepot.reports.metrics import SESSIONS_PER_YEAR
 from entrepot.reports.pages.document import SUFFIXES, Document, Picture, Section, write_document
@@ -87,17 +87,15 @@ def pictured(found: Significance) -> Drawn:
         rows["chosen anew"] = (ratio(walked.charged, found.by_month), *found.walk_interval, np.nan)
         chosen = pd.DataFrame(
             {
-                f"chosen anew {len(walked.table)} times, changes charged": walked.charged,
+                f"chosen anew {len(walked.table)} times, changes charged": walked.charged.clip(lower=-1.0),
                 "the one that turned out best": walked.hindsight,
             }
         )
     intervals = pd.DataFrame.from_dict(rows, orient="index", columns=["ratio", "low", "high", "luck"])
     terms = found.sensitivity[column]
     if len(found.neighbours):
-        beside = found.neighbours[column].median()
-        terms = pd.concat(
-            [terms, pd.Series({f"median of {plural(len(found.neighbours), 'neighbour')}": beside})]
-        )
+        name = f"median of {plural(len(found.neighbours), 'neighbour')}"
+        terms = pd.concat([terms, pd.Series({name: median_beside(found)})])
     return Drawn(
         title=title,
         words=tuple(found.sentences.values()),
@@ -224,12 +222,12 @@ def headline(found: Significance) -> list[tuple[str, str, str]]:
         ("Trials", f"{count.counted:,}", f"as much as {many(count.independent)} independent ones"),
         (
             "Deflated Sharpe",
-            number(own.deflated_independent),
-            f"all trials {number(own.deflated)}; {found.confidence:g} is asked for",
+            probability(own.deflated_independent),
+            f"all trials {probability(own.deflated)}; {found.confidence:g} is asked for",
         ),
         (
             "Superior ability p",
-            number(np.nan if superior is None else superior.p_consistent, 3),
+            "n/a" if superior is None or np.isnan(superior.p_consistent) else chance(superior),
             f"{len(found.better):,} found better than {found.benchmark}",
         ),
         (

@@ -46,8 +46,10 @@ class Curves:
                 refused[place] = why
         done |= np.array([bool(why) for why in refused], dtype=bool)
         if self.free is not None:
-            with np.errstate(divide="ignore", invalid="ignore"):  # equity that is gone has no return
+            gone = np.logical_or.accumulate(curves[:, :-1] <= 0.0, axis=1)
+            with np.errstate(divide="ignore", invalid="ignore"):
                 curves = curves[:, 1:] / curves[:, :-1] - 1.0 - self.free
+            curves[gone] = np.nan  # a debt has no return
         return Rows(index, curves, tuple(refused), done)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -159,7 +159,7 @@ class Significance:
         sensitivity: the best under other costs of trading and terms of borrow: figures by case.
         cost: what trading cost it, as a fraction of the value traded.
         break_even: what must be added to that for its Sharpe ratio to fall to zero; infinite above 10 %.
-        neighbours: ratios that decide, of the configurations beside it; see
+        neighbours: ratios that decide, of the configurations beside it that can be run; see
             `entrepot.doubt.sensitivity.neighbours`.
         placebos: highest Sharpe ratio of all configurations on each calendar with wrong dates.
         placebo_p: share of calendars on which it is at least that of the true one, which is one of them.
@@ -202,7 +202,7 @@ class Significance:
     def __str__(self) -> str:
         return f"{self.verdict}\n\n{written(self.table)}"
 
-    @cached_property
+    @property
     def criteria(self) -> pd.DataFrame:
         """What was asked of the best and whether it passed, a row each; see `entrepot.doubt.verdict`."""
         return criteria(self)
@@ -212,7 +212,7 @@ class Significance:
         """True where every test of luck is passed, False where neither of the two main ones is, else None."""
         return skill(self.criteria)
 
-    @cached_property
+    @property
     def sentences(self) -> dict[str, str]:
         """The verdict, sentence by sentence, each under what it answers."""
         return sentences(self)
@@ -222,7 +222,7 @@ class Significance:
         """Whether this is skill or luck, why, and what would change that, in plain words."""
         return " ".join(self.sentences.values())
 
-    @cached_property
+    @property
     def table(self) -> pd.DataFrame:
         """Every figure with its ``value`` and what it ``means``."""
         return figures(self)
@@ -286,7 +286,8 @@ def significance(
         return Significance(label, chosen_by, float(confidence), trials)
     row = int(str(measured.best(metric).name))
     result = sweep.backtest(row)
-    excess = measured.returns(progress=progress)
+    everything = sweep.returns(progress=progress)
+    excess = everything[measured.table.index]
     values, own = excess.to_numpy(dtype=np.float64), excess[row].to_numpy(dtype=np.float64)
     trials = replace(trials, independent=independent_trials(values) + trials.elsewhere)
     months = months_of(excess[[row]], result)[:, 0]
@@ -296,7 +297,11 @@ def significance(
     sampled: dict[str, Any] = {"confidence": confidence, "draws": draws, "seed": seed}
     crossed, crossing = tried(lambda: overfitting(values, blocks))
     choice = metric if metric in MEASURES else "sharpe"
-    walked, walking = tried(lambda: walk_forward(sweep, excess, train, test, choice, anchored=False, gap=1))
+    # Those that lost everything later on were there to be chosen: without them it would be hindsight.
+    walked, walking = tried(
+        lambda: walk_forward(sweep, everything, train, test, choice, anchored=False, gap=1)
+    )
+    beside = neighbours(table, sweep.parameters, row, ratio)
     wrong = np.empty(0)
     if placebos:
         wrong = best_on_wrong_dates(measured, events, model, int(placebos), int(seed), progress)
@@ -317,7 +322,7 @@ def significance(
         overfitting=crossed,
         walk_forward=walked,
         walk_interval=walked.interval(monthly, **sampled) if walked else (np.nan, np.nan),
-        neighbours=neighbours(table, sweep.parameters, row, ratio),
+        neighbours=beside[(table.loc[beside["configuration"], "Refused"] == "").to_numpy()],
         placebos=wrong,
         placebo_p=placebo_p(wrong, float(measured.table[RATIO].max())),
         caveat="" if result.path is None else result.path.caveat,
@@ -385,8 +390,7 @@ def odds(
 
     Args:
         excess: shape (n,), returns over the policy rate of the chosen.
-        ratios: annual Sharpe ratios of the trials measured; their variance is taken for that of all. Where
-            there are not two, that of a ratio without skill is, 1 / (n - 1) by period.
+        ratios: annual Sharpe ratios of the trials measured.
         per_year: periods in a year.
         trials: how many there were.
         confidence: of tests and interval.
@@ -394,9 +398,10 @@ def odds(
         seed: of these.
     """
     own, year = Moments.of(excess), float(per_year**0.5)
-    known = ratios.dropna().to_numpy(dtype=np.float64) / year
-    variance = float(known.var(ddof=1)) if len(known) > 1 else 1.0 / max(own.n - 1, 1)
     independent = max(1.0, trials.independent)
+    variance = spread_of(
+        ratios.dropna().to_numpy(dtype=np.float64) / year, own.n, independent, trials.elsewhere
+    )
     luckiest = luckiest_sharpe(variance, trials.counted), luckiest_sharpe(variance, independent)
     low, high = sharpe_interval(excess, confidence, draws, seed)
     scale = year / SESSIONS_PER_YEAR**0.5  # the interval is that of session returns
@@ -416,6 +421,25 @@ def odds(
         needed=minimum_track_record(own, luckiest[1], confidence) / per_year,
         survives=most_trials(own, variance, confidence),
     )
+
+
+def spread_of(ratios: NDArray[np.float64], n: int, independent: float, elsewhere: int) -> float:
+    """Return the variance of the Sharpe ratios of all trials, per period.
+
+    Configurations of one grid earn alike, and their ratios lie closer together than those of unlike trials.
+    So that of the trials elsewhere, whose ratios are not known, is taken to be no less than that of a ratio
+    without skill, ``1 / (n - 1)``; both kinds count by the number of independent trials.
+
+    Args:
+        ratios: of the trials measured, per period. Where there are not two, all are as those elsewhere.
+        n: returns that each is made of.
+        independent: all independent trials, those elsewhere among them.
+        elsewhere: trials made elsewhere.
+    """
+    chance = 1.0 / max(n - 1, 1)
+    own = float(ratios.var(ddof=1)) if len(ratios) > 1 else chance
+    share = min(elsewhere / independent, 1.0)
+    return (1.0 - share) * own + share * max(own, chance)
 
 
 def reversal(excess: NDArray[np.float64]) -> float:
@@ -493,15 +517,20 @@ def benchmark_returns(
         if own.isna().any():
             raise ParameterError(f"configuration {benchmark} lost all its equity: give another benchmark")
         return own, f"configuration {benchmark}"
-    levels = known_levels(result, as_levels(benchmark))
+    levels = known_levels(result, as_levels(benchmark, result))
     lacks = missing_level(levels, benchmark)
     if lacks:
         raise DataError(f"{lacks}: give one that covers the whole run")
     return levels.pct_change().iloc[1:] - free, str(benchmark.name or "the benchmark")
 
 
-def as_levels(benchmark: pd.Series[Any]) -> pd.Series[Any]:
-    """Return levels where a series holds returns, which are not all above zero."""
+def as_levels(benchmark: pd.Series[Any], result: Result) -> pd.Series[Any]:
+    """Return levels where a series holds returns, which are not all above zero.
+
+    Args:
+        benchmark: by date or time.
+        result: a run; the first return is what was earned since its sample before.
+    """
     known = benchmark.dropna().sort_index()
     numbers = pd.api.types.is_numeric_dtype(benchmark.dtype)
     if not numbers or not len(known) or not isinstance(known.index, pd.DatetimeIndex):
@@ -519,8 +548,16 @@ def as_levels(benchmark: pd.Series[Any]) -> pd.Series[Any]:
             "returns as fractions"
         )
     growth: pd.Series[Any] = (1.0 + known).cumprod()
-    before = pd.Series([1.0], index=known.index[:1] - pd.Timedelta(days=1))
-    return cast("pd.Series[Any]", pd.concat([before, growth]))
+    if (known.index == known.index.normalize()).all():
+        growth.index = known.index.tz_localize(None)
+    stamps = pd.DatetimeIndex(growth.index)
+    sampled = pd.DatetimeIndex(result.daily.index)
+    if stamps.tz is not None:
+        moments = pd.DatetimeIndex(result.equity.index[result.market.decision_steps])
+        sampled = moments.tz_convert(stamps.tz)
+    earlier = sampled[sampled < stamps[0]]
+    start = earlier[-1] if len(earlier) else stamps[0] - pd.Timedelta(days=1)
+    return cast("pd.Series[Any]", pd.concat([pd.Series([1.0], index=pd.DatetimeIndex([start])), growth]))
 
 
 def placebo_p(placebos: NDArray[np.float64], true: float) -> float:

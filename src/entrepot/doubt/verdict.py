@@ -5,6 +5,7 @@ The thresholds are those of docs/significance.md; nothing else decides.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -149,8 +150,11 @@ def cost_that_removes(found: Significance) -> float:
 
 
 def worst_borrow(found: Significance) -> tuple[str, float]:
-    """Return the term of borrow under which the Sharpe ratio is the lowest, and that; NaN where none is."""
-    ratios = found.sensitivity[ratio_column(found)].dropna()
+    """Return the term of borrow under which the Sharpe ratio is the lowest, and that; NaN where none is.
+
+    A term under which there is no ratio, nothing being held or everything lost, has one of 0.
+    """
+    ratios = found.sensitivity[ratio_column(found)].fillna(0.0)
     ratios = ratios[[name for name in ratios.index if "borrow" in name or "short" in name]]
     return (str(ratios.idxmin()), float(ratios.min())) if len(ratios) else ("", float(np.nan))
 
@@ -158,9 +162,17 @@ def worst_borrow(found: Significance) -> tuple[str, float]:
 def kept_beside(found: Significance) -> float:
     """Return the median share of its Sharpe ratio that neighbours have; NaN of none, or of a loss."""
     own = judged(found).sharpe
-    if found.neighbours.empty or not own > 0.0:
+    return median_beside(found) / own if own > 0.0 else float(np.nan)
+
+
+def median_beside(found: Significance) -> float:
+    """Return the median Sharpe ratio of neighbours, NaN of none.
+
+    One without a ratio, which held nothing or lost everything, has one of 0.
+    """
+    if found.neighbours.empty:
         return float(np.nan)
-    return float(found.neighbours[ratio_column(found)].median()) / own
+    return float(found.neighbours[ratio_column(found)].fillna(0.0).median())
 
 
 def without_best(months: NDArray[np.float64], dropped: int = DROPPED) -> float:
@@ -220,8 +232,9 @@ def answer(found: Significance) -> str:
     unknown = [name for name in (DEFLATED, SUPERIOR) if luck.at[name, "passed"] is None]
     if unknown:
         return (
-            f"Too little to judge by: {found.daily.observations:,} sessions of returns leave no "
-            f"{' and no '.join(unknown)}."
+            f"Too little to judge by: {plural(found.daily.observations, 'session')} of returns and "
+            f"{plural(found.rivals, 'configuration')} to hold against {found.benchmark} allow no test of "
+            f"{listed(unknown)}."
         )
     return (
         f"The tests disagree: the best configuration passes those of {listed(passed)} and fails those of "
@@ -248,8 +261,8 @@ def earned(found: Significance) -> str:
     looked_at = count.measured + count.idle
     if looked_at < count.tried:
         text += (
-            f" Only {looked_at:,} of the {count.tried:,} configurations are looked at here: the spread that "
-            "luck is told by is theirs."
+            f" Only {looked_at:,} of the {count.tried:,} configurations {'is' if looked_at == 1 else 'are'} "
+            "looked at here: the spread that luck is told by is theirs."
         )
     return text
 
@@ -264,13 +277,13 @@ def by_luck(found: Significance) -> str:
         f"Without any skill the luckiest of {plural(count.counted, 'trial')} would show a ratio by "
         f"{period} of {number(own.luckiest)} on average, that of the "
         f"{many(count.independent)} independent ones they amount to {number(own.luckiest_independent)}; that "
-        f"the true ratio is higher has a probability of {number(own.deflated)} and "
-        f"{number(own.deflated_independent)}, where {found.confidence:g} is asked for"
+        f"the true ratio is higher has a probability of {probability(own.deflated)} and "
+        f"{probability(own.deflated_independent)}, where {found.confidence:g} is asked for"
     )
     if count.counted == 1:
         text = (
             f"As the only trial it has a true ratio by {period} above 0 with a probability of "
-            f"{number(own.deflated)}, where {found.confidence:g} is asked for"
+            f"{probability(own.deflated)}, where {found.confidence:g} is asked for"
         )
     if found.by_month:
         how = "reverse" if found.autocorrelation < 0.0 else "follow each other"
@@ -323,13 +336,15 @@ def what_would_change_it(found: Significance) -> str:
     parts = []
     if own.deflated_independent >= found.confidence:
         parts.append(
-            f"it would survive {many(own.survives)} independent trials instead of {many(count.independent)}"
+            f"it would survive {many(own.survives)} independent trials instead of {many(count.independent)}, "
+            "were their ratios as close together as these"
             if np.isfinite(own.survives)
             else "it would survive any number of such trials"
         )
     elif own.sharpe > 0.0:
         parts.append(
-            f"at this ratio {own.needed:,.0f} years instead of {years:,.1f} would lift it above luck"
+            f"at this ratio {number(math.ceil(10.0 * own.needed) / 10.0, 1)} years instead of "
+            f"{number(years, 1)} would lift it above luck"
             if np.isfinite(own.needed)
             else "no record at this ratio is long enough: it is no higher than what luck shows"
         )
@@ -373,7 +388,7 @@ def weaknesses(found: Significance) -> str:
     words = {
         SPLITS: "choosing the best of these configurations is no better than choosing any",
         COSTS: f"costs of trading less than {LEAST_MULTIPLE:g} times as high take all of it away",
-        BORROW: f"{case} leaves a ratio of {number(lowest)}",
+        BORROW: f"{case} leaves {f'a ratio of {number(lowest)}' if lowest < 0.0 else 'nothing'}",
         BESIDE: f"its neighbours have {percent(max(kept_beside(found), 0.0))} of its ratio: a lone peak",
         MONTHS: f"its {DROPPED} best months carry all of it",
     }
@@ -517,9 +532,14 @@ def plural(count: int, name: str) -> str:
 
 def chance(superior: Superiority) -> str:
     """Write a p-value; one of 0 is below what so many draws can tell."""
-    return (
-        number(superior.p_consistent, 3) if superior.p_consistent > 0.0 else f"below {1 / superior.draws:g}"
-    )
+    if not superior.p_consistent > 0.0:
+        return f"below {1 / superior.draws:g}"
+    return number(math.ceil(1e3 * superior.p_consistent - 1e-9) / 1e3, 3)
+
+
+def probability(share: float) -> str:
+    """Write a probability, rounded down: what falls short of what is asked for does not look like it."""
+    return number(math.floor(1e3 * share + 1e-9) / 1e3 if np.isfinite(share) else share, 3)
 
 
 def many(count: float) -> str:

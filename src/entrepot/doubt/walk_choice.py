@@ -174,14 +174,20 @@ def changing(
 
 
 def weights_at(result: Result, steps: NDArray[np.int64]) -> pd.DataFrame:
-    """Return what each line is worth after some steps, at its last price, as a fraction of equity."""
+    """Return what each line is worth after some steps, at its last price, as a fraction of equity.
+
+    0 where equity is gone: no fraction of it is left to be changed.
+    """
     held = result.positions.iloc[steps]
     market = result.market
     price = market.price[held.columns].ffill().iloc[steps].to_numpy()
     currency = list(market.instruments["currency"].reindex(held.columns))
     rate = market.fx[currency].to_numpy()[steps] / market.fx[result.base_currency].to_numpy()[steps, None]
     equity = result.equity_by_step[steps, None]
-    return pd.DataFrame(held.to_numpy() * np.nan_to_num(price * rate) / equity, columns=held.columns)
+    worth = held.to_numpy() * np.nan_to_num(price * rate)
+    return pd.DataFrame(
+        np.where(equity > 0.0, worth / np.where(equity > 0.0, equity, 1.0), 0.0), columns=held.columns
+    )
 
 
 def ratio(excess: pd.Series[Any], monthly: bool = False) -> float:
