@@ -72,10 +72,7 @@ def overfitting(excess: ArrayLike, blocks: int = 16) -> Overfitting:
             few sessions.
         ParameterError: on a number of blocks that cannot be used.
     """
-    if not (is_whole(blocks) and FEWEST_BLOCKS <= blocks <= MOST_BLOCKS and blocks % 2 == 0):
-        raise ParameterError(
-            f"blocks is {shown(blocks)}: give an even number from {FEWEST_BLOCKS} to {MOST_BLOCKS}"
-        )
+    check_blocks(blocks)
     table = returns_table(excess)
     sessions, configurations = table.shape
     if configurations < 2:
@@ -160,6 +157,14 @@ class BlockSums:
         variance /= count - 1.0
         variance[variance <= SPREAD**2] = np.nan
         return np.asarray((mean + self.centre) / np.sqrt(variance), dtype=np.float64)
+
+
+def check_blocks(blocks: object) -> None:
+    """Refuse a number of blocks that cannot be cut into two halves, or too many ways."""
+    if not (is_whole(blocks) and FEWEST_BLOCKS <= blocks <= MOST_BLOCKS and blocks % 2 == 0):
+        raise ParameterError(
+            f"blocks is {shown(blocks)}: give an even number from {FEWEST_BLOCKS} to {MOST_BLOCKS}"
+        )
 
 
 def split_halves(blocks: int) -> NDArray[np.float64]:

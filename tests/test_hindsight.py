@@ -75,7 +75,8 @@ def test_the_honest_row_is_a_plain_backtest_on_the_walk_forward(events):
         gap.returns["walk-forward"], alone.returns, check_names=False, check_freq=False
     )
     assert gap.table.at["walk-forward", "Switches"] == np.count_nonzero(np.diff(honest.states))
-    assert gap.plot().get_title(loc="left").startswith("Look-ahead gap: only walk-forward could be traded")
+    head = gap.plot().figure.get_suptitle()
+    assert head.startswith("Look-ahead gap: only walk-forward could be traded")
     matplotlib.pyplot.close("all")
 
 

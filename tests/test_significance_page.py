@@ -397,7 +397,10 @@ def test_where_nothing_trades_nothing_is_said(market: ep.Market, tmp_path: Path)
 
 
 def test_where_all_is_refused_nothing_is_said(swept: ep.Sweep) -> None:
-    found = swept.select(entry=0.6, exit=0.7).significance(**QUICK)
+    part = swept.select(entry=0.6, exit=0.7)
+    found = part.significance(**QUICK)
+    with pytest.raises(ParameterError, match="blocks is 7"):
+        part.significance(**QUICK | {"blocks": 7})
     assert found.best is None
     assert "(2 cannot be run)" in found.verdict
 
@@ -440,9 +443,14 @@ def test_the_best_by_another_metric_is_judged_by_its_ratio(swept: ep.Sweep) -> N
     assert found.daily.sharpe == pytest.approx(swept.table.at[best, "Sharpe Ratio"])
     assert found.walk_forward is not None
     assert found.walk_forward.metric == "sharpe"
-    sortino = swept.significance("sortino", **QUICK)
-    assert sortino.walk_forward is not None
-    assert sortino.walk_forward.metric == "sortino"
+    for name, choice in (
+        ("sortino", "sortino"),
+        ("Sortino Ratio", "sortino"),
+        ("Total Return [%]", "return"),
+    ):
+        other = swept.significance(name, **QUICK)
+        assert other.walk_forward is not None
+        assert other.walk_forward.metric == choice
 
 
 # -- against a benchmark -------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def test_the_picture_shows_the_placebos_and_every_row(market: ep.Market, events:
     plan = ep.RegimeSwitch(path, calm=ep.SectorRotation())
     value = switching_value(market, events, plan, placebos=5, progress=False)
     place = value.plot()
-    assert "simulated" in place.get_title(loc="left")
+    assert "simulated" in place.figure.get_suptitle()
     assert sum(patch.get_height() for patch in place.patches) == 5
     assert sorted(line.get_xdata()[0] for line in place.lines) == sorted(value.table["Sharpe Ratio"])
 

@@ -31,7 +31,7 @@ from entrepot.regimes import Events, RegimeModel
 from entrepot.reports.benchmark import known_levels, missing_level
 from entrepot.reports.intervals import check_bootstrap, sharpe_interval
 from entrepot.reports.metrics import MONTHS_PER_YEAR, SESSIONS_PER_YEAR, by_month
-from entrepot.reports.overfitting import Overfitting, overfitting
+from entrepot.reports.overfitting import Overfitting, check_blocks, overfitting
 from entrepot.reports.significance import (
     Moments,
     confidence_quantile,
@@ -45,6 +45,7 @@ from entrepot.reports.significance import (
 from entrepot.reports.superiority import Superiority, superior_ability
 from entrepot.reports.walk_choice import MEASURES, check_windows
 from entrepot.result import Result
+from entrepot.sweeps import SHORT_NAMES
 from entrepot.switching import share_as_good
 
 if TYPE_CHECKING:
@@ -276,6 +277,7 @@ def significance(
     check_bootstrap(confidence, draws, seed)
     confidence_quantile(confidence)
     check_windows(train, test, 0)
+    check_blocks(blocks)
     for name, value in (("other_trials", other_trials), ("placebos", placebos)):
         if not is_whole(value) or value < 0:
             raise ParameterError(f"{name} is {shown(value)}: give a whole number, 0 or more")
@@ -296,7 +298,7 @@ def significance(
     ratio = MONTHLY if monthly else RATIO
     sampled: dict[str, Any] = {"confidence": confidence, "draws": draws, "seed": seed}
     crossed, crossing = tried(lambda: overfitting(values, blocks))
-    choice = metric if metric in MEASURES else "sharpe"
+    choice = next((name for name in MEASURES if SHORT_NAMES[name] == chosen_by), "sharpe")
     # Those that lost everything later on were there to be chosen: without them it would be hindsight.
     walked, walking = tried(
         lambda: walk_forward(sweep, everything, train, test, choice, anchored=False, gap=1)
@@ -322,7 +324,9 @@ def significance(
         overfitting=crossed,
         walk_forward=walked,
         walk_interval=walked.interval(monthly, **sampled) if walked else (np.nan, np.nan),
-        neighbours=beside[(table.loc[beside["configuration"], "Refused"] == "").to_numpy()],
+        neighbours=beside[(table.loc[beside["configuration"], "Refused"] == "").to_numpy()].reset_index(
+            drop=True
+        ),
         placebos=wrong,
         placebo_p=placebo_p(wrong, float(measured.table[RATIO].max())),
         caveat="" if result.path is None else result.path.caveat,
