@@ -22,8 +22,8 @@ def fingerprint(value: object) -> str:
     """Return 16 hexadecimal digits of a value: of its contents, whatever process made it.
 
     Dataclasses count by their fields, functions by their code and what they enclose, methods by what they are
-    bound to as well, classes by their name and methods, arrays and frames by their bytes and names. What is cached on an object does not count, nor do the
-    globals that a function reads.
+    bound to as well, classes by their name and methods, arrays and frames by their bytes and names. What is
+    cached on an object does not count, nor do the globals that a function reads.
     """
     digest = sha256()
     _add(digest, [], value)

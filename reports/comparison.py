@@ -20,6 +20,7 @@ from entrepot.reports.pages.document import SUFFIXES, Document, Picture, Section
 from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.tables import Table, frame_table, mapping_table, transposed
 from entrepot.reports.periods import period_statistics
+from entrepot.reports.pictures import time_axis
 from entrepot.reports.pictures.comparison import draw_growth, draw_lines, name_lines
 from entrepot.reports.pictures.style import Theme, number, source_name
 from entrepot.reports.sources import source_order
@@ -55,6 +56,7 @@ SHAPE = (
 )
 TRADED = ("Held [%]", "Turnover", "Costs [% pa]", "Leg Risk [% pa]")
 TILES = 6
+MOST_TICKS = 4  # beside the names of the lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -344,6 +346,7 @@ def tiles(side: SideBySide) -> list[tuple[str, str, str]]:
 def pictures(side: SideBySide) -> tuple[Picture, ...]:
     """Draw growth and drawdown of all runs."""
     made_up = len(side.simulated)
+    dates = pd.DatetimeIndex(side.growth.index)
     simulated = f" ({'in part ' if made_up < len(side.labels) else ''}simulated market)" if made_up else ""
 
     def panel(key: str, heading: str, table: pd.DataFrame, alt: str) -> Picture:
@@ -352,6 +355,7 @@ def pictures(side: SideBySide) -> tuple[Picture, ...]:
             ax = figure.add_subplot()
             ax.set_title(f"{heading}{simulated}")
             draw_lines(ax, table, theme)
+            time_axis.span(ax, dates[0], dates[-1], most=MOST_TICKS)
             name_lines(ax, table, theme)
 
         return Picture(key, 3.0, alt, draw, f"At the ends: the last values. Prices: {side.label}.")

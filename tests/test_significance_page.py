@@ -293,9 +293,9 @@ def test_where_sessions_do_not_depend_on_each_other_they_are_judged(market: ep.M
 
 def test_every_trial_counts_whatever_is_looked_at(swept: ep.Sweep, found: Significance) -> None:
     part = swept.select(lookback=20, entry=[0.6, 1.0]).significance(**QUICK)
-    assert part.trials.tried == 12 - 1  # the refused one that is looked at; the other is not known to be
+    assert part.trials.tried == 12 - 2  # neither the refused one that is looked at nor the other
     assert part.trials.measured == 3
-    assert "Only 3 of the 11 configurations are looked at here" in part.verdict
+    assert "Only 3 of the 10 configurations are looked at here" in part.verdict
     more = swept.significance(other_trials=1000, **QUICK)
     assert more.trials.counted == 1010
     assert more.trials.independent == pytest.approx(found.trials.independent + 1000)
@@ -303,7 +303,9 @@ def test_every_trial_counts_whatever_is_looked_at(swept: ep.Sweep, found: Signif
     assert more.daily.deflated < found.daily.deflated
     assert more.daily.deflated_independent < found.daily.deflated_independent
     assert more.daily.probable == found.daily.probable
-    unfinished = replace(swept.select(entry=1.0, lookback=20), done=7, trials=60).significance(**QUICK)
+    unfinished = replace(swept.select(entry=1.0, lookback=20), done=7, trials=60, refused=0).significance(
+        **QUICK
+    )
     assert unfinished.trials.tried == 60
 
 

@@ -103,7 +103,7 @@ def sides(table: pd.DataFrame) -> pd.DataFrame:
 def spread_of(table: pd.DataFrame, title: str, note: str) -> Table:
     """Tabulate mean, extremes and last value of each column."""
     told = table.agg(["mean", "min", "max"]).T
-    told["last"] = table.iloc[0] if len(table) else np.nan
+    told["last"] = table.iloc[-1] if len(table) else np.nan
     return frame_table(told, title, note, digits=1)
 
 

@@ -236,18 +236,12 @@ def events(found: Findings) -> Section:
 def kinds_of_event(found: Findings, calendar: pd.DataFrame) -> Table:
     """Tabulate profit by channel and direction of the events it came after."""
     table = event_sources(found.ledger, calendar, found.sessions, ["channel", "direction"])
-    table.index = pd.Index([kind_of_event(key) for key in table.index])
+    table = table.rename(index=lambda kind: str(kind).replace("_", " "))
     note = (
         f"{found.currency}; costs are negative. Within {found.sessions:g} sessions of each; windows that "
         "overlap share equally."
     )
     return totalled(grouped(table), "By kind of event", note, "events")
-
-
-def kind_of_event(key: object) -> str:
-    """Name a channel and a direction of events."""
-    channel, direction = key if isinstance(key, tuple) else (key, np.nan)
-    return f"{str(channel).replace('_', ' ')} {DIRECTIONS.get(direction, '')}".strip()
 
 
 def blank(value: float) -> float | None:

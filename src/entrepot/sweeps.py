@@ -284,6 +284,7 @@ class Sweep:
         trials: configurations of the whole sweep, however many of them `table` has.
         done: how many of them were run.
         job: what ran them.
+        refused: how many of them cannot be run.
     """
 
     table: pd.DataFrame
@@ -291,6 +292,7 @@ class Sweep:
     trials: int
     done: int
     job: SweepJob
+    refused: int = 0
 
     def __repr__(self) -> str:
         count = f"{len(self.table):,} configurations"
@@ -649,7 +651,7 @@ def sweep(
     )
     table[REFUSED] = [refused.get(int(number), "") for number in numbers]
     table.index.name = "configuration"
-    return Sweep(table, tuple(names), len(configurations), len(numbers), job)
+    return Sweep(table, tuple(names), len(configurations), len(numbers), job, len(refused))
 
 
 def least_best(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -16,9 +17,18 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import entrepot as ep
-from entrepot.reports.comparison import RISK, SHAPE, TRADED, alike, compare_results, comparison_report
+from entrepot.reports.comparison import (
+    RISK,
+    SHAPE,
+    TRADED,
+    alike,
+    compare_results,
+    comparison_report,
+    pictures,
+)
 from entrepot.reports.intervals import sharpe_interval
 from entrepot.reports.metrics import excess_returns
+from entrepot.reports.pages.document import WIDTH
 from entrepot.reports.periods import period_statistics
 from entrepot.reports.pictures.comparison import apart, brief, draw_growth, look
 from entrepot.reports.pictures.style import LIGHT, number
@@ -389,3 +399,24 @@ def test_words_that_are_none_are_refused(results, given, words: str, tmp_path: P
     with pytest.raises(ep.errors.ParameterError, match=words):
         comparison_report(results, tmp_path / "a.html", **given)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("years", [1, 3, 8, 20])
+def test_dates_of_the_page_do_not_overlap(side, years: int) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    index = pd.bdate_range("2001-03-05", periods=252 * years, name="session")
+    level = pd.DataFrame({"a": np.linspace(1.0, 2.0, len(index)), "b": 1.0}, index=index)
+    longer = replace(side, growth=level, drawdown=0 * level)
+    theme = LIGHT.for_phones()
+    for picture in pictures(longer):
+        with theme.active():
+            figure = Figure(figsize=(WIDTH, picture.height))
+            FigureCanvasAgg(figure)
+            picture.draw_into(figure, theme)
+            figure.draw_without_rendering()
+            labels = figure.axes[0].get_xticklabels()
+            assert len(labels) >= 2
+            boxes = [label.get_window_extent() for label in labels]
+            assert not any(one.x1 >= other.x0 for one, other in pairwise(boxes))

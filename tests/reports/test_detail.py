@@ -20,7 +20,15 @@ import entrepot as ep
 from entrepot.engine import backtest
 from entrepot.engine.lines import SOURCES
 from entrepot.job import default_plan
-from entrepot.reports import by_pair, currency_exposures, exposures, holdings, intervals, turnover_by
+from entrepot.reports import (
+    by_pair,
+    currency_exposures,
+    event_sources,
+    exposures,
+    holdings,
+    intervals,
+    turnover_by,
+)
 from entrepot.reports.metrics import by_month, excess_returns
 from entrepot.reports.pages import detail, sections
 from entrepot.reports.pages.contents import sections_of
@@ -215,6 +223,12 @@ def test_kinds_of_event_are_those_of_the_calendar(found: Findings) -> None:
         for channel, direction in zip(found.calendar["channel"], found.calendar["direction"], strict=True)
     }
     assert set(table) <= wanted | {"no event", "total"}
+    own = event_sources(found.ledger, found.calendar, by=["channel", "direction"])
+    for kind in ("tariff escalation", "tariff relief", "export_control relief"):
+        booked = own.loc[kind].drop("total")
+        expected = summed((kind, source, amount) for source, amount in booked.items())[kind]
+        for name, amount in expected.items():
+            assert table[kind.replace("_", " ")][name] == pytest.approx(amount, abs=0.5001), name
     assert len(table) > 6
     by_event = found.event["P&L"]
     calm = table["no event"]["total"]
@@ -393,3 +407,25 @@ def test_sectors_have_words_for_readers() -> None:
     assert [detail.sector_name(word) for word in ("it", "broad", "consumer_discretionary", "<b>", 5)] == [
         "IT", "broad market", "consumer discretionary", "<b>", "5",
     ]  # fmt: skip
+
+
+class Odd:
+    """A plan whose name and parameters are markup."""
+
+    def __init__(self) -> None:
+        self.word = '"><img src=x onerror=alert(1)>'
+
+    def targets(self, market: ep.Market, path: Any = None) -> Any:
+        return ep.LongHKShortADR(lookback=20).targets(market, path)
+
+
+def test_words_of_market_and_plan_are_escaped(run: ep.Result, tmp_path: Any) -> None:
+    word = "<img src=x onerror=alert(1)>\x1b: second"
+    market = replace(run.market, instruments=run.market.instruments.assign(sector=word, company=word))
+    odd = ep.backtest(market, type("<b>Odd</b>", (Odd,), {})())
+    page = odd.report(tmp_path / "a.html", provenance={word: word}).read_text("utf-8")
+    assert "<img" not in page
+    assert "<b>" not in page
+    assert page.count("&lt;img src=x onerror=alert(1)&gt;\ufffd</th>") == 1  # the sector, its first level
+    assert "&lt;b&gt;Odd&lt;/b&gt;" in page
+    assert odd.report(tmp_path / "a.pdf", provenance={word: word}).is_file()

@@ -118,7 +118,7 @@ def test_blocks_are_never_shorter_than_a_session() -> None:
 def test_many_draws_are_measured_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = np.random.default_rng(1).normal(0, 0.01, (2, 100))
     whole = resampled(columns, path_figures, 3.0, 250, 1)
-    monkeypatch.setattr("entrepot.reports.intervals.CELLS", 700)
+    monkeypatch.setitem(resampled.__globals__, "CELLS", 700)  # the module has the name of its function
     np.testing.assert_array_equal(resampled(columns, path_figures, 3.0, 250, 1), whole)
     assert whole.shape == (len(ESTIMATED), 250)
 

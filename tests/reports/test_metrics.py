@@ -92,7 +92,7 @@ def test_the_change_of_value_of_a_conversion_is_no_cost():
     assert table["ADR Fees Paid"] == pytest.approx(1.5)
     assert table["Total Fees Paid"] == 0.0
     parts = grouped(by_leg(run)).loc["single venue"]
-    assert parts.to_dict() == {"total": -3, "price and FX": -2, "income": 0, "costs": -2}
+    assert parts.to_dict() == {"total": -3, "price and FX": -1.5, "income": 0, "costs": -1.5}
     assert [name for name, _ in source_bars(by_source(run))] == [
         "Price", "ADR conversion", "ADR service fee", "ADR conversion fee"
     ]  # fmt: skip

@@ -72,7 +72,7 @@ class Trials:
         tried: configurations of the whole sweep, whatever part of it is looked at, but for those refused.
         elsewhere: tried outside the sweep.
         measured: those with a Sharpe ratio.
-        refused: those that cannot be run.
+        refused: those looked at that cannot be run.
         idle: those that were run and have no Sharpe ratio: they held nothing, or lost everything.
         independent: how many independent trials the measured ones amount to, those elsewhere added.
     """
@@ -304,6 +304,7 @@ def significance(
         lambda: walk_forward(sweep, everything, train, test, choice, anchored=False, gap=1)
     )
     beside = neighbours(table, sweep.parameters, row, ratio)
+    can_run = (table.loc[beside["configuration"], "Refused"] == "").to_numpy()
     wrong = np.empty(0)
     if placebos:
         wrong = best_on_wrong_dates(measured, events, model, int(placebos), int(seed), progress)
@@ -324,9 +325,7 @@ def significance(
         overfitting=crossed,
         walk_forward=walked,
         walk_interval=walked.interval(monthly, **sampled) if walked else (np.nan, np.nan),
-        neighbours=beside[(table.loc[beside["configuration"], "Refused"] == "").to_numpy()].reset_index(
-            drop=True
-        ),
+        neighbours=beside[can_run].reset_index(drop=True),
         placebos=wrong,
         placebo_p=placebo_p(wrong, float(measured.table[RATIO].max())),
         caveat="" if result.path is None else result.path.caveat,
@@ -341,7 +340,7 @@ def counted(sweep: Sweep, elsewhere: int) -> Trials:
     table = sweep.table
     refused, measured = int((table["Refused"] != "").sum()), int(table[RATIO].notna().sum())
     return Trials(
-        tried=sweep.trials - refused,
+        tried=sweep.trials - sweep.refused,
         elsewhere=elsewhere,
         measured=measured,
         refused=refused,
