@@ -51,13 +51,14 @@ def provenance_of(result: Result) -> dict[str, str]:
         no machine in them.
     """
     market = result.market
+    capital = f"{result.capital:,}".removesuffix(".0")
     facts = {
         "entrepot": code_fingerprint(),
         "Libraries": libraries(),
         "Prices": market.label,
         "Data": content_fingerprint(market, NOT_DATA),
         "Seed": seed_of(market),
-        "Capital": f"{result.capital:,} {result.base_currency}",
+        "Capital": f"{capital} {result.base_currency}",
         **result.recipe,
         "Costs": changed_costs(result.cost_model),
         "Regime path": path_facts(result.path),

@@ -67,6 +67,6 @@ def test_fills_show_what_they_moved_where_they_did(run, tmp_path):
     heads = []
     for ledger in (run, moved):
         text = report(ledger, tmp_path / "report.html").read_text(encoding="utf-8")
-        heads.append(text.partition("<summary>Fills</summary>")[2].partition("</thead>")[0])
+        heads.append(text.partition("<h3>Fills</h3>")[2].partition("</thead>")[0])
     assert [">impact<" in head for head in heads] == [False, True]
     assert all(">slippage<" in head for head in heads)
