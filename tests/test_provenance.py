@@ -71,7 +71,7 @@ def test_it_holds_everything_a_run_came_from_in_order(market: ep.Market) -> None
     assert HEX.fullmatch(told["Data"])
     assert told["Seed"] == "7"
     assert told["Capital"] == "1,234,567.5 USD"
-    assert result.provenance["Capital"] == "10,000,000 USD"
+    assert ep.backtest(market, ep.LongHKShortADR()).provenance["Capital"] == "10,000,000 USD"
     for item in fields(ep.LongHKShortADR):
         assert f"{item.name}={getattr(ep.LongHKShortADR(lookback=20), item.name)!r}" in told["Plan"]
     assert told["Fill"] == "next_step"

@@ -470,18 +470,15 @@ def draw_on(figure: Figure, page: Sequence[Item], theme: Theme) -> None:
     """Draw the items of a page over what a figure of A4 shows."""
     from matplotlib.lines import Line2D
 
+    from entrepot.reports.pages.lines import Lines
+
+    figure.add_artist(Lines([item for item in page if isinstance(item, Words)], theme))
     for item in page:
-        if isinstance(item, Words):
-            figure.text(
-                item.x / WIDTH, 1 - item.y / HEIGHT, item.text, fontsize=item.size, va="baseline",
-                ha="right" if item.right else "left", color=theme.faint if item.faint else theme.ink,
-                fontweight="bold" if item.bold else "normal",
-            )  # fmt: skip
-        elif isinstance(item, Rule):
+        if isinstance(item, Rule):
             level = 1 - item.y / HEIGHT
             ends = [item.left / WIDTH, item.right / WIDTH]
             figure.add_artist(Line2D(ends, [level, level], color=theme.rule, linewidth=0.6))
-        else:
+        elif isinstance(item, Panel):
             across = (item.left, item.width, WIDTH - item.left - item.width)
             down = (item.top, item.height, HEIGHT - item.top - item.height)
             grid = figure.add_gridspec(3, 3, width_ratios=across, height_ratios=down)
@@ -507,12 +504,11 @@ def stamp(figure: Figure, foot: str, page: str = "", theme: Theme = LIGHT) -> No
     upright = figure.get_figheight() > figure.get_figwidth()
     side, size = (0.065 * WIDTH, 5.6) if upright else (0.022 * WIDTH, 7.5)
     right = 0.965 * WIDTH
-    line = [
-        Words(side, 833.0, foot, size, faint=True),
-        Words(right, 833.0, page, size, faint=True, right=True),
-    ]
-    with theme.active():
-        draw_on(figure, line, theme)
+    for x, text, align in ((side, foot, "left"), (right, page, "right")):
+        with theme.active():
+            figure.text(
+                x / WIDTH, 1 - 833.0 / HEIGHT, text, fontsize=size, va="baseline", ha=align, color=theme.faint
+            )  # fmt: skip
 
 
 def foot_of(provenance: Mapping[str, str]) -> str:

@@ -97,6 +97,7 @@ def _run(
     sensitivity = _sensitivity(result, plan, costs)
     stage("comparing the moments of fills")
     timing = pair_fill_timing(market, costs)
+    timing.attrs["note"] = TIMING_NOTE
     stage("drawing the tear sheet")
     sheet = folder / TEAR_SHEET
     result.tear_sheet(sheet, events=events, title=TITLE)
@@ -112,6 +113,10 @@ def _run(
 
 
 TITLE = "Long Hong Kong / short ADR and sector rotation, switched by regime"
+TIMING_NOTE = (
+    "Own closes: filled at the very prices the signal was computed from, which nobody can trade at. Next step: "
+    "at the first price after it, before and after costs."
+)
 TIMING_TITLE = "Sharpe ratio of a same-date z-score, by when its legs are filled (both directions)"
 
 
