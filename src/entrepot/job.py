@@ -114,8 +114,8 @@ def _run(
 
 TITLE = "Long Hong Kong / short ADR and sector rotation, switched by regime"
 TIMING_NOTE = (
-    "Own closes: filled at the very prices the signal was computed from, which nobody can trade at. Next step: "
-    "at the first price after it, before and after costs."
+    "Own closes: filled at the very prices the signal was computed from, which nobody can trade at. Next "
+    "step: at the first price after it, before and after costs."
 )
 TIMING_TITLE = "Sharpe ratio of a same-date z-score, by when its legs are filled (both directions)"
 
