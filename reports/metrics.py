@@ -33,15 +33,6 @@ COST_ROWS = {
 }
 
 
-class Words(str):
-    """A sentence among figures: it stays as it is where all of them are written in the format of numbers."""
-
-    __slots__ = ()
-
-    def __format__(self, form: str) -> str:
-        return str(self)
-
-
 @dataclass
 class Statistics:
     """Named numbers, and why those that are NaN are."""
@@ -167,18 +158,18 @@ def summary(ledger: Ledger, benchmark: pd.Series[Any] | None = None, *, lags: in
         "Fills": len(ledger.fills),
         "Orders Dropped": len(ledger.dropped),
         "Sampling": sampling(ledger),
-        "Undefined": Words("; ".join(f"{name}: {reason}" for name, reason in sheet.reasons.items())),
+        "Undefined": "; ".join(f"{name}: {reason}" for name, reason in sheet.reasons.items()),
     }
     return sheet.series("summary")
 
 
-def sampling(ledger: Ledger) -> Words:
+def sampling(ledger: Ledger) -> str:
     """Say how the figures of a run are sampled and annualised."""
     venues = ledger.market.grid["venue"].to_numpy()[np.asarray(ledger.market.decision_steps, dtype=bool)]
     what = SAMPLED.get(str(venues[0]), "session") if len(venues) else "session"
     paid = bool(ledger.risk_free.fillna(0.0).any())
     rate = f"the policy rate of {ledger.base_currency}" if paid else "a policy rate of zero, none being known"
-    return Words(
+    return (
         f"last step of each {what}, {SESSIONS_PER_YEAR} a year, standard deviations with ddof 1; Sharpe, "
         f"Sortino and Omega over {rate}"
     )

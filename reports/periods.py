@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from entrepot.reports.intervals import sharpe_interval as sharpe_interval
+from entrepot.reports.intervals import sharpe_interval
 from entrepot.reports.leg_risk import linked_orders
 from entrepot.reports.metrics import SESSIONS_PER_YEAR, drawdown, excess_returns, monthly_sharpe, sharpe
 from entrepot.reports.ownership import step_costs

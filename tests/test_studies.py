@@ -23,8 +23,7 @@ from entrepot.markets.market import Market
 from entrepot.markets.simulated_events import impact
 from entrepot.markets.simulated_issuers import ISSUER_OF
 from entrepot.reports.event_study import STATISTICS
-from entrepot.reports.pictures.event_paths import apart
-from entrepot.reports.pictures.style import LIGHT
+from entrepot.reports.pictures.style import LIGHT, apart
 from entrepot.studies import EventStudy, at_random_dates, event_study
 
 matplotlib.use("agg")

@@ -23,6 +23,7 @@ from entrepot.reports.attribution import (
 from entrepot.reports.metrics import summary
 from entrepot.reports.ownership import LEGS, check_events, check_states
 from entrepot.reports.pages.tables import printable
+from entrepot.reports.pictures.time_axis import without_zone
 
 if TYPE_CHECKING:
     from entrepot.engine.result import Ledger
@@ -100,7 +101,7 @@ def gather(
         raise ParameterError(f"title is {shown(title)}: give text, or None for a plain title")
     if (states is None) != (names is None):
         raise ParameterError("states and names go together: give both, or neither to leave the regimes out")
-    time = naive_utc(ledger.equity.index)
+    time = without_zone(ledger.equity.index)
     chosen = np.asarray(ledger.market.decision_steps, dtype=bool)
     code, regime = None, None
     if states is not None and names is not None:
@@ -167,12 +168,6 @@ def plain_title(ledger: Ledger) -> str:
     return f"Backtest of {' and '.join(parts)}" if parts else "Backtest without a trade"
 
 
-def naive_utc(index: pd.Index[Any]) -> pd.DatetimeIndex:
-    """Drop the zone of UTC times, which is what axes are drawn in."""
-    times = pd.DatetimeIndex(index)
-    return times if times.tz is None else times.tz_convert("UTC").tz_localize(None)
-
-
 def monthly_returns(daily: pd.Series[Any]) -> pd.DataFrame:
     """Returns by calendar month and year from sampled equity.
 
@@ -227,7 +222,7 @@ def main_events(
     events: pd.DataFrame, table: pd.DataFrame, time: pd.DatetimeIndex, limit: int = MAIN_EVENTS
 ) -> pd.DataFrame:
     """Choose the events worth a mark: the most severe, none closer to another than a thirtieth of the run."""
-    known = naive_utc(pd.DatetimeIndex(events["known_at"]))
+    known = without_zone(pd.DatetimeIndex(events["known_at"]))
     if len(time) == 0:
         return events.iloc[:0]
     gap = (time[-1] - time[0]) / 30

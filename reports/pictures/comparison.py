@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from entrepot.reports.pictures import time_axis
-from entrepot.reports.pictures.style import LINE_STYLES, Theme, foot, head, number, sheet
+from entrepot.reports.pictures.style import LINE_STYLES, Theme, apart, foot, head, number, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,24 +87,6 @@ def name_lines(ax: Axes, table: pd.DataFrame, theme: Theme) -> None:
             arrowprops={"arrowstyle": "-", "color": colour, "linestyle": dashes, "shrinkA": 0, "shrinkB": 0,
                         "linewidth": theme.thick, "relpos": (0.0, 0.5)},
         )  # fmt: skip
-
-
-def apart(wanted: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
-    """Move places apart, in their order and as little as it takes for all to lie `gap` from the next.
-
-    Args:
-        wanted: shape (n,), as fractions of the axes, in which they are kept as far as they fit.
-        gap: least distance.
-    """
-    from scipy.optimize import isotonic_regression
-
-    order = np.argsort(wanted, kind="stable")
-    step = gap * np.arange(len(wanted))
-    # Places that are apart are a gap each and a rest that rises: the nearest such rest is taken, in the axes.
-    rest = isotonic_regression(wanted[order] - step).x if len(wanted) else step
-    out = np.empty(len(wanted))
-    out[order] = np.clip(rest, 0.0, max(1.0 - gap * (len(wanted) - 1), 0.0)) + step
-    return out
 
 
 def brief(name: str, longest: int = LONGEST) -> str:

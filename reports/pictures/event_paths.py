@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from entrepot.reports.pictures.style import Theme, foot, head, sheet
+from entrepot.reports.pictures.style import Theme, apart, foot, head, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,15 +120,3 @@ def label_ends(place: Axes, ends: dict[str, tuple[float, float, str]], gap: floa
                 "relpos": (0.0, 0.5),
             },
         )  # fmt: skip
-
-
-def apart(height: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
-    """Return heights in the same order, at least ``gap`` from each other, none above 1."""
-    order = np.argsort(height, kind="stable")
-    placed = height[order].copy()
-    for i in range(1, len(placed)):
-        placed[i] = max(placed[i], placed[i - 1] + gap)
-    placed -= max(placed[-1] - 1.0, 0.0) if len(placed) else 0.0
-    out = np.empty(len(placed))
-    out[order] = placed
-    return out

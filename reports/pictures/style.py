@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from entrepot.errors import ParameterError, shown
 
@@ -310,6 +311,24 @@ def key(items: Iterable[tuple[Any, str]]) -> str:
     """Explain the numbers of marks by their dates and words; a short explanation stays on one line."""
     told = [f"[{n}] {written(when)}: {words}" for n, (when, words) in enumerate(items, start=1)]
     return "  ".join(item.replace(" ", "\u00a0") if len(item) < SHORT else item for item in told)
+
+
+def apart(wanted: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
+    """Move places apart, in their order and as little as it takes for all to lie `gap` from the next.
+
+    Args:
+        wanted: shape (n,), as fractions of the axes, in which they are kept as far as they fit.
+        gap: least distance.
+    """
+    from scipy.optimize import isotonic_regression
+
+    order = np.argsort(wanted, kind="stable")
+    step = gap * np.arange(len(wanted))
+    # Places that are apart are a gap each and a rest that rises: the nearest such rest is taken, in the axes.
+    rest = isotonic_regression(wanted[order] - step).x if len(wanted) else step
+    out = np.empty(len(wanted))
+    out[order] = np.clip(rest, 0.0, max(1.0 - gap * (len(wanted) - 1), 0.0)) + step
+    return out
 
 
 def money(value: float, currency: str = "") -> str:

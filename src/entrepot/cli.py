@@ -80,7 +80,8 @@ def _show(outcome: Outcome) -> None:
     print(result.label)
     print()
     summary = result.summary()
-    print(_written(summary.drop("Undefined").to_frame()).to_string(header=False))
+    print(_written(summary.drop(["Sampling", "Undefined"]).to_frame()).to_string(header=False))
+    print(f"Sampling: {summary['Sampling']}")
     reasons: dict[str, list[str]] = {}
     for name, reason in summary.attrs["reasons"].items():
         reasons.setdefault(reason, []).append(name)

@@ -14,8 +14,9 @@ from entrepot.errors import ParameterError, is_whole, shown
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel
 from entrepot.regimes.placebo import Move, misdate
+from entrepot.reports.intervals import sharpe_interval
 from entrepot.reports.metrics import excess_returns
-from entrepot.reports.periods import period_statistics, sharpe_interval
+from entrepot.reports.periods import period_statistics
 from entrepot.result import Result, backtest
 from entrepot.strategies import RegimeSwitch
 from entrepot.strategies.switch import brief, same

@@ -30,8 +30,8 @@ from entrepot.reports.intervals import sharpe_interval
 from entrepot.reports.metrics import excess_returns
 from entrepot.reports.pages.document import WIDTH
 from entrepot.reports.periods import period_statistics
-from entrepot.reports.pictures.comparison import apart, brief, draw_growth, look
-from entrepot.reports.pictures.style import LIGHT, number
+from entrepot.reports.pictures.comparison import brief, draw_growth, look
+from entrepot.reports.pictures.style import LIGHT, apart, number
 
 
 @pytest.fixture(scope="module")

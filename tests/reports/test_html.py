@@ -19,12 +19,12 @@ import pytest
 import entrepot as ep
 from entrepot.errors import ParameterError
 from entrepot.reports import report
+from entrepot.reports.intervals import sharpe_interval
 from entrepot.reports.pages import document, files
 from entrepot.reports.pages.document import Document, Picture, Section, rendered
 from entrepot.reports.pages.findings import gather
 from entrepot.reports.pages.glance import belief, glance, independent_episodes
 from entrepot.reports.pages.tables import Cell, Table, frame_table, printable, series_table, transposed
-from entrepot.reports.periods import sharpe_interval
 from entrepot.reports.pictures.style import DARK, LIGHT, money, number
 
 VOID = {"meta", "img", "source", "br", "hr", "link", "input"}

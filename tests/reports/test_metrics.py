@@ -367,13 +367,6 @@ def test_the_sampling_is_that_of_the_market(ledger):
     assert "each Hong Kong session" in summary(dataclasses.replace(ledger, market=hong_kong))["Sampling"]
 
 
-def test_words_stand_among_figures_in_any_format():
-    table = summary(doubles.from_equity([100.0] * 5))
-    assert f"{table['Sampling']:,.2f}" == table["Sampling"]
-    assert f"{table['Undefined']:.1f}" == table["Undefined"]
-    assert table["Undefined"].startswith("Sharpe Ratio: ")
-
-
 @pytest.mark.parametrize("wrong", [1.5, "x", True, None])
 def test_lags_are_whole(ledger, wrong):
     with pytest.raises(ParameterError, match=r"lags is .*: give a whole number"):
