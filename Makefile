@@ -38,12 +38,14 @@ bench: $(VENV)/.test ## Measure everything, ten minutes; rewrite the README's ta
 	$(BIN)/python benchmarks/growth.py --json out/growth.json
 	$(BIN)/python benchmarks/one_asset.py --json out/one_asset.json
 	$(BIN)/python benchmarks/regimes.py --json out/regimes.json
+	$(BIN)/python benchmarks/doubt.py --json out/doubt.json
 	$(BIN)/python benchmarks/hot_loop.py --full --json out/hot_loop.json
 	$(BIN)/python benchmarks/readme.py out
 
 bench-quick: $(VENV)/.test ## Measure small shapes, a minute
 	$(BIN)/python benchmarks/sweeps.py --quick
 	$(BIN)/python benchmarks/regimes.py --quick
+	$(BIN)/python benchmarks/doubt.py --quick
 	$(BIN)/python benchmarks/mechanics.py --quick
 	$(BIN)/python benchmarks/hot_loop.py --quick
 

@@ -93,6 +93,20 @@ def regimes(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def doubt(figures: dict[str, Any]) -> str:
+    """The tests of luck against the packages that have them, and a sweep with its page."""
+    lines = ["| what | configurations x sessions | entrepot | peer | times |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row['what']} | {row['configurations']:,} x {row['sessions']:,} | {row['best_s']:.2f} s "
+        f"| {row['peer']} {row['peer_s']:.1f} s | {row['ratio']:.0f} |"
+        for row in figures["rows"]
+    ]
+    page = figures["page"]
+    stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in page["stages"].items())
+    lines += ["", f"{page['configurations']:,} configurations over {page['steps']:,} steps: {stages}."]
+    return "\n".join(lines)
+
+
 def growth(figures: dict[str, Any]) -> str:
     """How time grows, in one sentence."""
     parts = [f"{axis} {slope(axis, rows):.2f}" for axis, rows in figures["results"].items()]
@@ -112,6 +126,7 @@ def text_of(folder: Path) -> str:
         ("sweeps", "Sweeps of the pairs strategy", sweeps),
         ("growth", "", growth),
         ("regimes", "Regime detectors", regimes),
+        ("doubt", "Skill or luck", doubt),
         ("start_up", "Waiting", start_up),
     ):
         path = folder / f"{name}.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import doubt
 import growth
 import hot_loop
 import mechanics
@@ -70,10 +71,28 @@ def test_a_batch_that_is_not_its_recorded_run_stops_the_benchmark(monkeypatch: p
         mechanics.check(market, weights, ep.Costs.flat(10))
 
 
+def test_tests_of_luck_that_are_not_the_peers_stop_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doubt, "SESSIONS", 60)
+    monkeypatch.setattr(doubt, "DRAWS", 100)
+    monkeypatch.setattr(doubt, "SPLITS", 4)
+    assert doubt.measure_superiority(3, 1)["ratio"] > 0
+    assert doubt.measure_overfitting(3, 1)["ratio"] > 0
+    other = doubt.returns_of(4)
+    ability, splits = ep.superior_ability(other, draws=100, block=2), ep.overfitting(other, blocks=4)
+    monkeypatch.setattr(ep, "superior_ability", lambda *given, **options: ability)
+    monkeypatch.setattr(ep, "overfitting", lambda *given, **options: splits)
+    for measure in (doubt.measure_superiority, doubt.measure_overfitting):
+        with pytest.raises(SystemExit, match="nothing was timed"):
+            measure(3, 1)
+
+
 def test_the_readme_gets_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = {"machine": MACHINE, "rows": [row("entrepot", 0.002), row("vectorbt rust", 0.4)]}
     (tmp_path / "hot_loop.json").write_text(json.dumps(figures))
     (tmp_path / "start_up.json").write_text(json.dumps({"import entrepot": 0.012}))
+    luck = doubt.row("overfitting", "purgedcv", 1000, 0.5, 0.6, 20.0)
+    page_of = {"configurations": 2000, "steps": 7958, "stages": {"sweep": 3.44, "page": 1.0}}
+    (tmp_path / "doubt.json").write_text(json.dumps({"rows": [luck], "page": page_of}))
     page = tmp_path / "README.md"
     page.write_text(f"before\n{readme.README_MARKERS[0]}\nold\n{readme.README_MARKERS[1]}\nafter\n")
     monkeypatch.setattr(readme, "ROOT", tmp_path)
@@ -85,6 +104,8 @@ def test_the_readme_gets_what_was_measured(tmp_path: Path, monkeypatch: pytest.M
     assert text.endswith("after\n")
     assert "| 400 ms (400 ms) of 5 | 8,000.00 | 200.0 |" in text
     assert "| import entrepot | 0.01 s |" in text
+    assert "| overfitting | 1,000 x 2,000 | 0.50 s | purgedcv 20.0 s | 40 |" in text
+    assert "2,000 configurations over 7,958 steps: sweep 3.4 s, page 1.0 s." in text
     with pytest.raises(SystemExit, match="holds no figures"):
         readme.text_of(tmp_path / "nowhere")
 
