@@ -13,9 +13,9 @@ import pandas as pd
 
 from entrepot.engine.result import Ledger
 from entrepot.errors import DataError, ParameterError, shown
-from entrepot.reports.html import check_words
 from entrepot.reports.intervals import check_bootstrap, sharpe_interval
 from entrepot.reports.metrics import drawdown, return_statistics, ruin_note, shape_statistics, sharpe
+from entrepot.reports.pages.contents import check_words
 from entrepot.reports.pages.document import SUFFIXES, Document, Picture, Section, write_document
 from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.tables import Table, frame_table, mapping_table, transposed
@@ -422,7 +422,9 @@ def provenance_tables(results: Mapping[str, Ledger], given: Mapping[str, str]) -
         }
         for name, run in results.items()
     }
-    more = (mapping_table(given, "Provenance"),) if given else ()
+    own = {name: getattr(run, "provenance", {}) for name, run in results.items()}
+    more = [mapping_table(said, f"Provenance of {name}", folded=True) for name, said in own.items() if said]
+    more += [mapping_table(given, "Provenance")] if given else []
     return (frame_table(pd.DataFrame(facts).T, "Runs", corner="run"), *more)
 
 

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from entrepot.reports.html import check_counts, check_sections, check_tables, check_words
 from entrepot.reports.pages import paper
-from entrepot.reports.pages.caveats import caveats_of
-from entrepot.reports.pages.contents import sections_of
+from entrepot.reports.pages.contents import contents_of
 from entrepot.reports.pages.document import Section, check_names
 from entrepot.reports.pages.files import check_target, write_whole
-from entrepot.reports.pages.findings import Findings, gather
-from entrepot.reports.pages.glance import glance
+from entrepot.reports.pages.findings import Findings
 from entrepot.reports.pictures.style import LIGHT
 from entrepot.reports.tear_sheet import draw_page
 
@@ -81,30 +78,23 @@ def pdf_report(
         ParameterError: where the file cannot be written, or an argument is not what it must be.
     """
     target = check_target(path, SUFFIXES)
-    check_counts(rows, trials)
-    check_tables(sensitivity, extra)
-    check_words(caveats, provenance)
-    check_sections(sections)
-    found = gather(
+    told = contents_of(
         ledger, states=states, names=names, events=events, premium=premium, title=title, benchmark=benchmark,
-        sessions=sessions,
+        sessions=sessions, sensitivity=sensitivity, extra=extra, sections=sections, trials=trials,
+        caveats=caveats, provenance=provenance, rows=rows,
     )  # fmt: skip
+    check_names(told.sections)
     flow = paper.Flow()
     flow.heading("At a glance")
-    for question, answer in glance(found, trials):
+    for question, answer in told.glance:
         flow.paragraph(answer, head=question)
-    shown = sections_of(
-        found, sensitivity=sensitivity, extra=extra, others=sections, trials=trials, provenance=provenance,
-        rows=rows,
-    )  # fmt: skip
-    check_names(shown)
-    for section in shown:
+    for section in told.sections:
         write_section(flow, section)
     flow.heading("Caveats")
-    for caveat in caveats_of(found, caveats):
+    for caveat in told.caveats:
         flow.paragraph(caveat)
     foot = paper.foot_of(provenance or {})
-    write_whole(target, lambda file: write_pages(file, found, flow.pages, foot))
+    write_whole(target, lambda file: write_pages(file, told.found, flow.pages, foot))
     return target
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,11 @@ def real_prices() -> Path:
     if not REAL_PRICES.is_dir():
         pytest.skip("real prices are not at hand: ../shared/data/prices is absent")
     return REAL_PRICES.resolve()
+
+
+@pytest.fixture(autouse=True)
+def figures_are_closed() -> Iterator[None]:
+    """No figure is open when a test starts, whichever ran before: the 21st that stays open is a warning."""
+    yield
+    if drawing := sys.modules.get("matplotlib.pyplot"):
+        drawing.close("all")

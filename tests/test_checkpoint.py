@@ -20,7 +20,7 @@ from entrepot.engine import checkpoint as files
 from entrepot.engine.fingerprints import fingerprint, sources
 from entrepot.engine.sweep import Rows
 from entrepot.errors import DataError, ParameterError
-from entrepot.sweeps import SweepJob
+from entrepot.sweep_jobs import SweepJob
 
 GRID = {"lookback": [20, 40], "entry": [0.8, 1.2, 1.6], "exit": [-0.2, 0.2]}
 

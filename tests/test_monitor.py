@@ -473,7 +473,6 @@ def test_the_picture_shows_what_is_in_the_tables(watching: DiscountMonitor) -> N
     median = watching.median["2020-03-02":"2021-12-31"]
     shaded = [c for c in axes[2, 0].collections if c.get_facecolor()[0][3] == 1.0]
     assert len(shaded) == (median < -0.015).sum() > 0
-    plt.close("all")
 
 
 def test_bars_are_dark_where_what_is_watched_is_below_its_level() -> None:
@@ -489,7 +488,6 @@ def test_bars_are_dark_where_what_is_watched_is_below_its_level() -> None:
     assert sorted(bar.get_height() for bar in dark) == pytest.approx(
         sorted(100 * monitor.premium["ADA"][-20:][below])
     )
-    plt.close("all")
 
 
 @pytest.mark.parametrize(
@@ -505,7 +503,6 @@ def test_pictures_of_little_are_drawn_without_a_warning(premia: np.ndarray) -> N
         warnings.simplefilter("error")
         axes = discount_monitor(market).plot(marks={"2022-01-04": "only"})
         axes[0, 0].figure.canvas.draw()
-    plt.close("all")
 
 
 # -- wrong arguments -----------------------------------------------------------------------------------------
@@ -693,4 +690,3 @@ def test_the_story_is_drawn(march: DiscountMonitor) -> None:
             boxes = [label.get_window_extent() for label in place.get_xticklabels() if label.get_text()]
             boxes = [box for box in boxes if box.width]
             assert not any(a.overlaps(b) for a, b in pairwise(boxes))
-    plt.close("all")

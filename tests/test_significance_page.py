@@ -1002,6 +1002,29 @@ def test_the_page(found: Significance, size: Any, width: float) -> None:
     assert min(box.y0 for box in boxes) >= -1
 
 
+def test_what_it_came_from_is_said(swept: ep.Sweep, found: Significance, tmp_path: Path) -> None:
+    """Code, data, seeds, every value tried and what was asked; anything else asked is another run."""
+    best = swept.backtest(found.best).provenance
+    said = found.provenance
+    for name in ("entrepot", "Libraries", "Prices", "Data", "Seed", "Capital", "Costs"):
+        assert said[name] == best[name]
+    assert said["Trials"] == f"{swept.trials:,}"
+    for name in swept.parameters:
+        assert name in said["Parameters"]
+    assert said["Plan"].startswith("LongHKShortADR(")
+    page = found.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    pages = found.sections()[-1].tables[0]
+    assert [row[0].text for row in pages.rows] == list(said)
+    for text in (said["Run"], said["Data"], said["entrepot"]):
+        assert text in page
+    small = swept.select(**{swept.parameters[0]: swept.table[swept.parameters[0]].iloc[0]})
+    asked = {"draws": 100, "train": 252, "test": 63, "progress": False}
+    one, same = (small.significance(**asked).provenance for _ in range(2))
+    assert one == same
+    for change in ({"seed": 1}, {"other_trials": 5}, {"blocks": 8}, {"confidence": 0.9}):
+        assert small.significance(**(asked | change)).provenance["Run"] != one["Run"]
+
+
 def test_the_report(found: Significance, tmp_path: Path) -> None:
     page = found.report(tmp_path / "page.html").read_text(encoding="utf-8")
     plain = re.sub(r"\s+", " ", page)

@@ -821,7 +821,6 @@ def test_the_picture_draws_each_group_and_names_it(study: EventStudy, size: str)
     assert "not drawn" not in chosen.get_figure().get_supxlabel()
     line = next(line for line in chosen.lines if len(line.get_xdata()) == 16)
     np.testing.assert_allclose(line.get_ydata(), 100 * study.table.loc["tariff relief"]["caar"])
-    plt.close("all")
 
 
 def test_premia_are_drawn_as_levels(market: Market) -> None:
@@ -834,7 +833,6 @@ def test_premia_are_drawn_as_levels(market: Market) -> None:
     said = axes.get_figure().get_supxlabel()
     assert "Known by date" not in said
     assert "not drawn" not in said
-    plt.close("all")
 
 
 def test_labels_keep_their_distance_and_their_order() -> None:

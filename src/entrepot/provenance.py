@@ -50,22 +50,33 @@ def provenance_of(result: Result) -> dict[str, str]:
         of them but the label. Equal runs have equal entries, in any process and folder; there is no time and
         no machine in them.
     """
-    market = result.market
-    capital = f"{result.capital:,}".removesuffix(".0")
-    facts = {
+    return with_run(
+        {
+            **world_facts(result.market, result.capital, result.base_currency),
+            **result.recipe,
+            "Costs": changed_costs(result.cost_model),
+            "Regime path": path_facts(result.path),
+            "Trials": f"{result.trials:,}" if result.trials > 1 else "1, no other being known of",
+        }
+    )
+
+
+def world_facts(market: Market, capital: float, base_currency: str) -> dict[str, str]:
+    """Name the code, the data and the money."""
+    return {
         "entrepot": code_fingerprint(),
         "Libraries": libraries(),
         "Prices": market.label,
         "Data": content_fingerprint(market, NOT_DATA),
         "Seed": seed_of(market),
-        "Capital": f"{capital} {result.base_currency}",
-        **result.recipe,
-        "Costs": changed_costs(result.cost_model),
-        "Regime path": path_facts(result.path),
-        "Trials": f"{result.trials:,}" if result.trials > 1 else "1, no other being known of",
+        "Capital": f"{f'{capital:,}'.removesuffix('.0')} {base_currency}",
     }
-    facts["Run"] = fingerprint([[name, text] for name, text in facts.items() if name != "Prices"])
-    return facts
+
+
+def with_run(facts: dict[str, str]) -> dict[str, str]:
+    """Add "Run", a fingerprint of all facts but the label."""
+    own = [[name, text] for name, text in facts.items() if name != "Prices"]
+    return facts | {"Run": fingerprint(own)}
 
 
 def recipe_of(plan: object, path: RegimePath | None, fill: str, resume: RunState | None) -> dict[str, str]:

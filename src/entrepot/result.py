@@ -25,8 +25,8 @@ from entrepot.markets.sectors import SectorMap
 from entrepot.provenance import provenance_of, recipe_of
 from entrepot.regimes.events import Events
 from entrepot.regimes.path import RegimePath
-from entrepot.reports.html import check_words
 from entrepot.reports.metrics import ruin_note
+from entrepot.reports.pages.contents import check_words
 from entrepot.reports.pages.document import SUFFIXES as HTML, Section
 from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.paper import foot_of, stamp

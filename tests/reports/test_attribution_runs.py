@@ -188,7 +188,7 @@ def test_every_table_of_any_run_is_the_whole(world: worlds.World) -> None:
 @pytest.mark.slow
 @examples(500)
 @given(worlds.worlds(steps=(30, 150)))
-def test_every_table_of_thousands_of_runs_is_the_whole(world: worlds.World) -> None:
+def test_every_table_of_hundreds_of_runs_is_the_whole(world: worlds.World) -> None:
     assert_whole(run(world))
 
 

@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import naive_metrics as naive
 import numpy as np
 import pandas as pd
@@ -51,12 +50,6 @@ def results(market: ep.Market) -> dict[str, ep.Result]:
 @pytest.fixture(scope="module")
 def side(results: dict[str, ep.Result]):
     return compare_results(results, draws=200)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def single(days: pd.DatetimeIndex, seed: int = 1, last: float | None = None) -> ep.Result:
@@ -420,3 +413,18 @@ def test_dates_of_the_page_do_not_overlap(side, years: int) -> None:
             assert len(labels) >= 2
             boxes = [label.get_window_extent() for label in labels]
             assert not any(one.x1 >= other.x0 for one, other in pairwise(boxes))
+
+
+def test_each_run_says_what_it_came_from(tmp_path: Path) -> None:
+    market = ep.simulate_market(start="2021-01-04", end="2021-06-30", seed=3)
+    runs = {
+        name: ep.backtest(market, ep.LongHKShortADR(entry=entry), trials=trials)
+        for name, entry, trials in (("early", 1.0, 1), ("late", 2.0, 7))
+    }
+    page = comparison_report(runs, tmp_path / "both.html", draws=100).read_text(encoding="utf-8")
+    for name, run in runs.items():
+        assert f"Provenance of {name}" in page
+        for entry in ("entrepot", "Data", "Seed", "Run"):
+            assert run.provenance[entry] in page
+    assert "entry=2.0" in page
+    assert ">7</td>" in page

@@ -140,7 +140,7 @@ def test_exposures_of_any_run_are_in_the_books(world: worlds.World) -> None:
 @pytest.mark.slow
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(worlds.worlds(steps=(30, 150)))
-def test_exposures_of_thousands_of_runs_are_in_the_books(world: worlds.World) -> None:
+def test_exposures_of_hundreds_of_runs_are_in_the_books(world: worlds.World) -> None:
     try:
         ledger = run(world)
     except EntrepotError:

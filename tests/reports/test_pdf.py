@@ -24,7 +24,7 @@ import entrepot as ep
 from entrepot import reports
 from entrepot.errors import ParameterError
 from entrepot.reports import pdf
-from entrepot.reports.pages import paper
+from entrepot.reports.pages import contents, paper
 from entrepot.reports.pages.document import Picture, Section
 from entrepot.reports.pages.findings import gather
 from entrepot.reports.pages.lines import Lines
@@ -140,7 +140,7 @@ def test_every_word_of_the_report_is_on_the_pages(
 ) -> None:
     """What the HTML report has in its tables, and every caveat."""
     found = gather(ledger, title=ARGUMENTS["title"], **market_arguments)
-    sections = pdf.sections_of(
+    sections = contents.sections_of(
         found, sensitivity=None, extra=ARGUMENTS["extra"], others=(), trials=ARGUMENTS["trials"],
         provenance=ARGUMENTS["provenance"], rows=20,
     )  # fmt: skip

@@ -403,7 +403,6 @@ def test_a_surface_needs_two_values_of_each(market):
         with pytest.raises(ParameterError, match=r"two values of each parameter .* draw the heatmap"):
             sweep_map.surface(table, "Sharpe Ratio", market.label)
         assert isinstance(sweep_map.heatmap(table, "Sharpe Ratio", market.label), Axes)
-    plt.close("all")
 
 
 # -- little to draw ------------------------------------------------------------------------------------------
@@ -472,7 +471,6 @@ def test_empty_tables_are_drawn(market, size):
         shown, ("no configuration", "no configuration", "1", "0", "nothing was measured", "100"), strict=True
     ):
         assert any(expected in text for text in words)
-    plt.close("all")
 
 
 # -- the numbers in it ---------------------------------------------------------------------------------------
@@ -558,7 +556,6 @@ def test_regimes_that_occurred_are_steps(ledger):
     axes = plot(ledger, "waterfall", by="regime", **own)
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["Capital", *doubles.REGIMES, "Final equity"]  # the last of them in one episode
-    plt.close("all")
 
 
 def test_steps_add_up_and_few_are_left():
@@ -659,7 +656,6 @@ def test_cells_are_the_tables_and_the_best_is_marked(once, market):
     assert {patch.get_xy() for patch in frames} == {(0, 3)}
     flat = sweep_map.surface(table, "Total Costs", market.label, least_is_best=True)
     assert flat.lines[1].get_data_3d()[2][0] == pytest.approx(-0.1)
-    plt.close("all")
 
 
 def test_a_surface_is_seen_from_its_lowest_side():

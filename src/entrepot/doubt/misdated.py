@@ -18,7 +18,8 @@ from entrepot.regimes import Events, RegimeModel, RegimePath
 from entrepot.regimes.placebo import misdate
 from entrepot.strategies import RegimeSwitch
 from entrepot.strategies.composition import Composition
-from entrepot.sweeps import CHUNK, MODEL, SweepJob, changed
+from entrepot.sweep_jobs import SweepJob, changed, of_model
+from entrepot.sweeps import CHUNK
 
 if TYPE_CHECKING:
     from entrepot.sweeps import Sweep
@@ -50,9 +51,7 @@ class MisdatedJob(SweepJob):
 
     def wrong_path(self, parameters: Mapping[str, Any]) -> RegimePath:
         """The path of the wrong calendar, walked once for each choice of the model's parameters."""
-        own = {
-            name.removeprefix(MODEL): value for name, value in parameters.items() if name.startswith(MODEL)
-        }
+        own = of_model(parameters)
         key = tuple(own.items())
         with self._lock:
             if key not in self._paths:

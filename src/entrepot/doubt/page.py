@@ -15,7 +15,7 @@ from entrepot.doubt.walk_choice import ratio
 from entrepot.reports.metrics import SESSIONS_PER_YEAR
 from entrepot.reports.pages.document import SUFFIXES, Document, Picture, Section, write_document
 from entrepot.reports.pages.files import check_target
-from entrepot.reports.pages.tables import Table, frame_table
+from entrepot.reports.pages.tables import Table, frame_table, mapping_table
 from entrepot.reports.pictures.significance import PANELS, Drawn, draw_page, draw_panel, title_of
 from entrepot.reports.pictures.style import LIGHT, Size, Theme, number
 from entrepot.reports.tear_sheet import SUFFIXES as PICTURES, save
@@ -142,7 +142,13 @@ def sections(found: Significance) -> tuple[Section, ...]:
     """Return the sections of a document; see `Significance.sections`."""
     words = pd.Series(found.sentences, name="answer").to_frame()
     verdict = Section("significance", TITLE, (frame_table(words, "Verdict", corner="question"),))
-    return (verdict, *evidence(found))
+    return (verdict, *evidence(found), came_from(found))
+
+
+def came_from(found: Significance) -> Section:
+    """Return the section on code, data, parameters, seed and trials."""
+    table = mapping_table(found.provenance, "Provenance of the tests")
+    return Section("significance-provenance", "Provenance of the tests", (table,))
 
 
 def evidence(found: Significance) -> tuple[Section, ...]:
@@ -184,7 +190,7 @@ def write(found: Significance, path: str | os.PathLike[str]) -> Path:
         subtitle=subtitle(found),
         label=found.label,
         headline=headline(found),
-        sections=evidence(found),
+        sections=(*evidence(found), came_from(found)),
         caveats=[*([found.caveat] if found.caveat else []), *CAVEATS],
         glance=tuple(found.sentences.items()),
     )

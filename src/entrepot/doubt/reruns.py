@@ -15,7 +15,8 @@ from entrepot.engine.sweep import Rows, cut, run_chunks
 from entrepot.errors import ParameterError
 
 if TYPE_CHECKING:
-    from entrepot.sweeps import Sweep, SweepJob
+    from entrepot.sweep_jobs import SweepJob
+    from entrepot.sweeps import Sweep
 
 
 @dataclass(frozen=True, eq=False)

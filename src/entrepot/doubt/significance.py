@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.doubt.misdated import RATIO, best_on_wrong_dates
+from entrepot.doubt.provenance import provenance_of_tests
 from entrepot.doubt.sensitivity import (
     FIRST_ADDED,
     HEADLINE,
@@ -165,6 +166,7 @@ class Significance:
         placebos: highest Sharpe ratio of all configurations on each calendar with wrong dates.
         placebo_p: share of calendars on which it is at least that of the true one, which is one of them.
         caveat: what to say beside results that follow a regime path.
+        provenance: what it came from, by name; see `Result.provenance`.
         missing: why there is no ``overfitting`` and no ``walk_forward``; empty where there is.
     """
 
@@ -195,6 +197,7 @@ class Significance:
     placebos: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     placebo_p: float = np.nan
     caveat: str = ""
+    provenance: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=lambda: {"overfitting": "", "walk_forward": ""})
 
     def __repr__(self) -> str:
@@ -284,8 +287,14 @@ def significance(
     label, table = sweep.job.market.label, sweep.table
     measured = replace(sweep, table=table[table[RATIO].notna()])
     trials = counted(sweep, int(other_trials))
+    asked = {
+        "metric": chosen_by, "benchmark": benchmark, "other_trials": other_trials, "blocks": blocks,
+        "draws": draws, "confidence": confidence, "train": train, "test": test, "placebos": placebos,
+        "events": events, "model": model, "seed": seed,
+    }  # fmt: skip
+    came_from = provenance_of_tests(sweep, asked)
     if measured.table[chosen_by].isna().all():
-        return Significance(label, chosen_by, float(confidence), trials)
+        return Significance(label, chosen_by, float(confidence), trials, provenance=came_from)
     row = int(str(measured.best(metric).name))
     result = sweep.backtest(row)
     everything = sweep.returns(progress=progress)
@@ -329,6 +338,7 @@ def significance(
         placebos=wrong,
         placebo_p=placebo_p(wrong, float(measured.table[RATIO].max())),
         caveat="" if result.path is None else result.path.caveat,
+        provenance=came_from,
         missing={"overfitting": crossing, "walk_forward": walking},
         **against_benchmark(sweep, excess, result, benchmark, monthly, **sampled),
         **on_other_terms(sweep, row, result, ratio),
