@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from entrepot.errors import DataError
-from entrepot.markets.price_files import PriceTable
+from entrepot.markets.price_tables import PriceTable
 
 CLEAR = np.log(1.5)  # a smaller split cannot be told from a bad day
 SAME_ACTION_DAYS = 7

@@ -14,7 +14,7 @@ from entrepot.markets.adjustment import SAME_ACTION_DAYS, Reading, read_adjustme
 from entrepot.markets.fees import half_tick
 from entrepot.markets.instruments import Instrument, describe, venue_of
 from entrepot.markets.listings import load_listings
-from entrepot.markets.price_files import PriceTable, spell_symbol
+from entrepot.markets.price_tables import PriceTable, spell_symbol
 
 Adjustment = Literal["raw", "split", "total_return"]
 

@@ -18,7 +18,8 @@ from entrepot.markets.instruments import reference_only, venue_of
 from entrepot.markets.lines import Adjustment, Line, describe_line, on_sessions, read_lines, refuse_unknown
 from entrepot.markets.listings import load_listings
 from entrepot.markets.market import INSTRUMENT_COLUMNS, Market, empty_table
-from entrepot.markets.price_files import read_prices, spell_symbol
+from entrepot.markets.price_files import read_prices
+from entrepot.markets.price_tables import spell_symbol
 from entrepot.markets.rates import MAX_AGE, read_fixings, refuse_gaps
 from entrepot.markets.sessions import build_grid, check_date, check_phases, session_times
 

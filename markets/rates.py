@@ -12,7 +12,7 @@ import pandas as pd
 
 from entrepot.errors import DataError, ParameterError
 from entrepot.markets.market import empty_table
-from entrepot.markets.price_files import PriceTable
+from entrepot.markets.price_tables import PriceTable
 
 MAX_AGE: Final = pd.Timedelta(days=5)
 # Units per USD within which a rate must lie; what fits only upside down is quoted the wrong way round.

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.known_series import KnownSeries, aware
-from entrepot.markets.price_files import FIRST_YEAR, LAST_YEAR, check_header, spell_symbol, told_in_a_sentence
+from entrepot.markets.price_files import check_header, told_in_a_sentence
+from entrepot.markets.price_tables import FIRST_YEAR, LAST_YEAR, spell_symbol
 
 LAYOUT: Final = "date, symbol and value, or date and one column for each symbol"
 RESERVED: Final = ("date", "symbol", "value", "known_at")

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 import entrepot as ep
-from entrepot.cli import _show_notes, main
+from entrepot.cli import main
+from entrepot.commands.demo import _show_notes
 from entrepot.job import default_plan, pair_fill_timing, run_main_job
 
 START, END = "2019-06-03", "2022-12-30"

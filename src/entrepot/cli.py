@@ -1,25 +1,15 @@
-"""The command line: ``entrepot demo``."""
+"""The command line: ``entrepot demo`` and the other commands."""
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Sequence
-from typing import Any
-
-import pandas as pd
-from tqdm import tqdm
 
 import entrepot as ep
-from entrepot.job import REPORT, TEAR_SHEET, TIMING_TITLE, Outcome, run_main_job
-from entrepot.reports.pages.caveats import estimates_note
-from entrepot.reports.pictures.style import source_name
+from entrepot.commands import demo
 
-STAGES = 8
-NOTES = 8  # more of a kind are counted, not listed
-MONEY = {"Start Value", "End Value", "Interest Earned", "Expectancy", "P&L", "Costs", "Total Costs"}
-COUNTS = {"Sessions", "Episodes", "Orders Dropped"}
+COMMANDS = (demo,)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,117 +17,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="entrepot", description=ep.__doc__)
     parser.add_argument("--version", action="version", version=f"entrepot {ep.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="run the main job and write its report")
-    demo.add_argument(
-        "--prices", metavar="DIR", help="folder of daily price files; a simulated market without it"
-    )
-    demo.add_argument(
-        "--out",
-        metavar="DIR",
-        default="out",
-        help=f"folder for {REPORT} and {TEAR_SHEET}; files of these names in it are replaced (default: out)",
-    )
-    demo.add_argument(
-        "--start", metavar="DATE", default="2018-01-02", help="first session (default: 2018-01-02)"
-    )
-    demo.add_argument("--end", metavar="DATE", help="last session (default: as far as all prices reach)")
+    for command in COMMANDS:
+        command.add_to(commands)
     given = parser.parse_args(arguments)
     try:
-        _demo(given)
+        return int(given.run(given))
     except ep.EntrepotError as error:
         print(f"entrepot: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("entrepot: interrupted", file=sys.stderr)
         return 130
-    return 0
-
-
-def _demo(given: argparse.Namespace) -> None:
-    def make_market(events: ep.Events) -> ep.Market:
-        if given.prices is not None:
-            return ep.load_market(
-                given.prices, start=given.start, end=given.end, ends="cut", departures="parity"
-            )
-        end = {} if given.end is None else {"end": given.end}
-        return ep.simulate_market(start=given.start, events=events.frame, **end)
-
-    # A terminal may report no width at all, which tqdm would take for no room.
-    width, height = shutil.get_terminal_size()
-    form = "{desc:<48}{bar:20} {elapsed}"
-    with tqdm(total=STAGES, bar_format=form, file=sys.stderr, disable=None, ncols=width, nrows=height) as bar:
-
-        def stage(name: str) -> None:
-            bar.set_description_str(name, refresh=False)
-            bar.update()
-
-        outcome = run_main_job(make_market, given.out, stage=stage)
-    _show(outcome)
-
-
-def _show(outcome: Outcome) -> None:
-    result = outcome.result
-    print(result.label)
-    print()
-    summary = result.summary()
-    print(_written(summary.drop(["Sampling", "Undefined"]).to_frame()).to_string(header=False))
-    print(f"Sampling: {summary['Sampling']}")
-    reasons: dict[str, list[str]] = {}
-    for name, reason in summary.attrs["reasons"].items():
-        reasons.setdefault(reason, []).append(name)
-    for reason, names in reasons.items():
-        print(f"n/a, {reason}: {', '.join(names)}")
-    print()
-    print(f"Profit and loss by regime, {result.base_currency}")
-    print(_written(result.by_regime().T).rename_axis(None, axis=1).to_string())
-    print()
-    print(f"Costs, {result.base_currency}")
-    costs = result.costs()
-    amounts = {source_name(str(kind)): f"{amount:,.0f}" for kind, amount in costs.items()}
-    amounts["Total"] = f"{costs.sum():,.0f}"
-    print(pd.Series(amounts).to_string())
-    print()
-    print("Under other terms of borrow, and with other exits")
-    print(_written(outcome.sensitivity.T).T.to_string())
-    print()
-    print(TIMING_TITLE)
-    print(outcome.timing.to_string(float_format="{:,.2f}".format, na_rep="n/a"))
-    print()
-    if note := estimates_note(result):
-        print(note)
-        print()
-    _show_notes("market", result.market.notes)
-    _show_notes("plan", result.plan_notes)
-    print(f"report      {outcome.report}")
-    print(f"tear sheet  {outcome.tear_sheet}")
-
-
-def _show_notes(about: str, notes: Sequence[str]) -> None:
-    """List notes, or count them where they are many: the report has them all."""
-    if not notes:
-        return
-    few = len(notes) <= NOTES
-    print(f"{len(notes)} {'note' if len(notes) == 1 else 'notes'} on the {about}", end="")
-    print(":" if few else ", all of them in the report")
-    for note in notes if few else ():
-        print(f"  {note}")
-    print()
-
-
-def _written(table: pd.DataFrame) -> pd.DataFrame:
-    """Write every figure of a table whose rows are metrics as a reader wants it."""
-    rows = {name: [_figure(str(name), value) for value in row] for name, row in table.T.items()}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(table.columns))
-
-
-def _figure(name: str, value: Any) -> str:
-    """Write one figure: money and counts without decimals, ratios and percentages with two."""
-    if pd.isna(value):
-        return "n/a"
-    if isinstance(value, pd.Timedelta):
-        return f"{value.days:,} days"
-    if isinstance(value, pd.Timestamp):
-        return f"{value:%Y-%m-%d}"
-    whole = name in MONEY or name in COUNTS or name.endswith(" Paid") or isinstance(value, int)
-    text = f"{value:,.0f}" if whole else f"{value:,.2f}"
-    return text if any(digit in text for digit in "123456789") else text.lstrip("-")
