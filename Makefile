@@ -31,7 +31,7 @@ lint: $(VENV)/.lint ## Check style, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test ## Measure everything, ten minutes; rewrite the README's table
+bench: $(VENV)/.test ## Measure everything, ten minutes; rewrite the tables of the README and docs/performance.md
 	$(BIN)/python benchmarks/start_up.py --cold --json out/start_up.json
 	$(BIN)/python benchmarks/sweeps.py --json out/sweeps.json
 	$(BIN)/python benchmarks/mechanics.py --json out/mechanics.json

@@ -1,7 +1,7 @@
-"""Write what the benchmarks measured into README.md, between its markers, and nothing else.
+"""Write what the benchmarks measured: a row a question into README.md, every table into docs/performance.md.
 
-Reads the JSON files that `make bench` leaves in one folder; a missing one is left out. `--help` lists the
-options.
+Both between the pages' markers, and nothing else. Reads the JSON files that `make bench` leaves in one
+folder; a missing one is left out. `--help` lists the options.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from growth import slope
-from hot_loop import table
+from hot_loop import duration, table
 
 ROOT = Path(__file__).parents[1]
-README_MARKERS = ("<!-- benchmark:start -->", "<!-- benchmark:end -->")
+MARKERS = ("<!-- benchmark:start -->", "<!-- benchmark:end -->")
 
 
 def one_asset(figures: dict[str, Any]) -> str:
@@ -116,6 +116,115 @@ def growth(figures: dict[str, Any]) -> str:
     )
 
 
+Row = tuple[str, str, str, str]
+
+
+def loop_rows(figures: dict[str, Any]) -> list[Row]:
+    """The largest shape that vectorbt ran, and the shape where entrepot does worst against anybody."""
+    found: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
+    for row in figures["rows"]:
+        shape = (row["configurations"], row["steps"], row["instruments"], row["kind"])
+        found.setdefault(shape, {})[row["engine"]] = row
+    ratios = {
+        (shape, peer): row["best_s"] / engines["entrepot"]["best_s"]
+        for shape, engines in found.items()
+        for peer, row in engines.items()
+        if peer != "entrepot"
+    }
+    by_vectorbt = [key for key in ratios if key[1].startswith("vectorbt")]
+    largest = max(by_vectorbt, key=lambda key: key[0][0] * key[0][1] * key[0][2], default=None)
+    chosen = [key for key in ratios if largest and key[0] == largest[0] and key in by_vectorbt]
+    chosen += [min(ratios, key=ratios.__getitem__)] if ratios else []
+    return [
+        (
+            "target weights, {:,} x {:,} x {:,}, {}".format(*shape),
+            duration(found[shape]["entrepot"]["best_s"]),
+            f"{peer} {duration(found[shape][peer]['best_s'])}",
+            times(ratios[shape, peer]),
+        )
+        for shape, peer in dict.fromkeys(chosen)
+    ]
+
+
+def asset_rows(figures: dict[str, Any]) -> list[Row]:
+    """One asset, against backtesting.py."""
+    ours, theirs = figures["entrepot_s"], figures["backtesting_s"]
+    what = f"one asset in whole units, {figures['bars']:,} bars"
+    return [(what, duration(ours), f"backtesting.py {duration(theirs)}", times(theirs / ours))]
+
+
+def sweep_rows(figures: dict[str, Any]) -> list[Row]:
+    """The largest sweep of pairs with every cost; no peer has one."""
+    row = max(figures["rows"], key=lambda row: int(row["configurations"]))
+    what = f"sweep of pairs, every cost, {row['configurations']:,} x {row['steps']:,} x {row['pairs']} pairs"
+    return [(what, duration(row["seconds"]), "", "")]
+
+
+def regime_rows(figures: dict[str, Any]) -> list[Row]:
+    """The longest fits."""
+    longest = max(row["T"] for row in figures["markov"])
+    markov = [row for row in figures["markov"] if row["T"] == longest and row["what"] == "fit"]
+    jump = [row for row in figures["jump"] if row["T"] == longest]
+    return [
+        (
+            f"{name}, fit, {longest:,} rows, {row['states']} states",
+            duration(row["entrepot_s"]),
+            f"{peer} {duration(row[f'{peer}_s'])}",
+            times(row["ratio"]),
+        )
+        for name, peer, rows in (
+            ("Markov switching", "statsmodels", markov),
+            ("jump model", "jumpmodels", jump),
+        )
+        for row in rows
+    ]
+
+
+def doubt_rows(figures: dict[str, Any]) -> list[Row]:
+    """The tests of luck."""
+    return [
+        (
+            f"{row['what']}, {row['configurations']:,} configurations x {row['sessions']:,} sessions",
+            duration(row["best_s"]),
+            f"{row['peer']} {duration(row['peer_s'])}",
+            times(row["ratio"]),
+        )
+        for row in figures["rows"]
+    ]
+
+
+def waiting_rows(figures: dict[str, float]) -> list[Row]:
+    """What a user waits for with the kernels on disk."""
+    return [(name, duration(seconds), "", "") for name, seconds in figures.items() if "on disk" in name]
+
+
+def times(ratio: float) -> str:
+    """A ratio as a reader wants it: whole where it is large."""
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"
+
+
+def measured(folder: Path, name: str) -> Any:
+    """The figures of one benchmark, None where they are not at hand."""
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def summary_of(folder: Path) -> str:
+    """A row for each question, as markdown: what the README shows."""
+    lines = ["| what (configurations x steps x lines) | entrepot | peer | times |", "|---|---|---|---|"]
+    for name, rows_of in (
+        ("hot_loop", loop_rows),
+        ("one_asset", asset_rows),
+        ("sweeps", sweep_rows),
+        ("regimes", regime_rows),
+        ("doubt", doubt_rows),
+        ("start_up", waiting_rows),
+    ):
+        if (found := measured(folder, name)) is not None:
+            lines += [f"| {' | '.join(row)} |" for row in rows_of(found)]
+    return "\n".join(lines)
+
+
 def text_of(folder: Path) -> str:
     """All that was measured, as markdown."""
     sections = []
@@ -129,24 +238,23 @@ def text_of(folder: Path) -> str:
         ("doubt", "Skill or luck", doubt),
         ("start_up", "Waiting", start_up),
     ):
-        path = folder / f"{name}.json"
-        if path.exists():
+        if (found := measured(folder, name)) is not None:
             heading = f"**{title}**\n\n" if title else ""
-            sections.append(heading + write(json.loads(path.read_text(encoding="utf-8"))))
+            sections.append(heading + write(found))
     if not sections:
         raise SystemExit(f"readme: {folder} holds no figures: run make bench")
     return "\n\n".join(sections)
 
 
-def write_readme(text: str, readme: Path) -> None:
-    """Replace what stands between the markers."""
-    start, end = README_MARKERS
-    whole = readme.read_text(encoding="utf-8")
+def write_between(text: str, page: Path) -> None:
+    """Replace what stands between a page's markers."""
+    start, end = MARKERS
+    whole = page.read_text(encoding="utf-8")
     if whole.count(start) != 1 or whole.count(end) != 1:
-        raise SystemExit(f"readme: {readme.name} needs one line {start} and one line {end}")
+        raise SystemExit(f"readme: {page.name} needs one line {start} and one line {end}")
     head, _, rest = whole.partition(start)
     _, _, tail = rest.partition(end)
-    readme.write_text(f"{head}{start}\n{text}\n{end}{tail}", encoding="utf-8")
+    page.write_text(f"{head}{start}\n{text}\n{end}{tail}", encoding="utf-8")
 
 
 def main() -> None:
@@ -154,7 +262,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="with the JSON files")
     options = parser.parse_args()
-    write_readme(text_of(options.folder), ROOT / "README.md")
+    full = text_of(options.folder)
+    write_between(summary_of(options.folder), ROOT / "README.md")
+    write_between(full, ROOT / "docs" / "performance.md")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,14 @@ import entrepot
 print(time.perf_counter() - start)
 """
 
+IMPORT_ALL = """
+import time
+start = time.perf_counter()
+import entrepot
+[getattr(entrepot, name) for name in entrepot.__all__]
+print(time.perf_counter() - start)
+"""
+
 FIRST_CALL = """
 import time
 import numpy as np
@@ -91,6 +99,7 @@ def main() -> None:
     report_seconds(1)
     figures = {
         "import entrepot": fastest(IMPORT, 5),
+        "import entrepot and every public name": fastest(IMPORT_ALL, 5),
         "first backtest_batch of a process, kernels on disk": fastest(FIRST_CALL, 5),
         "main job to its report, kernels on disk": report_seconds(2),
     }

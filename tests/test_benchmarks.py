@@ -86,26 +86,38 @@ def test_tests_of_luck_that_are_not_the_peers_stop_the_benchmark(monkeypatch: py
             measure(3, 1)
 
 
-def test_the_readme_gets_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = {"machine": MACHINE, "rows": [row("entrepot", 0.002), row("vectorbt rust", 0.4)]}
-    (tmp_path / "hot_loop.json").write_text(json.dumps(figures))
-    (tmp_path / "start_up.json").write_text(json.dumps({"import entrepot": 0.012}))
+def test_the_pages_get_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = row("entrepot", 0.002), {**row("entrepot", 0.1), "configurations": 100}
+    rows = [small, row("vectorbt rust", 0.4), row("numpy loop", 0.001), large]
+    rows.append({**row("vectorbt rust", 1.0), "configurations": 100})
+    (tmp_path / "hot_loop.json").write_text(json.dumps({"machine": MACHINE, "rows": rows}))
+    (tmp_path / "start_up.json").write_text(json.dumps({"main job, kernels on disk": 4.2, "compiling": 30.0}))
     luck = doubt.row("overfitting", "purgedcv", 1000, 0.5, 0.6, 20.0)
     page_of = {"configurations": 2000, "steps": 7958, "stages": {"sweep": 3.44, "page": 1.0}}
     (tmp_path / "doubt.json").write_text(json.dumps({"rows": [luck], "page": page_of}))
-    page = tmp_path / "README.md"
-    page.write_text(f"before\n{readme.README_MARKERS[0]}\nold\n{readme.README_MARKERS[1]}\nafter\n")
+    (tmp_path / "docs").mkdir()
+    front, full = tmp_path / "README.md", tmp_path / "docs" / "performance.md"
+    for page in (front, full):
+        page.write_text(f"before\n{readme.MARKERS[0]}\nold\n{readme.MARKERS[1]}\nafter\n")
     monkeypatch.setattr(readme, "ROOT", tmp_path)
     monkeypatch.setattr("sys.argv", ["readme.py", str(tmp_path)])
     readme.main()
-    text = page.read_text()
-    assert "old" not in text
-    assert text.startswith("before\n")
-    assert text.endswith("after\n")
-    assert "| 400 ms (400 ms) of 5 | 8,000.00 | 200.0 |" in text
-    assert "| import entrepot | 0.01 s |" in text
-    assert "| overfitting | 1,000 x 2,000 | 0.50 s | purgedcv 20.0 s | 40 |" in text
-    assert "2,000 configurations over 7,958 steps: sweep 3.4 s, page 1.0 s." in text
+    for page in (front, full):
+        text = page.read_text()
+        assert "old" not in text
+        assert text.startswith("before\n")
+        assert text.endswith("after\n")
+    assert "| 400 ms (400 ms) of 5 | 8,000.00 | 200.0 |" in full.read_text()
+    assert "| compiling | 30.00 s |" in full.read_text()
+    assert "| overfitting | 1,000 x 2,000 | 0.50 s | purgedcv 20.0 s | 40 |" in full.read_text()
+    assert "2,000 configurations over 7,958 steps: sweep 3.4 s, page 1.0 s." in full.read_text()
+    # The largest shape that vectorbt ran, and where entrepot does worst; nothing between.
+    assert front.read_text().splitlines()[4:-2] == [
+        "| target weights, 100 x 2,500 x 20, long | 100 ms | vectorbt rust 1 s | 10 |",
+        "| target weights, 1 x 2,500 x 20, long | 2 ms | numpy loop 1 ms | 0.5 |",
+        "| overfitting, 1,000 configurations x 2,000 sessions | 500 ms | purgedcv 20 s | 40 |",
+        "| main job, kernels on disk | 4.2 s |  |  |",
+    ]
     with pytest.raises(SystemExit, match="holds no figures"):
         readme.text_of(tmp_path / "nowhere")
 
