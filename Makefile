@@ -6,12 +6,16 @@ PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
 LOCK := requirements/lock.txt
+# Environments of one target only, made anew each time.
+LOWEST := $(VENV)/lowest
+FRESH := $(VENV)/fresh
 NOTEBOOKS := $(wildcard examples/*.ipynb)
+WORKFLOWS := $(wildcard .github/workflows/*.yml)
 # Each worker of a test run holds vectorbt and compiled kernels: about 0.5 GB.
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench bench-quick docs lock clean
+.PHONY: help demo test test-slow lowest lint bench bench-quick docs examples dist release lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -30,6 +34,16 @@ lint: $(VENV)/.lint ## Check style, format, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	MYPYPATH=src $(BIN)/mypy --config-file= --strict --follow-imports=silent --cache-dir=.mypy_cache/users tests/typing
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=src basedpyright --verifytypes entrepot --ignoreexternal
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	$(BIN)/zizmor --offline --quiet .github
+
+lowest: $(VENV)/.lint ## Run the tests with the lowest versions that pyproject.toml allows
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[test]"
+	$(LOWEST)/bin/python -m pytest $(WORKERS) -m "not slow" tests src/entrepot $(PYTEST_ARGS)
 
 bench: $(VENV)/.test ## Measure everything, ten minutes; rewrite the tables of the README and docs/performance.md
 	$(BIN)/python benchmarks/start_up.py --cold --json out/start_up.json
@@ -49,11 +63,27 @@ bench-quick: $(VENV)/.test ## Measure small shapes, a minute
 	$(BIN)/python benchmarks/mechanics.py --quick
 	$(BIN)/python benchmarks/hot_loop.py --quick
 
+examples: $(VENV)/.test ## Write the notebooks in examples/ from the scripts of their names
+	$(BIN)/python examples/notebooks.py
+
 docs: $(VENV)/.docs ## Build the documentation in site/; a warning is an error
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+dist: $(VENV)/.dist ## Build wheel and source archive in dist/, check both, and use the wheel in a fresh environment
+	rm -rf dist
+	$(BIN)/python -m build --quiet --no-isolation
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(FRESH)
+	$(BIN)/uv pip install --quiet --python $(FRESH)/bin/python --constraints $(LOCK) dist/*.whl
+	cd $(FRESH) && bin/entrepot --version && bin/python $(abspath .ci/first_backtest.py)
+
+release: $(VENV)/.dist ## Check that the tag in the variable TAG is the version and in CHANGELOG.md, then `dist`
+	$(BIN)/python .ci/release.py
+	$(MAKE) dist
 
 lock: $(VENV)/.lint ## Renew requirements/lock.txt with the newest versions allowed
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest \
+	$(BIN)/uv pip compile pyproject.toml --constraints requirements/held.txt --all-extras --universal --python-version 3.11 --fork-strategy fewest \
 		--upgrade --quiet --no-emit-package entrepot --custom-compile-command "make lock" --output-file $(LOCK)
 
 clean: ## Remove what the targets wrote, except the virtual environment
@@ -83,6 +113,9 @@ $(VENV)/.test: $(LOCK) pyproject.toml | $(BIN)/python
 
 $(VENV)/.lint: $(LOCK) pyproject.toml | $(BIN)/python
 	$(call install,".[lint]")
+
+$(VENV)/.dist: $(LOCK) pyproject.toml | $(BIN)/python
+	$(call install,".[dist]")
 
 $(VENV)/.docs: $(LOCK) pyproject.toml | $(BIN)/python
 	$(call install,".[docs]")

@@ -100,8 +100,10 @@ class Bench:
         path: StatePath | None = None,
     ) -> None:
         self.market = market
-        self.costs = Costs() if costs is None else costs
-        self.capital, self.base_currency, self.path = capital, base_currency, path
+        self.costs: Costs = Costs() if costs is None else costs
+        self.capital: float = capital
+        self.base_currency: str = base_currency
+        self.path: StatePath | None = path
         check_run(market, capital, base_currency, "next_step", self.costs)
         self._states = None if path is None else states_of(market, path)
         self._lock = threading.Lock()
@@ -309,6 +311,17 @@ def backtest_batch(
     threads: int | None = None,
 ) -> NDArray[np.float64]:
     """Run many weight arrays over one market and return their equity.
+
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> import entrepot as ep
+        >>> dates = pd.bdate_range("2024-01-02", periods=3)
+        >>> prices = pd.DataFrame({"A": [10.0, 11.0, 12.0], "B": [10.0, 10.0, 9.0]}, index=dates)
+        >>> weights = np.zeros((2, 3, 2))  # configurations, steps, instruments
+        >>> weights[0, :, 0] = weights[1, :, 1] = 1.0
+        >>> equity = ep.backtest_batch(ep.Market.from_prices(prices), weights, fee_bps=0, fill="same_step")
+        >>> (equity[-1] / equity[0]).round(2).tolist()
+        [1.2, 0.9]
 
     Args:
         market: T steps, N symbols.

@@ -41,7 +41,8 @@ class Checkpoint:
     def __init__(
         self, folder: str | os.PathLike[str], identity: Mapping[str, str], columns: Sequence[str]
     ) -> None:
-        self.folder, self.columns = Path(folder), list(columns)
+        self.folder: Path = Path(folder)
+        self.columns: list[str] = list(columns)
         self._identity = {"format": str(FORMAT), **identity}
 
     def __enter__(self) -> Self:

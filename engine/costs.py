@@ -135,6 +135,13 @@ class Costs:
     Numbers may be given for all lines or by symbol; what a mapping does not name keeps its default. A frame
     indexed by naive dates, symbols as columns, holds from each date to the next; NaN keeps the default.
 
+        >>> import entrepot as ep
+        >>> costs = ep.Costs.retail().with_(half_spread_bps=5.0, borrow_rate_pa={"BABA": 0.08})
+        >>> market = ep.simulate_market("2024-01-02", "2024-06-28", symbols=["BABA", "9988.HK"])
+        >>> dear, free = (ep.backtest(market, ep.LongHKShortADR(), costs=c) for c in (costs, ep.Costs.none()))
+        >>> bool(dear.costs().sum() > 0 == free.costs().sum())
+        True
+
     Args:
         half_spread_bps: half the bid-ask spread, one number or one per symbol. None: in Hong Kong the larger
             of half a tick and 1 bp of the price, in New York 2 bp, on a market of one unnamed venue nothing.

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
@@ -37,7 +36,7 @@ def code_fingerprint() -> str:
     for root in entrepot.__path__:
         for path in sorted(sources(Path(root))):
             digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return f"{version('entrepot')} {digest.hexdigest()[:16]}"
+    return f"{entrepot.__version__} {digest.hexdigest()[:16]}"
 
 
 def sources(root: Path) -> Iterator[Path]:

@@ -67,7 +67,7 @@ class Ledger:
         return self.market.label
 
     @cached_property
-    def equity(self) -> pd.Series:
+    def equity(self) -> pd.Series[float]:
         """Equity after the fills of each step, by UTC time, in base currency."""
         return pd.Series(self.equity_by_step, index=self.market.price.index, name="equity")
 
@@ -76,18 +76,18 @@ class Ledger:
         return self.market.decision_steps
 
     @cached_property
-    def daily(self) -> pd.Series:
+    def daily(self) -> pd.Series[float]:
         """Equity at the last step of each New York session (of the only venue's, where there is one)."""
         sessions = pd.DatetimeIndex(self.market.grid["session"][self._daily_steps], name="session")
         return pd.Series(self.equity_by_step[self._daily_steps], index=sessions, name="equity")
 
     @cached_property
-    def returns(self) -> pd.Series:
+    def returns(self) -> pd.Series[float]:
         """Change of `daily` from session to session, the first row dropped."""
         return self.daily.pct_change().iloc[1:].rename("returns")
 
     @cached_property
-    def risk_free(self) -> pd.Series:
+    def risk_free(self) -> pd.Series[float]:
         """Return of the base currency at its policy rate over the same intervals as `returns`."""
         growth = pd.Series(self.risk_free_growth[self._daily_steps], index=self.daily.index)
         return growth.pct_change().iloc[1:].rename("risk_free")
@@ -228,14 +228,14 @@ class Ledger:
         values = np.column_stack(list(blocks.values())) if blocks else np.zeros((len(self.market), 0))
         return pd.DataFrame(values, index=self.market.price.index, columns=columns)
 
-    def costs(self) -> pd.Series:
+    def costs(self) -> pd.Series[float]:
         """What the run paid in base currency by kind of cost, largest first; zero kinds left out."""
         total = self.record.sources.sum(axis=(1, 2))
         paid = {s: -total[i] for i, s in enumerate(SOURCES) if s not in NOT_COSTS and total[i] != 0.0}
         return pd.Series(paid, dtype=np.float64, name="cost").sort_values(ascending=False)
 
     @cached_property
-    def gaps(self) -> pd.Series:
+    def gaps(self) -> pd.Series[int]:
         """By symbol traded: sessions between its first print and its end without a price."""
         counts = {}
         ends = dict(

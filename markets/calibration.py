@@ -187,7 +187,8 @@ def segment_shares(market: Market, adr: str) -> dict[str, float]:
     price: NDArray[np.float64] = np.log(
         np.where(new_york, market.printed[:, column] * parity, market.printed[:, home])
     )
-    seen = np.flatnonzero(np.isfinite(price))
+    ends_of_segments = (market.grid["phase"] != "bar").to_numpy()
+    seen = np.flatnonzero(np.isfinite(price) & ends_of_segments)
     move = np.diff(price[seen])
     steps = list(zip(market.grid["venue"].iloc[seen], market.grid["phase"].iloc[seen], strict=True))
     between = np.array([a + b for a, b in pairwise(steps)], dtype=object).reshape(-1, 4)

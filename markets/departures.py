@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from entrepot.errors import DataError
 from entrepot.markets.ends import GRACE_SESSIONS
 from entrepot.markets.instruments import partner_of
+from entrepot.markets.listings import Listings
 from entrepot.markets.market import Market, empty_table
 from entrepot.markets.premium import exchange_rate, prints, splits_between
 
@@ -38,7 +39,7 @@ def say_what_is_missing(missing: Mapping[str, pd.DatetimeIndex], delistings: pd.
     return notes
 
 
-def fill_at_parity(market: Market, missing: Mapping[str, pd.DatetimeIndex]) -> Market:
+def fill_at_parity(market: Market, missing: Mapping[str, pd.DatetimeIndex], listings: Listings) -> Market:
     """Return the market with the missing closes of departing lines at parity with their Hong Kong lines.
 
     A close is ``ordinary_per_ads * Hong Kong close / HKD per USD``: the last Hong Kong close before that New
@@ -49,6 +50,7 @@ def fill_at_parity(market: Market, missing: Mapping[str, pd.DatetimeIndex]) -> M
     Args:
         market: as loaded.
         missing: by symbol, the New York sessions without a close.
+        listings: what names the Hong Kong line of one that has none in the market.
 
     Raises:
         DataError: for a line without a Hong Kong line in the market, or with total-return prices, whose
@@ -57,7 +59,7 @@ def fill_at_parity(market: Market, missing: Mapping[str, pd.DatetimeIndex]) -> M
     price, notes = market.price.copy(), list(market.notes)
     estimates, dividends = [market.estimates], [market.dividends]
     for symbol, days in missing.items():
-        hk = refuse_without_parity(market, symbol, days)
+        hk = refuse_without_parity(market, symbol, days, listings)
         step, value = parity_closes(market, symbol, hk, days)
         price.iloc[step, market.column(symbol)] = value
         filled = pd.DatetimeIndex(market.grid["session"].to_numpy()[step]).as_unit("ns")
@@ -84,12 +86,12 @@ def fill_at_parity(market: Market, missing: Mapping[str, pd.DatetimeIndex]) -> M
     )
 
 
-def refuse_without_parity(market: Market, symbol: str, days: pd.DatetimeIndex) -> str:
+def refuse_without_parity(market: Market, symbol: str, days: pd.DatetimeIndex, listings: Listings) -> str:
     """Return the Hong Kong line of a departing one, or refuse to estimate without."""
     hk = str(market.instruments.at[symbol, "pair"])
     lacks = f"{symbol} lacks {len(days)} closes from {days[0].date()} to {days[-1].date()}"
     if not hk:
-        partner = partner_of(symbol)
+        partner = partner_of(symbol, listings)
         needs = f"needs {partner}, its Hong Kong line: load it too" if partner else "needs a Hong Kong line"
         raise DataError(
             f"{lacks} and departures='parity' {needs}; or leave {symbol} out, or use departures='as_given'"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from entrepot.errors import DataError
 from entrepot.markets.lines import Line
-from entrepot.markets.listings import load_listings
+from entrepot.markets.listings import Listings
 from entrepot.markets.market import empty_table
 from entrepot.markets.rates import MAX_AGE
 from entrepot.markets.sessions import session_times
@@ -29,6 +29,7 @@ def settle_end(
     origins: Mapping[str, str],
     ends: Ends,
     notes: list[str],
+    listings: Listings,
 ) -> tuple[list[Line], pd.Timestamp, pd.DataFrame, dict[str, pd.DatetimeIndex]]:
     """Decide where the market ends and which lines are in it.
 
@@ -41,6 +42,7 @@ def settle_end(
         origins: file of each currency.
         ends: what to do about a line that stops early; see `load_market`.
         notes: sentences are added.
+        listings: which lines left New York, and when.
 
     Returns:
         The lines with the prices of the range, the last date, the delistings without their ratios, and by
@@ -49,7 +51,7 @@ def settle_end(
     Raises:
         DataError: when a line or a rate stops early and ``ends`` does not say what to do about it.
     """
-    departures = load_listings().delistings
+    departures = listings.delistings
     kept: list[Line] = []
     early: dict[str, tuple[pd.Timestamp, int]] = {}
     for line in lines:

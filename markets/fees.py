@@ -39,7 +39,7 @@ HK_KINDS: Final = {
     "brokerage": "brokerage",
 }
 US_KINDS: Final = {"sec_section31": "sec_section31", "finra_taf": "finra_taf", "brokerage": "brokerage"}
-FEE_CLASSES: Final = {
+FEE_CLASSES: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "hk_stock": ("HK", HK_KINDS),
     "hk_etp": ("HK", HK_KINDS),
     "us_stock": ("US", US_KINDS),

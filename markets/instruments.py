@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any, Final, TypedDict
+from collections.abc import Iterable
+from typing import Final, TypedDict
 
 import numpy as np
 
 from entrepot.errors import DataError
-from entrepot.markets.listings import load_instruments, load_listings
+from entrepot.markets.listings import Listings, listings_of
 
 CURRENCIES: Final = {"XHKG": "HKD", "XNYS": "USD"}
 HK_INDICES: Final = frozenset({"^HSI", "^HSCE", "^HSCEI", "^HSCC", "^HSTECH"})
 US_INDICES: Final = frozenset({"^HXC", "^GSPC", "^IXIC", "^NDX", "^DJI", "^RUT", "^VIX"})
 SHARE_CLASSES: Final = frozenset({"A", "B", "C"})
-
-
-@lru_cache(maxsize=1)
-def registered() -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]], dict[str, str]]:
-    """Return the registry by ADR and the further instruments by symbol, row by row, and each line's ADR."""
-    listings, others = load_listings().frame, load_instruments()
-    registry: dict[str, dict[str, Any]] = {str(adr): dict(row) for adr, row in listings.iterrows()}
-    further: dict[str, dict[str, Any]] = {str(symbol): dict(row) for symbol, row in others.iterrows()}
-    adr_of = {str(row["hk"]): adr for adr, row in registry.items() if row["hk"]}
-    return registry, further, adr_of | {adr: adr for adr in registry}
 
 
 class Instrument(TypedDict):
@@ -58,24 +48,53 @@ def venue_of(symbol: str) -> str:
     return "XHKG" if suffix == "HK" else "XNYS"
 
 
-def partner_of(symbol: str) -> str:
-    """Return the other leg of a registered pair, "" where there is none."""
-    registry, _, adr_of = registered()
-    adr = adr_of.get(symbol, "")
-    return str(registry[adr]["hk"]) if symbol == adr else adr
+def partner_of(symbol: str, listings: Listings | None = None) -> str:
+    """Return the other leg of a listed pair, "" where there is none; by the bundled listings where None."""
+    known = listings_of(listings)
+    adr = known.adr_of_line.get(symbol, "")
+    return str(known.rows_by_adr[adr]["hk"]) if symbol == adr else adr
 
 
-def reference_only(symbol: str) -> bool:
+def reference_only(symbol: str, listings: Listings | None = None) -> bool:
     """Whether a symbol is an over-the-counter New York line: its price informs, it is not sold short."""
-    entry = registered()[0].get(symbol)
+    entry = listings_of(listings).rows_by_adr.get(symbol)
     return entry is not None and entry["us_exchange"] == "OTC"
 
 
-def describe(symbol: str) -> tuple[Instrument, list[str]]:
+def say_what_is_own(symbols: Iterable[str], listings: Listings, label: str) -> tuple[str, list[str]]:
+    """Return a market's label and notes, saying for which lines listings differ from the bundled ones."""
+    bundled = listings_of(None)
+    own = [
+        symbol
+        for symbol in ([] if listings is bundled else symbols)
+        if _facts(symbol, listings) != _facts(symbol, bundled)
+    ]
+    if not own:
+        return label, []
+    return f"{label}, listings of one's own", [
+        f"Listings of one's own, other than the bundled ones, were used for {', '.join(own)}."
+    ]
+
+
+def _facts(symbol: str, listings: Listings) -> str:
+    """All that a market takes from listings about a line."""
+    adr = listings.adr_of_line.get(symbol, "")
+    splits = listings.splits.drop(columns="source")
+    dated = (listings.ratios, splits, listings.delistings.drop(columns="confidence").reset_index())
+    rows = [table[table["adr"] == adr].drop(columns="company").to_dict("records") for table in dated]
+    return repr([describe(symbol, listings), rows])
+
+
+def describe(symbol: str, listings: Listings | None = None) -> tuple[Instrument, list[str]]:
     """Return what is known of a symbol, and a sentence for each thing that had to be assumed.
 
     ``pair`` names the other leg whether or not it is in any market.
+
+    Args:
+        symbol: in Yahoo's spelling.
+        listings: where it is looked up; None: the bundled ones.
     """
+    known = listings_of(listings)
     venue = venue_of(symbol)
     row = Instrument(
         venue=venue,
@@ -90,20 +109,19 @@ def describe(symbol: str) -> tuple[Instrument, list[str]]:
         fee_class="hk_stock" if venue == "XHKG" else "us_stock",
     )
     notes = []
-    registry, others, adr_of = registered()
-    if symbol in adr_of:
-        adr = adr_of[symbol]
-        entry = registry[adr]
+    if symbol in known.adr_of_line:
+        adr = known.adr_of_line[symbol]
+        entry = known.rows_by_adr[adr]
         row["company"], row["sector"], row["size"] = entry["company"], entry["sector"], entry["size"]
         row["withholding"] = entry["withholding"]
         if venue == "XHKG":
             row["pair"], row["lot"] = adr, entry["lot"]
         else:
             row["pair"], row["kind"] = entry["hk"], entry["us_kind"]
-            if reference_only(symbol):
+            if reference_only(symbol, known):
                 notes.append(f"{symbol} trades over the counter: a reference, not a price to trade at.")
-    elif symbol in others:
-        entry = others[symbol]
+    elif symbol in known.rows_by_symbol:
+        entry = known.rows_by_symbol[symbol]
         row["company"], row["sector"], row["kind"] = entry["name"], entry["sector"], entry["kind"]
         row["withholding"] = entry["withholding"]
         row["lot"] = entry["lot"] if venue == "XHKG" else 1.0

@@ -8,12 +8,13 @@ from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.adjustment import SAME_ACTION_DAYS, Reading, read_adjustment
 from entrepot.markets.fees import half_tick
 from entrepot.markets.instruments import Instrument, describe, venue_of
-from entrepot.markets.listings import load_listings
+from entrepot.markets.listings import Listings
 from entrepot.markets.price_tables import PriceTable, spell_symbol
 
 Adjustment = Literal["raw", "split", "total_return"]
@@ -32,7 +33,8 @@ class Line:
     """One tradable line or index on its way into the market: prices by session, in the range only.
 
     ``volume`` counts the shares that ``close`` is the price of; NaN where the file has none, or 0, which is
-    what vendors write into rows they filled.
+    what vendors write into rows they filled. ``bars`` are the prices by the UTC time at which each was known,
+    those of the close among them; None where there are only days.
     """
 
     symbol: str
@@ -43,6 +45,7 @@ class Line:
     open: pd.Series[float]
     dividends: pd.Series[float]
     volume: pd.Series[float]
+    bars: pd.Series[float] | None = None
 
     @property
     def tradable(self) -> bool:
@@ -58,11 +61,25 @@ class Line:
             open=self.open.loc[span].dropna(),
             dividends=self.dividends.loc[span],
             volume=self.volume.loc[span],
+            # Neither venue trades over midnight in UTC.
+            bars=None if self.bars is None else self.bars.loc[str(first.date()) : str(last.date())],
         )
+
+    def prints(self, phase: str, steps: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the prices at steps of one phase of its venue, NaN where there is none."""
+        if phase != "open" and self.bars is not None:
+            return np.asarray(self.bars.reindex(pd.DatetimeIndex(steps["time"])))
+        if phase == "bar":
+            return np.full(len(steps), np.nan)
+        prints = self.open if phase == "open" else self.close
+        return np.asarray(prints.reindex(pd.DatetimeIndex(steps["session"])))
 
 
 def read_lines(
-    tables: Sequence[PriceTable], adjusted: Adjustment | Mapping[str, Adjustment] | None, notes: list[str]
+    tables: Sequence[PriceTable],
+    adjusted: Adjustment | Mapping[str, Adjustment] | None,
+    notes: list[str],
+    listings: Listings,
 ) -> list[Line]:
     """Say what each table is and how its splits were treated."""
     if not (adjusted is None or isinstance(adjusted, str | Mapping)):
@@ -81,14 +98,19 @@ def read_lines(
         if not venue_of(table.symbol):
             notes.append(f"{table.origin} was left out: the venue of this index is not known.")
             continue
-        instrument, said = describe(table.symbol)
+        instrument, said = describe(table.symbol, listings)
         notes += said
         # A word for all files is about those that could be otherwise: Adj Close alone is total return.
         for_all = adjusted if isinstance(adjusted, str) and "close" in table.frame else None
         reading = read_adjustment(
-            table, registry_splits(instrument, table.symbol), told.get(table.symbol, for_all)
+            table, registry_splits(instrument, table.symbol, listings), told.get(table.symbol, for_all)
         )
         refuse_implausible(table, reading)
+        if reading.adjustment == "total_return" and table.bars is not None:
+            raise ParameterError(
+                f"adjusted='total_return' was said of {table.origin}, which holds bars: they are 'raw' or "
+                "'split'"
+            )
         if instrument["venue"] == "XHKG" and instrument["kind"] not in ("etf", "index"):
             reading = off_tick(reading, notes)
         close, opened = table.level, true_opens(table, notes)
@@ -113,6 +135,7 @@ def read_lines(
                 opened if instrument["kind"] != "index" else opened.iloc[:0],
                 table.column("dividends"),
                 volume,
+                None if table.bars is None else table.bars["close"],
             )
         )
     return lines
@@ -196,10 +219,12 @@ def refuse_implausible(table: PriceTable, reading: Reading) -> None:
             )
 
 
-def registry_splits(instrument: Instrument, symbol: str) -> list[tuple[pd.Timestamp, float]]:
-    """Return date and factor of the splits that the registry knows of a line."""
+def registry_splits(
+    instrument: Instrument, symbol: str, listings: Listings
+) -> list[tuple[pd.Timestamp, float]]:
+    """Return date and factor of the splits that the listings know of a line."""
     hk = instrument["venue"] == "XHKG"
-    rows = load_listings().splits
+    rows = listings.splits
     rows = rows[
         (rows["adr"] == (instrument["pair"] if hk else symbol))
         & rows["line"].isin(["hk" if hk else "ads", "both"])

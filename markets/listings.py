@@ -9,13 +9,28 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, shown
+from entrepot.markets.listing_file import (
+    LINE_KINDS,
+    PAIR_KINDS,
+    SIZES,
+    STATUS,
+    ListingTable,
+    listing_rows,
+    read_listing_table,
+)
+from entrepot.markets.own_rows import BadRow, OwnRows, Rows, asked, near_word, printable, write_own_rows
+from entrepot.markets.symbols import hk_symbol
 from entrepot.markets.tables import dates, numbers, read_table
 
 LISTING_COLUMNS = (
@@ -26,7 +41,6 @@ LISTING_COLUMNS = (
 ISSUER_COLUMNS = "adr incorporated tax_resident withholding confidence size size_source us_kind notes"
 SPLIT_COLUMNS = "company adr date line factor source"
 INSTRUMENT_COLUMNS = "symbol kind name sector lot withholding confidence source"
-SIZES = ("mega", "mid", "small")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,17 +62,19 @@ class Listings:
             share), `source`. A factor of 0.1 is a reverse split.
         statuses: long: `adr`, `effective_from`, `status` ("primary", "dual-primary" or "secondary" listing
             in Hong Kong).
+        instruments: lines that are no pair: see `load_instruments`.
     """
 
     frame: pd.DataFrame
     ratios: pd.DataFrame
     splits: pd.DataFrame
     statuses: pd.DataFrame
+    instruments: pd.DataFrame
 
     def __repr__(self) -> str:
         return f"Listings({len(self.frame)} companies, {self.frame['hk'].ne('').sum()} with a Hong Kong line)"
 
-    def by_adr(self, ticker: str) -> pd.Series:
+    def by_adr(self, ticker: str) -> pd.Series[Any]:
         """The row of a New York ticker.
 
         Raises:
@@ -70,7 +86,7 @@ class Listings:
             raise _unknown("New York ticker", ticker, self.frame.index.tolist())
         return found.iloc[0]
 
-    def by_hk(self, code: str) -> pd.Series:
+    def by_hk(self, code: str) -> pd.Series[Any]:
         """The row of a Hong Kong code, written "9988", "09988" or "9988.HK".
 
         Raises:
@@ -82,7 +98,7 @@ class Listings:
             raise _unknown("Hong Kong code", code, self.frame["hk"][self.frame["hk"].ne("")].tolist())
         return found.iloc[0]
 
-    def by_company(self, name: str) -> pd.Series:
+    def by_company(self, name: str) -> pd.Series[Any]:
         """The row of a company, by its whole name or by a part that fits only one, in any case.
 
         Raises:
@@ -131,6 +147,103 @@ class Listings:
         return "" if known.empty else str(known["status"].iloc[-1])
 
     @cached_property
+    def rows_by_adr(self) -> dict[str, dict[str, Any]]:
+        """Rows of `frame` by New York ticker."""
+        return {str(adr): dict(row) for adr, row in self.frame.iterrows()}
+
+    @cached_property
+    def rows_by_symbol(self) -> dict[str, dict[str, Any]]:
+        """Rows of `instruments` by symbol."""
+        return {str(symbol): dict(row) for symbol, row in self.instruments.iterrows()}
+
+    @cached_property
+    def adr_of_line(self) -> dict[str, str]:
+        """New York ticker of the company, by the symbol of either of its lines."""
+        hk = {str(row["hk"]): adr for adr, row in self.rows_by_adr.items() if row["hk"]}
+        return hk | {adr: adr for adr in self.rows_by_adr}
+
+    @property
+    def symbols(self) -> set[str]:
+        """The symbols of all lines."""
+        return {*self.adr_of_line, *self.rows_by_symbol}
+
+    def merge(self, other: Listings) -> Listings:
+        """Return these listings and the other's; a row that names a symbol of the other's gives way to it.
+
+        A row gives way whole, a company with both of its lines: what the other does not say of it is not
+        carried over.
+        """
+        if not isinstance(other, Listings):
+            raise ParameterError(
+                f"merge was given {shown(other)}: give listings, such as load_listings(path)."
+            )
+        kept = self.without(*(self.symbols & other.symbols))
+        columns = [*dict.fromkeys([*kept.frame.columns, *other.frame.columns])]
+        own = [c for c in columns if c not in kept.frame.columns or c not in other.frame.columns]
+        tables = {
+            name: pd.concat([getattr(kept, name), getattr(other, name)])
+            for name in ("frame", "ratios", "splits", "statuses", "instruments")
+        }
+        for name in ("ratios", "statuses"):
+            tables[name] = tables[name].reset_index(drop=True)
+        for name in ("frame", "instruments"):
+            tables[name] = tables[name].fillna(dict.fromkeys(own, ""))
+        tables["splits"] = tables["splits"].sort_values(["adr", "date"], ignore_index=True)
+        return Listings(**tables)
+
+    def without(self, *symbols: str) -> Listings:
+        """Return the listings but those of these symbols; a company goes with both of its lines.
+
+        Raises:
+            ParameterError: for a symbol that there is not.
+        """
+        known = self.symbols if symbols else set()
+        for symbol in symbols:
+            if not isinstance(symbol, str) or symbol not in known:
+                near = near_word(symbol, known) if isinstance(symbol, str) else ""
+                raise ParameterError(
+                    f"there is no line {shown(symbol)} to leave out"
+                    f"{near or '; give symbols of the listings.'}"
+                )
+        gone = {self.adr_of_line.get(symbol, symbol) for symbol in symbols}
+        tables = {
+            name: table[~table["adr"].isin(gone)].reset_index(drop=True)
+            for name in ("ratios", "splits", "statuses")
+            for table in [getattr(self, name)]
+        }
+        return Listings(
+            frame=self.frame[~self.frame.index.isin(gone)],
+            instruments=self.instruments[~self.instruments.index.isin(gone)],
+            **tables,
+        )
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the listings to a file from which ``load_listings(path, replace=True)`` reads the same.
+
+        The file is written whole or not at all, in the format that docs/own-tables.md describes.
+
+        Args:
+            path: a name that ends in .csv or .parquet; an older file of that name is replaced.
+
+        Raises:
+            ParameterError: the path cannot be written.
+            DataError: listings that could not be read again.
+        """
+
+        def is_same(staged: Path) -> bool:
+            return load_listings(staged, replace=True).equals(self)
+
+        rows = listing_rows(self.frame, self.splits, self.instruments)
+        write_own_rows(path, *rows, "listings", is_same)
+
+    def equals(self, other: Listings) -> bool:
+        """Whether all tables hold the same."""
+        return all(
+            getattr(self, name).equals(getattr(other, name))
+            for name in ("frame", "ratios", "splits", "statuses", "instruments")
+        )
+
+    @cached_property
     def delistings(self) -> pd.DataFrame:
         """Lines that left New York.
 
@@ -157,50 +270,67 @@ class Listings:
         )
 
 
+ListingsSource = str | PathLike[str] | pd.DataFrame | Rows | Listings
+
+
+def load_listings(
+    path: ListingsSource | Sequence[ListingsSource] | None = None,
+    replace: bool = False,
+    drop: str | Sequence[str] = (),
+) -> Listings:
+    """Load the listings shipped with the package, alone or with listings of one's own.
+
+    Args:
+        path: a CSV or Parquet file, a pandas or polars DataFrame, `Listings`, or a list of these, a later one
+            taking precedence. A row has adr, hk and ordinary_per_ads (or ratio_history) of a company with an
+            ADS, or symbol and kind of any other line, and what else is known; docs/own-tables.md has all of
+            it. None for the bundled listings alone.
+        replace: False merges, see `Listings.merge`; True uses what is given alone.
+        drop: symbols of companies or lines to leave out.
+
+    Raises:
+        DataError: naming all rows and symbols that cannot be used, the first five in full.
+        ParameterError: for a source of another kind, or a symbol to leave out that there is not.
+    """
+    sources, dropped = asked(path, replace, drop)
+    listings = bundled_listings()
+    if replace:
+        listings = listings.without(*listings.frame.index, *listings.instruments.index)
+    for source in sources:
+        if not isinstance(source, Listings):
+            table = read_listing_table(source)
+            _check_drops(table.rows, listings)
+            table.rows.refuse_bad()
+            listings, source = listings.without(*table.rows.drops.values()), _assembled(table)
+        listings = listings.merge(source)
+    return listings.without(*dropped)  # a copy: whoever changes its tables changes no other market
+
+
+def listings_of(given: ListingsSource | None) -> Listings:
+    """Return listings as they are given, or those of a file or table merged with the bundled ones."""
+    if given is None:
+        return bundled_listings()
+    return given if isinstance(given, Listings) else load_listings(given)
+
+
+def _check_drops(rows: OwnRows, listings: Listings) -> None:
+    """Note each symbol to be left out that earlier listings do not have."""
+    known = listings.symbols
+    for number, symbol in rows.drops.items():
+        if symbol not in known:
+            why = near_word(symbol, known) or "; correct it"
+            rows.bad.append(
+                BadRow(number, printable(symbol), f"drop is 1, and there is no such line to leave out{why}")
+            )
+
+
 @lru_cache(maxsize=1)
-def load_listings() -> Listings:
+def bundled_listings() -> Listings:
     """The registry shipped with the package, checked when first loaded and shared by all callers.
 
     Raises:
         DataError: the tables contradict themselves or each other.
     """
-    frame = _listings_frame()
-    ratios = _ratios(frame)
-    splits = _splits(frame)
-    return Listings(frame=frame, ratios=ratios, splits=splits, statuses=_statuses(frame))
-
-
-def load_instruments() -> pd.DataFrame:
-    """Instruments outside the registry: funds, indices, further Hong Kong shares.
-
-    Returns:
-        Index `symbol`; `kind` ("etf", "index", "ordinary"), `name`, `sector`, `lot` (NaN unknown),
-        `withholding` (fraction; for funds and indices 0, taxes inside the fund are in its price),
-        `confidence`, `source` (where sector and lot come from).
-    """
-    name = "instruments.csv"
-    table = read_table(name, INSTRUMENT_COLUMNS, key="symbol")
-    table["lot"] = numbers(table, "lot", name)
-    table["withholding"] = _withholding(table, name)
-    wrong = ~table["kind"].isin(["etf", "index", "ordinary"]) | table["sector"].eq("")
-    if wrong.any():
-        raise DataError(f"{name}: {table.loc[wrong, 'symbol'].tolist()} lack a usable kind or a sector.")
-    return table.set_index("symbol")
-
-
-def hk_symbol(code: str) -> str:
-    """A Hong Kong code as the symbol used everywhere: "9988", "09988" and "9988.HK" are "9988.HK".
-
-    Raises:
-        ParameterError: not one to five digits with or without ".HK".
-    """
-    digits = re.fullmatch(r"(\d{1,5})(\.HK)?", str(code).strip().upper())
-    if digits is None:
-        raise ParameterError(f"{code!r} is not a Hong Kong code; write it as 9988 or 9988.HK.")
-    return f"{int(digits[1]):04d}.HK"
-
-
-def _listings_frame() -> pd.DataFrame:
     name = "listings.csv"
     table = read_table(name, LISTING_COLUMNS, key="adr_ticker")
     issuers = read_table("issuers.csv", ISSUER_COLUMNS, key="adr").set_index("adr")
@@ -210,24 +340,77 @@ def _listings_frame() -> pd.DataFrame:
     with_hk = table["hk_code"].ne("")
     if table.loc[with_hk, "hk_code"].duplicated().any():
         raise DataError(f"{name}: a Hong Kong code occurs twice.")
-    table["hk"] = (table["hk_code"] + ".HK").where(with_hk, "")
-    table["lot"] = numbers(table, "hk_board_lot", name)
-    table["ord_per_ads_current"] = numbers(table, "ord_per_ads_current", name)
-    table["hk_listed"] = dates(table, "hk_listing_date", name)
-    table["us_listed"] = dates(table, "us_listing_date", name)
-    table["us_last_earliest"], table["us_last_latest"] = _bounds(table["us_last_trade_date"], name)
-    frame = table.set_index(pd.Index(table["adr_ticker"], name="adr"))
-    rows = issuers.loc[frame.index].reset_index()
-    if not rows["size"].isin(SIZES).all() or not rows["us_kind"].isin(["ads", "common"]).all():
+    rows = issuers.loc[table["adr_ticker"]].reset_index()
+    if not rows["size"].isin(SIZES).all() or not rows["us_kind"].isin(PAIR_KINDS).all():
         raise DataError("issuers.csv: size must be mega, mid or small, and us_kind must be ads or common.")
-    return frame.assign(
-        us_kind=rows["us_kind"].to_numpy(),
-        size=rows["size"].to_numpy(),
-        size_source=rows["size_source"].to_numpy(),
-        withholding=_withholding(rows, "issuers.csv").to_numpy(),
-        withholding_confidence=rows["confidence"].to_numpy(),
-        withholding_note=rows["notes"].to_numpy(),
+    _withholding(rows, "issuers.csv")
+    companies = table.assign(
+        hk=(table["hk_code"] + ".HK").where(with_hk, ""),
+        us_kind=rows["us_kind"],
+        size=rows["size"],
+        size_source=rows["size_source"],
+        withholding=rows["withholding"],
+        withholding_confidence=rows["confidence"],
+        withholding_note=rows["notes"],
+        source="",
     )
+    frame = _companies(companies, name)
+    splits = _splits(frame, read_table("splits.csv", SPLIT_COLUMNS))
+    return Listings(frame, _ratios(frame), splits, _statuses(frame), load_instruments())
+
+
+def _assembled(table: ListingTable) -> Listings:
+    """Return the listings of a table all of whose rows have been checked."""
+    name = table.rows.name
+    frame = _companies(table.companies, name)
+    return Listings(
+        frame,
+        _ratios(frame),
+        _splits(frame, table.splits),
+        _statuses(frame),
+        _instruments(table.instruments, name),
+    )
+
+
+def load_instruments() -> pd.DataFrame:
+    """Instruments outside the registry: funds, indices, further Hong Kong shares.
+
+    Returns:
+        Index `symbol`; `kind` ("etf", "index", "ordinary", "stock"), `name`, `sector`, `lot` (NaN unknown),
+        `withholding` (fraction; for funds and indices 0, taxes inside the fund are in its price),
+        `confidence`, `source` (where sector and lot come from), `notes`.
+    """
+    name = "instruments.csv"
+    table = read_table(name, INSTRUMENT_COLUMNS, key="symbol").assign(notes="")
+    wrong = ~table["kind"].isin(LINE_KINDS) | table["sector"].eq("")
+    if wrong.any():
+        raise DataError(f"{name}: {table.loc[wrong, 'symbol'].tolist()} lack a usable kind or a sector.")
+    if table["confidence"].eq("").any():
+        raise DataError(f"{name}: every row must have a confidence.")
+    return _instruments(table, name)
+
+
+def _instruments(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    parsed = {"lot": numbers(table, "lot", name), "withholding": numbers(table, "withholding", name)}
+    return table.assign(**parsed).set_index("symbol")
+
+
+def _companies(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The registry's frame from its text."""
+    earliest, latest = _bounds(table["us_last_trade_date"], name)
+    parsed: dict[str, pd.Series[Any]] = {
+        "lot": numbers(table, "hk_board_lot", name),
+        "ord_per_ads_current": numbers(table, "ord_per_ads_current", name),
+        "hk_listed": dates(table, "hk_listing_date", name),
+        "us_listed": dates(table, "us_listing_date", name),
+        "us_last_earliest": earliest,
+        "us_last_latest": latest,
+        "withholding": numbers(table, "withholding", name),
+    }
+    first = [*LISTING_COLUMNS.split(), "hk", "us_kind", "size", "size_source", "withholding_confidence"]
+    first += ["withholding_note", "source"]
+    ordered = [*first, *(column for column in table if column not in (*first, "withholding"))]
+    return table[ordered].assign(**parsed).set_index(pd.Index(table["adr_ticker"], name="adr"))
 
 
 def _bounds(cells: pd.Series[str], name: str) -> tuple[pd.Series[pd.Timestamp], pd.Series[pd.Timestamp]]:
@@ -253,7 +436,11 @@ def _ratios(frame: pd.DataFrame) -> pd.DataFrame:
                 raise DataError(f"listings.csv: {adr} has the ratio {entry!r}; write it as 2019-07-30:8.")
             rows.append((company, adr, pd.Timestamp(match[1]), float(match[2])))
     ratios = pd.DataFrame(rows, columns=["company", "adr", "effective_from", "ordinary_per_ads"])
-    ratios["effective_from"] = ratios["effective_from"].dt.as_unit("ns")
+    ratios = ratios.astype(
+        {"company": "str", "adr": "str", "effective_from": "datetime64[ns]", "ordinary_per_ads": "float64"}
+    )
+    if frame.empty:
+        return ratios
     by_line = ratios.groupby("adr", sort=False)
     ordered = by_line["effective_from"].is_monotonic_increasing
     current = by_line["ordinary_per_ads"].last()
@@ -266,9 +453,8 @@ def _ratios(frame: pd.DataFrame) -> pd.DataFrame:
     return ratios
 
 
-def _splits(frame: pd.DataFrame) -> pd.DataFrame:
+def _splits(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     name = "splits.csv"
-    table = read_table(name, SPLIT_COLUMNS)
     table["date"] = dates(table, "date", name)
     table["factor"] = [float(Fraction(cell)) for cell in table["factor"]]
     companies = table["adr"].map(frame["company"])
@@ -282,17 +468,16 @@ def _splits(frame: pd.DataFrame) -> pd.DataFrame:
 def _statuses(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for adr, listed, text in zip(frame.index, frame["hk_listed"], frame["hk_status"], strict=True):
-        if text == "none":
+        if text in ("", "none"):
             continue
         # Remarks in brackets and "until privatisation" are not statuses.
         for part in re.sub(r"\(.*?\)", "", text).split(";"):
-            match = re.match(r"\s*(primary|dual-primary|secondary)(?: (?:from )?(\d{4}-\d\d-\d\d))?", part)
+            match = STATUS.match(part)
             if match is None:
                 raise DataError(f"listings.csv: the Hong Kong status {text!r} of {adr} is not understood.")
             rows.append((adr, pd.Timestamp(match[2]) if match[2] else listed, match[1]))
     statuses = pd.DataFrame(rows, columns=["adr", "effective_from", "status"])
-    statuses["effective_from"] = statuses["effective_from"].dt.as_unit("ns")
-    return statuses
+    return statuses.astype({"adr": "str", "effective_from": "datetime64[ns]", "status": "str"})
 
 
 def _unknown(what: str, given: str, known: list[str]) -> ParameterError:

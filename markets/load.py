@@ -4,51 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from os import PathLike
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
 
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.adjustment import agree, effective_ratios
+from entrepot.markets.bars import BarTimes, settle_bars
 from entrepot.markets.departures import Departures, fill_at_parity, say_what_is_missing
 from entrepot.markets.ends import Ends, settle_end
-from entrepot.markets.instruments import reference_only, venue_of
+from entrepot.markets.instruments import reference_only, say_what_is_own, venue_of
 from entrepot.markets.lines import Adjustment, Line, describe_line, on_sessions, read_lines, refuse_unknown
-from entrepot.markets.listings import load_listings
+from entrepot.markets.listings import Listings, ListingsSource, listings_of
+from entrepot.markets.manifest import read_manifest
 from entrepot.markets.market import INSTRUMENT_COLUMNS, Market, empty_table
 from entrepot.markets.price_files import read_prices
 from entrepot.markets.price_tables import spell_symbol
 from entrepot.markets.rates import MAX_AGE, read_fixings, refuse_gaps
 from entrepot.markets.sessions import build_grid, check_date, check_phases, session_times
 
+if TYPE_CHECKING:
+    from entrepot.markets.price_shapes import PriceSource
+
 FIXINGS_BEFORE_START: Final = pd.Timedelta(days=10)
 
 
 def load_market(
-    source: str | PathLike[str] | pd.DataFrame,
+    source: PriceSource,
     *,
     start: str | pd.Timestamp | None = None,
     end: str | pd.Timestamp | None = None,
     phases: Literal["auto"] | Sequence[str] = "auto",
     adjusted: Adjustment | Mapping[str, Adjustment] | None = None,
     hk_shorts: Collection[str] = (),
-    fx_time: str = "14:15 Europe/Berlin",
+    fx_time: str | None = None,
     ends: Ends = "error",
     departures: Departures = "as_given",
+    listings: ListingsSource | None = None,
+    bar_times: BarTimes | None = None,
 ) -> Market:
-    """Load daily prices of Hong Kong and New York lines, with exchange rates, into a market.
+    """Load daily prices or bars of Hong Kong and New York lines, with exchange rates, into a market.
 
     ``Market.notes`` says for each file what was read, left out and assumed.
 
     Args:
         source: a folder of one CSV or Parquet file per symbol in Yahoo's layout (Date, Open, High, Low,
             Close, Volume; Adj Close, Dividends, Stock Splits if at hand), named by symbol: ``BABA.csv``,
-            ``9988.HK.csv``, ``^HSI.csv``, ``HKD=X.csv`` (HKD per USD). Or one long table with a symbol
-            column. Prices in local currency; a blank price is a gap. Volume counts the shares that Close is
-            the price of, as Yahoo's does: both back-adjusted for splits, or both as printed. A volume of 0
-            is not known.
+            ``9988.HK.csv``, ``^HSI.csv``, ``HKD=X.csv`` (HKD per USD), or one file per field with a column
+            per symbol: ``Close.csv``, ``Open.csv``. One table, as a file or a DataFrame of pandas or polars:
+            long with a symbol column, wide with the header levels field and symbol, or wide with a column of
+            closes per symbol. A mapping of DataFrames by symbol or by field. ``vectorbt.Data``. Prices in
+            local currency; a blank price is a gap. Dates are those of the exchange; stamps with a time zone
+            are turned into its own first. Volume counts the shares that Close is the price of, as Yahoo's
+            does: both back-adjusted for splits, or both as printed. A volume of 0 is not known. An
+            ``entrepot.json`` in the folder says what ``adjusted`` and ``fx_time`` are if not given.
         start: first session, by default that of the first price; the day after where the rates begin with it.
         end: last session, by default that of the last price of any tradable line.
         phases: "auto" for four steps a day where any tradable line has opens in the range, else two; or
@@ -57,7 +67,9 @@ def load_market(
             "total_return" (dividends too), for all files or by symbol. What is not said is found out at the
             known splits; a file without one inside its dates is raw unless its pair's parity says otherwise.
         hk_shorts: Hong Kong lines that may be sold short.
-        fx_time: when the fixing of a date becomes known.
+        fx_time: when the fixing of a date becomes known. None: as the folder's ``entrepot.json`` says; else
+            "14:15 Europe/Berlin", the time of the European Central Bank's, or "23:59 Europe/London" where the
+            rates have opens, as Yahoo's, and so are no fixings but closes of whole days.
         ends: what to do about lines whose prices end more than five sessions before the market: "error",
             "drop" (leave them out) or "cut" (end the market there). A line that left New York by the
             registry is kept. "cut" also ends the market where the exchange rates do.
@@ -65,6 +77,13 @@ def load_market(
             "as_given" (a run that holds it more than five sessions past its last price is refused) or
             "parity" (the missing closes are estimated: at parity with its Hong Kong line, with that line's
             dividends; ``Market.estimates`` lists them).
+        listings: what the symbols are: pairs, dated ratios, splits, lots, sectors, departures. A file, table
+            or `Listings` such as `load_listings` takes and returns; a file or table is merged with the
+            bundled listings. None: the bundled ones.
+        bar_times: where files hold bars of 1 to 60 minutes: whether each is stamped at its "start" or its
+            "end". None: found out by venue from the first and last stamps of sessions. Each bar's end is then
+            a step, at which its close is known; exchange rates stay daily; ``phases`` is not given. What is
+            said of days above holds of the days that the bars make.
 
     Raises:
         DataError: when a file or the files together cannot be trusted; the sentence names file, date and fix.
@@ -79,10 +98,21 @@ def load_market(
     if not isinstance(named, Iterable) or not all(isinstance(symbol, str) for symbol in named):
         raise ParameterError(f"hk_shorts={shown(hk_shorts)} is no list of symbols: give such as ['9988.HK']")
     shorts = {spell_symbol(symbol) for symbol in named}
+    listed = listings_of(listings)
     tables, notes, name = read_prices(source)
-    fixings, origins, said = read_fixings([t for t in tables if t.symbol.endswith("=X")], fx_time)
+    tables, minutes = settle_bars(tables, bar_times, notes)
+    if minutes and wanted is not None:
+        raise ParameterError(
+            f"phases={shown(phases)} was given and {name} holds bars: leave phases out, their steps are the "
+            "open, the end of each bar and the close"
+        )
+    manifest = read_manifest(source)
+    notes += manifest.notes()
+    rates = [table for table in tables if table.symbol.endswith("=X")]
+    shares = [table for table in tables if not table.symbol.endswith("=X")]
+    fixings, origins, said = read_fixings(rates, manifest.rates_known(rates, fx_time, notes))
     notes += said
-    lines = read_lines([t for t in tables if not t.symbol.endswith("=X")], adjusted, notes)
+    lines = read_lines(shares, manifest.adjustments(shares, listed, adjusted), notes, listed)
     if not any(line.tradable for line in lines):
         raise DataError(
             f"{name} holds no tradable line: give prices of shares or funds besides rates and indices"
@@ -103,16 +133,20 @@ def load_market(
     }
     if all(days.empty for days in sessions.values()):
         raise DataError(f"no session falls between {first.date()} and {last.date()}: widen the range")
-    lines, last, delistings, missing = settle_end(lines, sessions, first, last, fixings, origins, ends, notes)
+    lines, last, delistings, missing = settle_end(
+        lines, sessions, first, last, fixings, origins, ends, notes, listed
+    )
     lines = [on_sessions(line, sessions[line.instrument["venue"]], notes) for line in lines]
-    steps = wanted or (("open", "close") if any(len(x.open) for x in lines if x.tradable) else ("close",))
-    grid = build_grid(sorted({line.instrument["venue"] for line in lines}), first, last, steps)
+    opens = bool(minutes) or any(len(x.open) for x in lines if x.tradable)
+    steps = wanted or (("open", "close") if opens else ("close",))
+    grid = build_grid(sorted({line.instrument["venue"] for line in lines}), first, last, steps, minutes)
     time = pd.DatetimeIndex(grid["time"], name="time")
     for currency in sorted({line.instrument["currency"] for line in lines} - {"USD"}):
         refuse_gaps(fixings, currency, origins[currency], time)
 
-    lines, ratios = settle_pairs(lines, fixings)
-    notes += missing_legs(lines)
+    lines, ratios = settle_pairs(lines, fixings, listed)
+    label, said = say_what_is_own([x.symbol for x in lines], listed, f"prices loaded from {name}")
+    notes += [*said, *missing_legs(lines, listed)]
     notes += [describe_line(line, sessions[line.instrument["venue"]], "open" in steps) for line in lines]
     if wanted is None and steps == ("close",):
         notes.append("No tradable line has opens in the range: two steps a day, the closes.")
@@ -124,16 +158,16 @@ def load_market(
         grid=grid,
         price=price_frame(lines, grid, time),
         volume=volume_frame(lines, grid, time),
-        instruments=instrument_frame(lines, shorts),
+        instruments=instrument_frame(lines, shorts, listed),
         fixings=fixings[known].reset_index(drop=True),
         ratios=ratios[ratios["effective_from"] <= last].reset_index(drop=True),
         dividends=dividend_frame(lines),
         splits=split_frame(lines, last),
         delistings=delistings.assign(ordinary_per_ads=delistings["symbol"].map(into).astype(np.float64)),
-        label=f"prices loaded from {name}",
+        label=label,
         notes=tuple(notes),
     )
-    return market if departures == "as_given" else fill_at_parity(market, missing)
+    return market if departures == "as_given" else fill_at_parity(market, missing, listed)
 
 
 def date_range(
@@ -182,10 +216,12 @@ def after_first_rates(
     return start
 
 
-def settle_pairs(lines: list[Line], fixings: pd.DataFrame) -> tuple[list[Line], pd.DataFrame]:
+def settle_pairs(
+    lines: list[Line], fixings: pd.DataFrame, listings: Listings
+) -> tuple[list[Line], pd.DataFrame]:
     """Make the two lines of each pair agree on their splits, and return the ratios that fit."""
     by_symbol = {line.symbol: line for line in lines}
-    registry = load_listings().ratios
+    registry = listings.ratios
     parts = [empty_table("ratios")]
     for line in lines:
         if line.instrument["kind"] not in ("ads", "common"):
@@ -209,25 +245,23 @@ def settle_pairs(lines: list[Line], fixings: pd.DataFrame) -> tuple[list[Line], 
     return list(by_symbol.values()), pd.concat(parts, ignore_index=True)
 
 
-def missing_legs(lines: Sequence[Line]) -> list[str]:
-    """Say of each leg of a registered pair that the other one is not loaded; a reference is not missed."""
+def missing_legs(lines: Sequence[Line], listings: Listings) -> list[str]:
+    """Say of each leg of a listed pair that the other one is not loaded; a reference is not missed."""
     loaded = {line.symbol for line in lines}
     return [
         f"{line.symbol} has no pair here: {other} is missing."
         for line in lines
-        if (other := line.instrument["pair"]) and other not in loaded and not reference_only(other)
+        if (other := line.instrument["pair"]) and other not in loaded and not reference_only(other, listings)
     ]
 
 
 def price_frame(lines: Sequence[Line], grid: pd.DataFrame, time: pd.DatetimeIndex) -> pd.DataFrame:
-    """Lay the lines' opens and closes on the grid, shape (T, N)."""
+    """Lay the lines' opens, bars and closes on the grid, shape (T, N)."""
     price = np.full((len(grid), len(lines)), np.nan)
     for (venue, phase), part in grid.groupby(["venue", "phase"]):
-        sessions = pd.DatetimeIndex(part["session"])
         for column, line in enumerate(lines):
             if line.instrument["venue"] == venue:
-                prints = line.open if phase == "open" else line.close
-                price[part.index, column] = prints.reindex(sessions).to_numpy()
+                price[part.index, column] = line.prints(str(phase), part)
     return pd.DataFrame(price, index=time, columns=pd.Index([line.symbol for line in lines], name="symbol"))
 
 
@@ -244,7 +278,7 @@ def volume_frame(lines: Sequence[Line], grid: pd.DataFrame, time: pd.DatetimeInd
     return pd.DataFrame(volume, index=time, columns=pd.Index([line.symbol for line in lines], name="symbol"))
 
 
-def instrument_frame(lines: Sequence[Line], shorts: Collection[str]) -> pd.DataFrame:
+def instrument_frame(lines: Sequence[Line], shorts: Collection[str], listings: Listings) -> pd.DataFrame:
     """One row per line with the market's columns."""
     loaded = {line.symbol for line in lines}
     rows = [
@@ -253,7 +287,7 @@ def instrument_frame(lines: Sequence[Line], shorts: Collection[str]) -> pd.DataF
             "pair": line.instrument["pair"] if line.instrument["pair"] in loaded else "",
             "adjustment": line.reading.adjustment,
             "shortable": line.tradable
-            and not reference_only(line.symbol)
+            and not reference_only(line.symbol, listings)
             and (line.instrument["venue"] != "XHKG" or line.symbol in shorts),
         }
         for line in lines

@@ -73,7 +73,8 @@ class Market:
 
     Args:
         grid: one row per step, index 0..T-1; columns ``time`` (UTC, strictly increasing), ``venue``,
-            ``phase`` ("open" or "close") and ``session`` (the venue's date).
+            ``phase`` ("open", "close", or "bar" where one ends in between) and ``session`` (the venue's
+            date).
         price: shape (T, N), local currency, indexed by ``grid.time``; NaN where the line's venue does not
             trade at that step or no price is known. Never zero or negative.
         instruments: one row per column of ``price`` with the columns `INSTRUMENT_COLUMNS`.
@@ -87,8 +88,8 @@ class Market:
         estimates: closes in ``price`` that nobody printed: symbol and session. See `load_market`.
         ahead: steps scheduled after the grid's end, same columns as ``grid``: calendars are published, so
             whether the other venue trades tomorrow is known today. May be empty.
-        volume: shares traded in the session, shape (T, N), at the closes; NaN where nothing is known, which
-            is everywhere at opens. In shares of the prices' own day. None: nothing is known of any line.
+        volume: shares traded in the session, shape (T, N), at the closes; NaN where nothing is known, and at
+            all other steps. In shares of the prices' own day. None: nothing is known of any line.
         truth: of a simulated market, what its prices were made from; None of any other.
         label: where the prices come from, printed on every report.
         notes: what was read, left out or assumed, a sentence each.
@@ -400,6 +401,15 @@ class Market:
         """Make a market of one venue, one step a row: for plain portfolios and comparisons.
 
         There is no fee schedule, no exchange rate and no corporate action; every line may be shorted.
+
+            >>> import pandas as pd
+            >>> import entrepot as ep
+            >>> dates = pd.bdate_range("2024-01-02", periods=3)
+            >>> market = ep.Market.from_prices(pd.DataFrame({"A": [10.0, 11.0, 12.0]}, index=dates))
+            >>> weights = pd.DataFrame({"A": [1.0]}, index=dates[:1])
+            >>> fills = ep.backtest(market, weights, costs=ep.Costs.none()).fills
+            >>> fills[["session", "price"]].to_string(index=False, header=False)  # a day after the decision
+            '2024-01-03 11.0'
 
         Args:
             frame: shape (T, N), one column per symbol, indexed by date or time, strictly increasing. NaN

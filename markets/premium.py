@@ -42,6 +42,15 @@ def premium(
     belongs to the moment ``known_at``, the later of its two prices' times, and uses the last exchange rate
     known then.
 
+        >>> import entrepot as ep
+        >>> market = ep.simulate_market("2024-01-02", "2024-03-28", symbols=["BABA", "9988.HK"])
+        >>> row = ep.premium(market, "BABA", align="next_hk", detail=True).iloc[0]
+        >>> bool(row["known_at"] == row["hk_time"] > row["ads_time"])
+        True
+        >>> parity = row["ordinary_per_ads"] * row["hk_price"] / row["usdhkd"]
+        >>> bool(abs(row["ads_price"] / parity - 1 - row["premium"]) < 1e-12)
+        True
+
     Args:
         market: holds both legs of the pair.
         adr: the symbol of the New York line.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, shown
+from entrepot.markets.bars import as_bars, bar_stamps
+from entrepot.markets.instruments import venue_of
+from entrepot.markets.sessions import TIMEZONES
 
 PRICES = ("open", "close", "adj close")
 AMOUNTS = ("volume", "dividends", "stock splits")
@@ -23,9 +27,18 @@ SPELLINGS = {
     "dividend": "dividends",
     "ticker": "symbol",
 }
+DATE_NAMES: Final = ("date", "datetime", "timestamp", "time")
+UNNAMED: Final = ("", "none", "unnamed: 0", "index")  # what an index without a name becomes as a column
 LAYOUT = "Date and Close or Adj Close, and may have Open, Volume, Dividends and Stock Splits"
 FIRST_YEAR, LAST_YEAR = 1970, 2100
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T].*)?")
+STAMP: Final = re.compile(
+    r"(?P<day>\d{4}-\d{2}-\d{2})"
+    r"(?:[ T](?P<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)\s?(?P<offset>Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?"
+)
+LONGER_THAN_A_DAY: Final = "WMQY"  # first letters of periods; minutes are written small
+RATES_ZONE: Final = "Europe/London"  # where the day of a currency begins with the vendors that stamp it
+FEW_ON_WEEKENDS: Final = 3  # prices
+FEWER_OF_A_DAY: Final = 0.75  # of the Wednesdays: Mondays or Fridays that moved to a weekend
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +70,43 @@ class PriceTable:
         return self.frame["close" if "close" in self.frame else "adj close"].dropna()
 
 
+def spell(name: Hashable) -> str:
+    """Return the name of a column in lower case and one spelling."""
+    plain = str(name).strip().lower()
+    return SPELLINGS.get(plain, plain)
+
+
 def tidy_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give the columns lower-case names in one spelling, and bring an index of dates in as a column."""
-    names = [str(c).strip().lower() for c in frame.columns]
-    frame = frame.set_axis([SPELLINGS.get(n, n) for n in names], axis=1)
-    indexed = isinstance(frame.index, pd.DatetimeIndex) or str(frame.index.name).lower() == "date"
-    return frame.rename_axis("date").reset_index() if indexed and "date" not in frame else frame
+    """Give the columns lower-case names in one spelling, and bring the dates in as a column `date`."""
+    frame = with_date_column(frame)
+    return frame.set_axis([spell(name) for name in frame.columns], axis=1)
+
+
+def with_date_column(frame: pd.DataFrame) -> pd.DataFrame:
+    """Name the column of dates `date`, wherever the dates are, and leave the other names as they are.
+
+    A column `Date` comes first, then `Datetime`, `Timestamp` or `Time`, then the index, then a first column
+    without a name. A frame without any of them is returned as it is.
+    """
+    names = [spell(name) for name in frame.columns]
+    for wanted in DATE_NAMES:
+        if wanted in names:
+            heads = ["date" if spelt == wanted else name for spelt, name in zip(names, frame, strict=True)]
+            return frame.set_axis(heads, axis=1)
+    if holds_dates(frame.index):
+        return frame.rename_axis("date").reset_index()
+    if names and (names[0] in UNNAMED or not names[0]):
+        return frame.set_axis(["date", *frame.columns[1:]], axis=1)
+    return frame
+
+
+def holds_dates(index: pd.Index[Any]) -> bool:
+    """Whether an index is one of dates, by its type, its name or its first value."""
+    if isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or spell(index.name) in DATE_NAMES:
+        return True
+    if isinstance(index, pd.RangeIndex | pd.MultiIndex) or index.empty:
+        return False
+    return not pd.isna(read_moments(index[:1].to_series())).any()
 
 
 def refuse_repeated(frame: pd.DataFrame, origin: str) -> None:
@@ -81,8 +125,10 @@ def parse_table(symbol: str, origin: str, frame: pd.DataFrame) -> PriceTable:
         raise DataError(f"{origin} lacks the column {' and '.join(lacks)}: a price file has {LAYOUT}")
     if frame.empty:
         raise DataError(f"{origin} has no rows: give it at least one price or remove it")
-    # times of day: a table of bars goes its own way from here
-    dates = parse_dates(frame["date"], origin)
+    symbol = spell_symbol(symbol)
+    moments = local_moments(frame["date"], zone_of(symbol))
+    stamps = bar_stamps(moments, frame["date"], symbol, origin)
+    dates = parse_dates(moments, frame["date"], origin) if stamps is None else stamps
     columns = {c: parse_numbers(frame[c], c, dates, origin) for c in (*PRICES, *AMOUNTS) if c in frame}
     for name, values in columns.items():
         wrong = (values <= 0 if name in PRICES else values < 0) | np.isinf(values)
@@ -93,22 +139,29 @@ def parse_table(symbol: str, origin: str, frame: pd.DataFrame) -> PriceTable:
                 f"{origin} has {name} {values[row]:g} on {dates[row].date()}: {allowed}; correct the row, or "
                 "leave the cell blank where nothing is known"
             )
-    table = PriceTable(spell_symbol(symbol), origin, pd.DataFrame(columns, index=dates))
+    table = PriceTable(symbol, origin, pd.DataFrame(columns, index=dates))
+    table = table if stamps is None else as_bars(table)
     if table.level.empty:
         raise DataError(f"{origin} has no close at all: fill its Close column or remove it")
+    if stamps is None:
+        refuse_shifted(table)
     return table
 
 
-def parse_dates(column: pd.Series[Any], origin: str) -> pd.DatetimeIndex:
-    """Turn a date column into strictly increasing naive dates."""
-    if pd.api.types.is_datetime64_any_dtype(column):
-        dates = pd.DatetimeIndex(column).tz_localize(None).normalize()
-    else:
-        text = column.astype("str")
-        dates = pd.DatetimeIndex(pd.to_datetime(text, format="%Y-%m-%d", errors="coerce"))
-        if dates.hasnans:
-            day = text.str.slice(0, 10).where(text.str.fullmatch(DATE).fillna(False))
-            dates = pd.DatetimeIndex(pd.to_datetime(day, format="%Y-%m-%d", errors="coerce"))
+def zone_of(symbol: str) -> str | None:
+    """Return the zone in which a symbol's days are counted; None for an index of unknown venue."""
+    return RATES_ZONE if symbol.endswith("=X") else TIMEZONES.get(venue_of(symbol))
+
+
+def parse_dates(moments: pd.DatetimeIndex, column: pd.Series[Any], origin: str) -> pd.DatetimeIndex:
+    """Turn stamps into strictly increasing naive dates.
+
+    Args:
+        moments: of the rows, see `local_moments`.
+        column: the same as written, for messages.
+        origin: as messages name the table.
+    """
+    dates = moments.tz_localize(None).normalize()
     beyond = (dates.year < FIRST_YEAR) | (dates.year > LAST_YEAR)
     if beyond.any():
         row = int(np.argmax(beyond))
@@ -131,6 +184,80 @@ def parse_dates(column: pd.Series[Any], origin: str) -> pd.DatetimeIndex:
             f"{origin} is out of order at {dates[row].date()}: sort its rows by date, oldest first"
         )
     return dates
+
+
+def local_moments(column: pd.Series[Any], zone: str | None) -> pd.DatetimeIndex:
+    """Read stamps, see `read_moments`; those with a zone in that of the exchange, where it is known."""
+    moments = read_moments(column)
+    return moments if moments.tz is None or zone is None else moments.tz_convert(zone)
+
+
+def read_moments(column: pd.Series[Any]) -> pd.DatetimeIndex:
+    """Read stamps of any kind; NaT where one cannot be read.
+
+    Midnights of a zone are dates: what is stamped ``2022-01-04 00:00:00+00:00`` throughout is of the fourth
+    everywhere. Only stamps with a zone that are not all midnights there are moments.
+
+    Args:
+        column: datetimes, days as periods, whole numbers YYYYMMDD, date objects, or text that begins with
+            YYYY-MM-DD and may go on with a time and an offset.
+
+    Returns:
+        Naive stamps where there is no zone or all are midnights, else stamps with a zone.
+    """
+    if isinstance(column.dtype, pd.PeriodDtype):
+        if column.dtype.freq.rule_code[0] in LONGER_THAN_A_DAY:
+            return pd.DatetimeIndex([pd.NaT] * len(column))
+        return pd.DatetimeIndex(column.dt.to_timestamp())
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        stamps = pd.DatetimeIndex(column)
+        wall = stamps.tz_localize(None)
+        return wall if at_midnight(wall) else stamps
+    text = column.astype("str")
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return pd.DatetimeIndex(
+            pd.to_datetime(text.where(text.str.len() == 8), format="%Y%m%d", errors="coerce")
+        )
+    days = pd.DatetimeIndex(pd.to_datetime(text, format="%Y-%m-%d", errors="coerce"))
+    return days if not days.hasnans else written_moments(text)
+
+
+def written_moments(text: pd.Series[Any]) -> pd.DatetimeIndex:
+    """Read stamps that are written with times of day, and with an offset on all of them or on none."""
+    parts = text.where(text.str.fullmatch(STAMP).fillna(False)).str.extract(STAMP)
+    wall = pd.DatetimeIndex(
+        pd.to_datetime(parts["day"] + "T" + parts["time"].fillna("00:00"), format="ISO8601", errors="coerce")
+    )
+    offset = parts["offset"]
+    if at_midnight(wall) or offset.isna().all():
+        return wall
+    plain = offset.replace({"Z": "+0000", "UTC": "+0000", "GMT": "+0000"}).str.replace(":", "")
+    minutes = plain.str.slice(1, 3).astype("float") * 60 + plain.str.slice(3, 5).astype("float")
+    ahead = pd.to_timedelta(minutes.where(plain.str.slice(0, 1) == "+", -minutes), unit="m")
+    return pd.DatetimeIndex(wall - pd.TimedeltaIndex(ahead)).tz_localize("UTC")
+
+
+def at_midnight(stamps: pd.DatetimeIndex) -> bool:
+    """Whether all stamps that could be read are midnights."""
+    known = stamps[stamps.notna()]
+    return bool((known == known.normalize()).all())
+
+
+def refuse_shifted(table: PriceTable) -> None:
+    """Refuse a table whose price moves on too many Saturdays or Sundays: its dates are those of another zone.
+
+    Rates are quoted on Sundays too; of theirs the Mondays or Fridays must be missing besides.
+    """
+    level = table.level
+    days = pd.DatetimeIndex(level.index[(level != level.shift()).to_numpy()])
+    counts = np.bincount(days.day_of_week, minlength=7)
+    weekends = int(counts[5:].sum())
+    missing = min(counts[0], counts[4]) < FEWER_OF_A_DAY * counts[2]
+    if weekends > FEW_ON_WEEKENDS and (missing or not table.symbol.endswith("=X")):
+        raise DataError(
+            f"{table.origin} has {weekends} prices on Saturdays and Sundays: its dates seem to be shifted by "
+            "a day, as times in UTC are; give the dates of the exchange, or stamps with their time zone"
+        )
 
 
 def parse_numbers(

@@ -7,7 +7,7 @@ Sessions come from exchange_calendars, corrected by the sourced rows of `data/se
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -20,7 +20,7 @@ from entrepot.markets.tables import dates, read_table
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Phase = Literal["open", "close"]
+Phase = Literal["open", "bar", "close"]
 
 TIMEZONES: Final = {"XHKG": "Asia/Hong_Kong", "XNYS": "America/New_York"}
 PHASES: Final = ("open", "close")
@@ -69,6 +69,7 @@ def build_grid(
     start: str | pd.Timestamp,
     end: str | pd.Timestamp,
     phases: Sequence[str] = PHASES,
+    minutes: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """Every step of the venues from `start` to `end`, in UTC order.
 
@@ -77,6 +78,8 @@ def build_grid(
         start: first session date of either venue, inclusive.
         end: last session date of either venue, inclusive.
         phases: which of "open" and "close" are steps.
+        minutes: length of the bars whose ends between open and close are steps too, phase "bar", by venue;
+            none of a venue that is not named.
 
     Returns:
         RangeIndex "step"; `time` (datetime64[ns, UTC], strictly increasing), `venue`, `phase` (str),
@@ -94,11 +97,79 @@ def build_grid(
         for sessions in [session_times(venue, start, end, wanted)]
         for phase in wanted
     ]
+    parts += [
+        ends[["time", "session"]].assign(venue=venue, phase="bar")
+        for venue in venues
+        if minutes and venue in minutes
+        for bars in [bars_of(venue, start, end, minutes[venue])]
+        for ends in [bars[bars["end"] < bars["close"]].rename(columns={"end": "time"})]
+    ]
     grid = pd.concat(parts, ignore_index=True).sort_values("time", ignore_index=True)
     if grid.empty:
         raise ParameterError(f"No session of {', '.join(venues)} falls between {start} and {end}.")
     grid.index = pd.RangeIndex(len(grid), name="step")
     return grid[["time", "venue", "phase", "session"]]
+
+
+def trading_hours(venue: str, start: str | pd.Timestamp, end: str | pd.Timestamp) -> pd.DataFrame:
+    """Sessions of a venue with the hours of continuous trading.
+
+    Args:
+        venue: "XHKG" or "XNYS".
+        start: first date, inclusive.
+        end: last date, inclusive.
+
+    Returns:
+        `session`, `open`, `pause` and `resume` (of the lunch break; NaT where there is none), `end` (of
+        continuous trading) and `close`, which in Hong Kong is the end of the auction that follows. The lunch
+        is that of today also before 2012-03-05, when it was longer.
+
+    Raises:
+        ParameterError: as `session_times`.
+    """
+    table = _calendar_for(venue, check_date(start), check_date(end))
+    inside = table["session"].between(check_date(start), check_date(end)).to_numpy()
+    return table[inside].reset_index(drop=True)
+
+
+def bars_of(venue: str, start: str | pd.Timestamp, end: str | pd.Timestamp, minutes: int) -> pd.DataFrame:
+    """The bars of one length into which a venue's continuous trading falls.
+
+    They are counted from the opening, and in the afternoon of Hong Kong from its end of lunch; the last one
+    before lunch or the end is shorter where the length does not divide the hours.
+
+    Args:
+        venue: "XHKG" or "XNYS".
+        start: first session date, inclusive.
+        end: last session date, inclusive.
+        minutes: length.
+
+    Returns:
+        One row per bar in order: `session`, `start` and `end` of the bar, `last` (end of the session's
+        continuous trading) and `close` of its session.
+    """
+    hours = trading_hours(venue, start, end)
+    whole = hours.assign(begin=hours["open"], stop=hours["pause"].fillna(hours["end"]))
+    second = hours[hours["pause"].notna()]
+    parts = pd.concat([whole, second.assign(begin=second["resume"], stop=second["end"])])
+    parts = parts.sort_values("begin", ignore_index=True)
+    length = pd.Timedelta(minutes=minutes)
+    span = pd.DatetimeIndex(parts["stop"]) - pd.DatetimeIndex(parts["begin"])
+    count = np.ceil(np.asarray(span / length)).astype(np.int64)
+    row = np.repeat(np.arange(len(parts)), count)
+    place = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    bars = parts.iloc[row].reset_index(drop=True)
+    begun = bars["begin"] + place * length
+    ended = begun + length
+    return pd.DataFrame(
+        {
+            "session": bars["session"],
+            "start": begun,
+            "end": ended.where(ended < bars["stop"], bars["stop"]),
+            "last": bars["end"],
+            "close": bars["close"],
+        }
+    )
 
 
 def session_clock(times: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[np.float64]:
@@ -200,15 +271,21 @@ def _calendar(venue: str, first_year: int, last_year: int) -> pd.DataFrame:
     schedule = _library_schedule(venue, f"{first_year}-01-01", f"{last_year}-12-31")
     session = pd.DatetimeIndex(schedule.index).as_unit("ns")
     opens = pd.DatetimeIndex(schedule["open"]).as_unit("ns")
-    closes = pd.DatetimeIndex(schedule["close"]).as_unit("ns")
+    ends = pd.DatetimeIndex(schedule["close"]).as_unit("ns")
+    closes = ends
     if venue == "XHKG":
-        closes = closes.where(session < CLOSING_AUCTION_FROM, closes + CLOSING_AUCTION)
-    table = pd.DataFrame({"session": session, "open": opens, "close": closes})
+        closes = ends.where(session < CLOSING_AUCTION_FROM, ends + CLOSING_AUCTION)
+    table = pd.DataFrame({"session": session, "open": opens, "end": ends, "close": closes})
+    for column, name in (("pause", "break_start"), ("resume", "break_end")):
+        table[column] = pd.DatetimeIndex(schedule[name]).as_unit("ns")
     overrides = session_overrides().query("venue == @venue")
     for row in overrides[overrides["kind"] != "closed"].to_dict("records"):
         local = pd.Timestamp(f"{row['session']:%Y-%m-%d} {row['local_time']}", tz=TIMEZONES[venue])
-        phase = "open" if row["kind"] == "late_open" else "close"
-        table.loc[table["session"] == row["session"], phase] = local.tz_convert("UTC").as_unit("ns")
+        # What the weather ends early, ends without an auction.
+        moved = ["open"] if row["kind"] == "late_open" else ["end", "close"]
+        table.loc[table["session"] == row["session"], moved] = local.tz_convert("UTC").as_unit("ns")
+    no_lunch = (table["open"] >= table["resume"]) | (table["end"] <= table["pause"])
+    table.loc[no_lunch, ["pause", "resume"]] = pd.NaT
     closed = overrides.loc[overrides["kind"] == "closed", "session"]
     return table[~table["session"].isin(closed)].reset_index(drop=True)
 

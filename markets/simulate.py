@@ -33,8 +33,8 @@ import pandas as pd
 
 from entrepot.errors import ParameterError, shown
 from entrepot.markets.fees import half_tick
-from entrepot.markets.instruments import describe
-from entrepot.markets.listings import load_listings
+from entrepot.markets.instruments import describe, say_what_is_own
+from entrepot.markets.listings import Listings, ListingsSource, listings_of
 from entrepot.markets.market import INSTRUMENT_COLUMNS, Market, empty_table
 from entrepot.markets.sessions import build_grid, check_date, check_phases
 from entrepot.markets.simulated_effects import Effects
@@ -64,6 +64,7 @@ def simulate_market(
     symbols: Sequence[str] | None = None,
     effects: Effects | None = None,
     hk_shorts: Collection[str] = (),
+    listings: ListingsSource | None = None,
 ) -> Market:
     """Return a simulated market of Hong Kong and New York; the model stands at the top of this module.
 
@@ -71,6 +72,15 @@ def simulate_market(
     both venues, which pay no dividends. Prices are raw, from each listing that the registry dates on, with
     ratio changes and splits on their dates. Events move them at the first step after they were known, never
     before. What they were made of is the market's ``truth``.
+
+        >>> import entrepot as ep
+        >>> market = ep.simulate_market("2024-01-02", "2024-01-05", symbols=["BABA", "9988.HK"])
+        >>> market.label
+        'simulated market, seed 7'
+        >>> market.price.shape  # opens and closes of two venues on four days
+        (16, 2)
+        >>> market.pairs.loc["BABA"].tolist()
+        ['9988.HK', 'Alibaba Group']
 
     Args:
         start: first session date; prices start near the model's levels whatever the date.
@@ -82,6 +92,8 @@ def simulate_market(
         symbols: lines to keep, in the market's own order; None: all of them.
         effects: what can be foreseen; None: ``Effects()``, what real pairs show.
         hk_shorts: Hong Kong lines that may be sold short.
+        listings: lots, sectors, dated ratios, splits and departures of the companies, as in `load_market`;
+            which companies are simulated, and which lines show each, is the model's. None: the bundled ones.
 
     Raises:
         ParameterError: on a bad seed, unknown phases or symbols, dates out of order or outside the calendars.
@@ -104,7 +116,8 @@ def simulate_market(
     effects = Effects() if effects is None else effects
     # Both phases are always simulated, so that closes are the same with and without the opens.
     keep = grid["phase"].isin(check_phases(phases)).to_numpy()
-    lines = listed_lines(first, symbols)
+    listed = listings_of(listings)
+    lines = listed_lines(first, symbols, listed)
     lines["shortable"] |= lines.index.isin(check_shorts(hk_shorts, lines))
     stress = draw_events(grid, seed) if events is None else check_events(events)
     time = pd.DatetimeIndex(grid["time"], name="time")
@@ -128,15 +141,15 @@ def simulate_market(
     for venue in sorted(set(lines["venue"]) & set(grid["venue"])):  # holidays may leave but one
         rows, columns = np.flatnonzero(grid["venue"] == venue), np.flatnonzero(lines["venue"] == venue)
         block = np.ix_(rows, columns)
-        price[block], paid = printed(grid.iloc[rows], lines.iloc[columns], value[block], seed)
+        price[block], paid = printed(grid.iloc[rows], lines.iloc[columns], value[block], seed, listed)
         dividends += paid
 
-    ratios = load_listings().ratios
-    gone = load_listings().delistings.rename_axis("symbol").reset_index()
+    ratios = listed.ratios
+    gone = listed.delistings.rename_axis("symbol").reset_index()
     tables = {
         "ratios": ratios[ratios["adr"].isin(lines.index) & (ratios["effective_from"] <= last)],
         "dividends": pd.DataFrame(sorted(dividends), columns=["ex_date", "symbol", "pay_date", "amount"]),
-        "splits": dated_splits(lines, first, last),
+        "splits": dated_splits(lines, first, last, listed),
         "delistings": gone[gone["symbol"].isin(lines.index)],
     }
     for name, table in tables.items():
@@ -165,6 +178,7 @@ def simulate_market(
         series=series,
         signals=behind,
     )
+    label, said = say_what_is_own(lines.index, listed, f"simulated market, seed {seed}")
     return Market(
         grid=grid[keep].reset_index(drop=True).rename_axis("step"),
         price=frame(price),
@@ -173,24 +187,25 @@ def simulate_market(
         **tables,
         volume=frame(traded_shares(grid, lines, price, efficient, stress, seed)),
         truth=truth.cut(0, int(keep.sum())),
-        label=f"simulated market, seed {seed}",
+        label=label,
         notes=(
             "Prices, exchange rates, dividends, volumes and series are simulated; names, lots, ratios and "
             "calendars are real.",
             f"{len(stress)} events, {'as given' if events is not None else 'drawn by seed'}, and {effects} "
             "made the prices.",
+            *said,
         ),
     )
 
 
 def printed(
-    steps: pd.DataFrame, lines: pd.DataFrame, value: Floats, seed: int
+    steps: pd.DataFrame, lines: pd.DataFrame, value: Floats, seed: int, listings: Listings
 ) -> tuple[Floats, list[Dividend]]:
     """Return one venue's raw prices, shape (steps, lines), NaN where unlisted, and rows of dividends.
 
     ``steps`` and ``lines`` are that venue's; ``value`` is the log value of an ordinary share of today.
     """
-    registry, venue = load_listings(), str(steps["venue"].iloc[0])
+    venue = str(steps["venue"].iloc[0])
     sessions = pd.DatetimeIndex(steps["session"])
     spread = np.where(steps["phase"] == "open", NOISE_OPEN, NOISE_CLOSE)
     units = np.ones_like(value)
@@ -198,11 +213,11 @@ def printed(
     for column, (symbol, kind) in enumerate(lines["kind"].items()):
         issuer = ISSUER_OF[str(symbol)]
         value[:, column] += spread * stream(seed, f"noise/{symbol}").standard_normal(len(steps))
-        splits = registry.splits[(registry.splits["adr"] == issuer.adr) & (registry.splits["line"] != "ads")]
+        splits = listings.splits[(listings.splits["adr"] == issuer.adr) & (listings.splits["line"] != "ads")]
         for date, factor in zip(splits["date"], splits["factor"], strict=True):
             units[:, column] *= np.where(sessions < date, factor, 1.0)  # a share of then in shares of today
         if kind == "ads":
-            history = registry.ratios[registry.ratios["adr"] == symbol]
+            history = listings.ratios[listings.ratios["adr"] == symbol]
             row = history["effective_from"].searchsorted(sessions, side="right") - 1
             units[:, column] *= np.append(history["ordinary_per_ads"], np.nan)[row]
         years = range(sessions[0].year, sessions[-1].year + 1)
@@ -225,7 +240,7 @@ def printed(
     ]
 
 
-def listed_lines(start: pd.Timestamp, symbols: Sequence[str] | None) -> pd.DataFrame:
+def listed_lines(start: pd.Timestamp, symbols: Sequence[str] | None, listings: Listings) -> pd.DataFrame:
     """Return the instruments asked for that had not left by the start, with ``first`` and ``last`` dates."""
     given = [symbols] if isinstance(symbols, str) else symbols
     asked = list(ISSUER_OF) if given is None else list(given) if isinstance(given, Iterable) else []
@@ -234,11 +249,13 @@ def listed_lines(start: pd.Timestamp, symbols: Sequence[str] | None) -> pd.DataF
             f"symbols={shown(symbols)} are not all simulated: choose among {', '.join(ISSUER_OF)}"
         )
     names = [symbol for symbol in ISSUER_OF if symbol in asked]
-    lines = pd.DataFrame([describe(name)[0] for name in names], index=pd.Index(names, name="symbol"))
-    listings = load_listings().frame
-    listed = pd.concat([listings["us_listed"], listings.set_index("hk")["hk_listed"].drop("")])
-    lines["first"] = listed.reindex(lines.index).fillna(pd.Timestamp(0))
-    lines["last"] = listings["us_last_latest"].reindex(lines.index).fillna(pd.Timestamp("2200-01-01"))
+    lines = pd.DataFrame(
+        [describe(name, listings)[0] for name in names], index=pd.Index(names, name="symbol")
+    )
+    companies = listings.frame
+    since = companies.loc[companies["hk"].ne("")].set_index("hk")["hk_listed"]
+    lines["first"] = pd.concat([companies["us_listed"], since]).reindex(lines.index).fillna(pd.Timestamp(0))
+    lines["last"] = companies["us_last_latest"].reindex(lines.index).fillna(pd.Timestamp("2200-01-01"))
     lines = lines[lines["last"] >= start]
     if lines.empty:
         raise ParameterError(
@@ -280,10 +297,12 @@ def facts(lines: pd.DataFrame, effects: Effects) -> pd.DataFrame:
     )
 
 
-def dated_splits(lines: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+def dated_splits(
+    lines: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp, listings: Listings
+) -> pd.DataFrame:
     """Return the splits that a holder of each line goes through."""
     own = lines.assign(adr=[ISSUER_OF[symbol].adr for symbol in lines.index]).reset_index()
-    table = own.merge(load_listings().splits.rename(columns={"date": "ex_date"}), on="adr")
+    table = own.merge(listings.splits.rename(columns={"date": "ex_date"}), on="adr")
     concerned = (table["line"] == "both") | ((table["line"] == "ads") == (table["kind"] == "ads"))
     held = (table["ex_date"] > table["first"]) & (table["ex_date"] > start) & (table["ex_date"] <= end)
     found: pd.DataFrame = table[concerned & held]

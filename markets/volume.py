@@ -83,7 +83,8 @@ def share_of_volume(market: Market, share: float = 0.1, sessions: int = SESSIONS
     """Shares of each line that a trader of a part of its volume can trade, by date.
 
     For ``Costs(max_fill_shares=...)``, whose rows hold from the open of their date on: each row is made of
-    the volumes of earlier sessions, in shares of its own date.
+    the volumes of earlier sessions, in shares of its own date. In a market of bars a step has its equal part
+    of what a session may have: of 391 steps none is filled with the share of a whole day.
 
     Args:
         market: N symbols.
@@ -113,8 +114,25 @@ def share_of_volume(market: Market, share: float = 0.1, sessions: int = SESSIONS
         begun = np.searchsorted(_sessions(market)[own], dates, side="right") - 1
         at, then = closes[known[known >= 0]], own[begun[known >= 0]]
         rows[known >= 0, n] = float(share) * usual[at, n] / since[at, n] * since[then, n]
-    index = pd.DatetimeIndex(dates.view("datetime64[ns]"), name="session")
-    return pd.DataFrame(np.nan_to_num(rows), index=index, columns=market.price.columns)
+    spread = steps_sharing_a_session(market)
+    return pd.DataFrame(np.nan_to_num(rows), spread.index, spread.columns) / spread
+
+
+def steps_sharing_a_session(market: Market) -> pd.DataFrame:
+    """Over how many steps a session's share is spread: all of them where bars end within it, else 1.
+
+    Returns:
+        One row for each session date of the market, N columns; as scheduled, also where the market ends
+        within the session.
+    """
+    dates = pd.DatetimeIndex(np.unique(_sessions(market)).view("datetime64[ns]"), name="session")
+    shared = pd.DataFrame(1, index=dates, columns=market.price.columns)
+    schedule = market.schedule
+    for venue in set(schedule.loc[schedule["phase"] == "bar", "venue"]):
+        steps = schedule[schedule["venue"] == venue].groupby("session").size()
+        own = (market.instruments["venue"] == venue).to_numpy()
+        shared.loc[:, own] = steps.reindex(dates, fill_value=1).to_numpy()[:, None]
+    return shared
 
 
 def shares_since_start(market: Market) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from entrepot.regimes.change_point import ChangePointDetector
-from entrepot.regimes.detector import Detector
+from entrepot.regimes.detector import Detector, ProbabilityDetector
 from entrepot.regimes.event_file import CHANNELS
 from entrepot.regimes.events import Events, load_events
 from entrepot.regimes.intensity import Hawkes, hawkes_loglikelihood
@@ -25,6 +25,7 @@ __all__ = [
     "JumpDetector",
     "MarkovDetector",
     "NewsIndex",
+    "ProbabilityDetector",
     "RegimeModel",
     "RegimePath",
     "Schedule",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, is_whole
 from entrepot.regimes._change_point_kernels import ALARM, DENSITY, EXPECTED, LIKELIEST, follow_runs
@@ -101,8 +102,8 @@ class ChangePointDetector(ProbabilityDetector):
         self.prior_: FloatArray = prior
         self.weights_: FloatArray = weights
         followed = self._from_the_start(y, channels)
-        self.log_evidence_ = float(followed[:, DENSITY].sum())
-        self.rejected_ = "" if np.isfinite(followed).all() else "The probabilities are not finite."
+        self.log_evidence_: float = float(followed[:, DENSITY].sum())
+        self.rejected_: str = "" if np.isfinite(followed).all() else "The probabilities are not finite."
         return self
 
     def filter(self, y: Any, intensity: Any = None) -> FloatArray:
@@ -155,9 +156,9 @@ class ChangePointDetector(ProbabilityDetector):
         return self._from_the_start(y, channels)
 
     def _from_the_start(self, y: FloatArray, channels: FloatArray) -> FloatArray:
-        self.runs_ = np.zeros((self.most_runs, 5))
-        self.before_ = np.zeros(channels.shape[1])
-        self.count_ = np.zeros(2, dtype=np.int64)
+        self.runs_: FloatArray = np.zeros((self.most_runs, 5))
+        self.before_: FloatArray = np.zeros(channels.shape[1])
+        self.count_: NDArray[np.int64] = np.zeros(2, dtype=np.int64)
         return self._advance(y, channels)
 
     def _advance(self, y: FloatArray, channels: FloatArray) -> FloatArray:

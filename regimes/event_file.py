@@ -1,22 +1,35 @@
-"""Reading an event file: every row checked, and the moment from which it could be acted on derived."""
+"""Event files: every row checked, the moment from which it could be acted on derived, and written back."""
 
 from __future__ import annotations
 
 import csv
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cache
-from os import PathLike
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError, shown
-from entrepot.regimes.arguments import kind, short
+from entrepot.errors import DataError, shown
+from entrepot.markets.own_rows import (
+    DROP,
+    FORMAT,
+    BadRow,
+    Format,
+    OwnRows,
+    csv_text,
+    near_word,
+    parse_moment,
+    printable,
+    read_own_rows,
+    whole,
+    write_own_rows,
+)
 
 CHANNELS = ("tariff", "delisting", "investment_restriction", "export_control", "sanction", "policy_support")
-REQUIRED_COLUMNS = ("event_id", "announced_at", "channel", "direction", "severity", "source_name")
+REQUIRED_COLUMNS = ("event_id", "announced_at", "channel", "direction", "severity", "title")
 COLUMNS = (
     "event_id",
     "announced_at",
@@ -34,56 +47,119 @@ COLUMNS = (
     "ref_confidence",
     "core",
 )
+EVENTS_FORMAT = Format("events", 1, (*COLUMNS, "known_at"), REQUIRED_COLUMNS, ("event_id",))
+CONFIDENCE = ("high", "medium", "low")
 BUNDLED_EVENTS = Path(__file__).parent / "data" / "events.csv"
 SOURCE_ZONES = Path(__file__).parent / "data" / "sources.csv"
 
 _DIRECTION = {"1": 1, "+1": 1, "-1": -1}
 _SEVERITY = {str(severity): severity for severity in range(1, 6)}
 _CORE = {"": 0, "0": 0, "1": 1}
-_BARE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_AFFECTED = re.compile(r"all|adr|hk|sector:[a-z0-9_]+")
 _END_OF_DAY = time(23, 59, 59)
-_YEARS = range(1900, 2200)  # wide enough for any event, inside what a nanosecond timestamp can hold
 
 
-def read_event_file(path: str | Path) -> pd.DataFrame:
-    """Read and check a CSV file of events.
+@dataclass
+class EventTable:
+    """Events as read: those that can be used, in order, and what to leave out of an earlier calendar.
 
     Args:
-        path: a CSV file with at least the columns event_id, announced_at, channel, direction, severity and
-            source_name; the other columns of the bundled calendar may be left out, columns of one's own are
-            kept as text. `known_at`, when given, needs a UTC offset; where blank it is derived.
+        frame: one row per event, in order of `known_at`, then event_id: the columns of the bundled calendar
+            (direction, severity and core as integers, the rest text as written), those of one's own, and
+            `known_at` (datetime64[ns, UTC]).
+        rows: of the file, with all that is wrong with them.
+    """
 
-    Returns:
-        One row per event in order of `known_at`, then event_id: the columns of the bundled calendar
-        (direction, severity and core as integers, the rest text as written), those of one's own, and
-        `known_at` (datetime64[ns, UTC]).
+    frame: pd.DataFrame
+    rows: OwnRows
+
+    def check_drops(self, known: pd.Series[str]) -> None:
+        """Note each event to be left out that an earlier calendar does not have, or that is given too."""
+        names, own = set(known), set(self.frame["event_id"])
+        for number, event_id in self.rows.drops.items():
+            why = ""
+            if event_id in own:
+                why = "drop is 1, and another row gives the same event; keep one of the two rows"
+            elif event_id not in names:
+                why = (
+                    "drop is 1, and there is no such event to leave out"
+                    f"{near_word(event_id, names) or '; correct its event_id'}"
+                )
+            if why:
+                self.rows.bad.append(BadRow(number, printable(event_id), why))
+
+
+def read_event_table(source: object) -> EventTable:
+    """Read events from a CSV or Parquet file or from a DataFrame, and check every row.
+
+    Nothing is raised for a row that cannot be used: it is in `EventTable.rows`, which refuses all at once.
 
     Raises:
-        DataError: naming the row (as a spreadsheet numbers it, the header being row 1) and the event_id.
+        ParameterError: the source is no path and no table.
+        DataError: the file cannot be read, or has other columns.
     """
-    if not isinstance(path, (str, PathLike)):
-        raise ParameterError(f"path is {kind(path)}: give the path of a CSV file of events.")
-    path = Path(path)
-    header, rows = _read_rows(path)
+    rows = read_own_rows(source, EVENTS_FORMAT)
     checked: list[dict[str, object]] = []
     first_row: dict[str, int] = {}
-    for number, row in rows:
+    for number, row in rows.rows.items():
         event_id = row["event_id"]
-        where = f"{short(path.name)} row {number}" + (f" ({short(event_id)})" if event_id else "")
-        if not event_id:
-            raise DataError(f"{where}: event_id is blank; give every event a name of its own.")
+        event, wrong = _checked(row)
         if event_id in first_row:
-            raise DataError(
-                f"{where}: event_id is already used in row {first_row[event_id]}; give each event its own."
-            )
-        first_row[event_id] = number
-        checked.append(_check_row(row, where))
-    own = [name for name in header if name not in COLUMNS and name != "known_at"]
+            wrong.insert(0, f"event_id is already used in row {first_row[event_id]}; give each event its own")
+        elif event_id:
+            first_row[event_id] = number
+        if wrong:
+            rows.bad.append(BadRow(number, printable(event_id), "; ".join(wrong)))
+        else:
+            checked.append(event)
+    own = [name for name in rows.columns if name and name not in EVENTS_FORMAT.columns]
     frame = pd.DataFrame(checked, columns=[*COLUMNS, *own, "known_at"])
-    whole = {"direction": "int64", "severity": "int64", "core": "int64"}
-    frame = frame.astype(dict.fromkeys([*COLUMNS, *own], "str") | whole)
+    numbers = {"direction": "int64", "severity": "int64", "core": "int64"}
+    frame = frame.astype(dict.fromkeys([*COLUMNS, *own], "str") | numbers)
     frame["known_at"] = pd.DatetimeIndex(frame["known_at"], tz="UTC").as_unit("ns")
-    return in_order(frame)
+    return EventTable(in_order(frame), rows)
+
+
+def read_event_file(source: object) -> pd.DataFrame:
+    """Read events, as `read_event_table` does, and refuse all rows that cannot be used in one message.
+
+    Raises:
+        DataError: naming the rows (as a spreadsheet numbers them, the header being row 1) and event_ids.
+    """
+    table = read_event_table(source)
+    table.rows.refuse_bad()
+    return table.frame
+
+
+def write_event_file(path: object, frame: pd.DataFrame) -> None:
+    """Write events as a CSV or Parquet file from which the same frame is read again, or refuse.
+
+    Raises:
+        ParameterError: the path cannot be written.
+        DataError: naming the first event that would not be read again as it is.
+    """
+
+    def is_same(staged: Path) -> bool:
+        return read_event_file(staged).equals(frame)
+
+    write_own_rows(path, *event_rows(frame), "events", is_same)
+
+
+def event_csv(frame: pd.DataFrame) -> str:
+    """Return events as the text of a CSV file."""
+    return csv_text(*event_rows(frame))
+
+
+def event_rows(frame: pd.DataFrame) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the columns of an event file and its rows as text."""
+    taken = [name for name in (FORMAT, DROP) if name in frame]
+    if taken:
+        raise DataError(f"the events have a column {taken[0]}, which is the file's own; rename it.")
+    columns = [*(str(name) for name in frame.columns), FORMAT]
+    texts = {str(name): frame[name].astype("str") for name in frame.columns if name != "known_at"}
+    texts["known_at"] = pd.Series([moment.isoformat() for moment in frame["known_at"]], dtype="str")
+    lines = zip(*(texts[name] for name in columns[:-1]), strict=True)
+    return columns, [dict(zip(columns, [*line, EVENTS_FORMAT.said], strict=True)) for line in lines]
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:
@@ -91,125 +167,96 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(["known_at", "event_id"], kind="stable", ignore_index=True)
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
-    except (UnicodeDecodeError, csv.Error):
-        raise DataError(f"{short(path.name)} is not a CSV file in UTF-8; save it as CSV UTF-8.") from None
-    except (OSError, ValueError):  # a NUL in the path is a ValueError
-        text = " ".join(str(path).split())
-        raise DataError(
-            f"{text if len(text) <= 60 else '...' + text[-57:]!r} cannot be read as an event file; give the "
-            "path of a CSV file, or nothing for the bundled calendar."
-        ) from None
-    header = lines[0] if lines else []
-    missing = [name for name in REQUIRED_COLUMNS if name not in header]
-    if missing:
-        raise DataError(
-            f"{short(path.name)} has no column {', '.join(missing)}; an event file needs "
-            f"{', '.join(REQUIRED_COLUMNS)}."
-        )
-    repeated = sorted({name for name in header if name and header.count(name) > 1})
-    if repeated:
-        raise DataError(
-            f"{short(path.name)} has column {short(', '.join(repeated))} more than once; keep one of each."
-        )
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        if not any(line):
-            continue
-        if len(line) > len(header) and any(line[len(header) :]):
-            raise DataError(
-                f"{short(path.name)} row {number} ({short(line[0])}): {len(line)} cells under a header "
-                f"of {len(header)}; put a text that contains a comma between double quotes."
-            )
-        line += [""] * (len(header) - len(line))
-        rows.append((number, dict(zip(header, line, strict=False))))
-    return [name for name in header if name], rows
-
-
-def _check_row(row: dict[str, str], where: str) -> dict[str, object]:
-    source = row["source_name"]
-    if not source:
-        raise DataError(f"{where}: source_name is blank; an event needs a source, name who announced it.")
+def _checked(row: dict[str, str]) -> tuple[dict[str, object], list[str]]:
+    """Return a row as an event, and what is wrong with it."""
+    wrong = []
+    for name, fix in (
+        ("event_id", "give every event a name of its own"),
+        ("title", "say in a few words what happened"),
+    ):
+        if not row[name]:
+            wrong.append(f"{name} is blank; {fix}")
     if row["channel"] not in CHANNELS:
-        raise DataError(
-            f"{where}: unknown channel {shown(row['channel'])}; use one of {', '.join(CHANNELS)}."
+        wrong.append(
+            f"unknown channel {shown(row['channel'])}{near_word(row['channel'], CHANNELS)}"
+            f"{'' if near_word(row['channel'], CHANNELS) else ';'} use one of {', '.join(CHANNELS)}"
         )
-    direction, severity, core = (whole(row.get(name, "")) for name in ("direction", "severity", "core"))
+    direction, severity, core = (whole(row[name]) for name in ("direction", "severity", "core"))
     for column, value, allowed, meaning in (
         ("direction", direction, _DIRECTION, "1 (escalation) or -1 (relief)"),
         ("severity", severity, _SEVERITY, "a whole number from 1 to 5"),
         ("core", core, _CORE, "0 or 1"),
     ):
         if value not in allowed:
-            raise DataError(f"{where}: {column} is {shown(value)}; it must be {meaning}.")
-    return {
-        **dict.fromkeys(COLUMNS, ""),
+            wrong.append(f"{column} is {shown(value)}; it must be {meaning}")
+    wrong += [
+        f"affected names {shown(word.strip())}; it must be all, adr, hk or sector:internet and such, "
+        "separated by semicolons"
+        for word in (row["affected"].split(";") if row["affected"] else ())
+        if not _AFFECTED.fullmatch(word.strip())
+    ]
+    wrong += [
+        f"{name} is {shown(row[name])}; it must be high, medium, low or blank"
+        for name in ("confidence", "ref_confidence")
+        if row[name] not in ("", *CONFIDENCE)
+    ]
+    known_at = None
+    try:
+        known_at = _known_at(row)
+    except ValueError as error:
+        wrong.append(str(error))
+    event: dict[str, object] = {
         **row,
-        "direction": _DIRECTION[direction],
-        "severity": _SEVERITY[severity],
-        "core": _CORE[core],
-        "known_at": _known_at(row, where),
+        "direction": _DIRECTION.get(direction),
+        "severity": _SEVERITY.get(severity),
+        "core": _CORE.get(core),
+        "known_at": known_at,
     }
+    return event, wrong
 
 
-def whole(text: str) -> str:
-    """Return a whole number without the ".0" that pandas writes after it."""
-    return re.sub(r"\.0+$", "", text)
+def _known_at(row: dict[str, str]) -> datetime:
+    """Return the first moment at which an event could have been acted on.
 
-
-def _known_at(row: dict[str, str], where: str) -> datetime:
+    Raises:
+        ValueError: with the reason why there is none.
+    """
     zone = source_zone(row["source_name"])
-    announced = _moment(row["announced_at"], "announced_at", where)
-    effective = _moment(row.get("effective_on", ""), "effective_on", where)
-    given = _moment(row.get("known_at", ""), "known_at", where)
+    announced, effective, given = (
+        _moment(row, name) for name in ("announced_at", "effective_on", "known_at")
+    )
     if given is None:
         if announced is None:
             took_effect = f" although it took effect on {effective}" if effective else ""
-            raise DataError(
-                f"{where}: announced_at is blank{took_effect}, so nobody could have known it; give the "
-                "date it was first public."
+            raise ValueError(
+                f"announced_at is blank{took_effect}, so nobody could have known it; give the date it was "
+                "first public"
             )
         return _end(announced, zone)
     if not isinstance(given, datetime):
-        raise DataError(
-            f"{where}: known_at {given} has no time; write a moment such as 2025-04-02T16:00-04:00, or leave "
-            "it blank."
+        raise ValueError(
+            f"known_at {given} has no time; write a moment such as 2025-04-02T16:00-04:00, or leave it blank"
         )
     if announced is not None and given < _start(announced, zone):
-        raise DataError(
-            f"{where}: known_at {given.isoformat()} is before announced_at {announced.isoformat()}; "
-            "nothing is known before it is public."
+        raise ValueError(
+            f"known_at {given.isoformat()} is before announced_at {announced.isoformat()}; nothing is known "
+            "before it is public"
         )
     if announced is None and effective is not None and _end(effective, zone) < given:
-        raise DataError(
-            f"{where}: effective_on {effective.isoformat()} is before known_at {given.isoformat()} and "
-            "announced_at is blank; give the date it was first public."
+        raise ValueError(
+            f"effective_on {effective.isoformat()} is before known_at {given.isoformat()} and announced_at "
+            "is blank; give the date it was first public"
         )
     return given.astimezone(UTC)
 
 
-def _moment(text: str, column: str, where: str) -> date | datetime | None:
-    if not text:
+def _moment(row: dict[str, str], column: str) -> date | datetime | None:
+    if not row[column]:
         return None
     try:
-        moment = date.fromisoformat(text) if _BARE_DATE.fullmatch(text) else datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    is_date_only = _BARE_DATE.fullmatch(text) or not re.search("[T :]", text)
-    if moment is None or moment.year not in _YEARS or (isinstance(moment, datetime) and is_date_only):
-        raise DataError(
-            f"{where}: {column} {shown(text)} is not a date; write 2025-04-02, or 2025-04-02T16:00-04:00 "
-            "where the time is known."
-        )
-    if isinstance(moment, datetime) and moment.tzinfo is None:
-        raise DataError(
-            f"{where}: {column} {shown(text)} has a time without a UTC offset; write 2025-04-02T16:00-04:00, "
-            "or the bare date where the time is not established."
-        )
-    return moment
+        return parse_moment(row[column])
+    except ValueError as error:
+        raise ValueError(f"{column} {error}") from None
 
 
 def _start(moment: date, zone: ZoneInfo) -> datetime:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, time as time_of_day, timedelta
-from pathlib import Path
+from functools import cache
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError, is_number
+from entrepot.errors import DataError, ParameterError, is_number, shown
+from entrepot.markets.own_rows import Rows, asked, cell_text, near_word
 from entrepot.markets.sessions import session_clock
 from entrepot.regimes.arguments import kind, short
 from entrepot.regimes.event_file import (
@@ -20,8 +22,11 @@ from entrepot.regimes.event_file import (
     COLUMNS,
     in_order,
     read_event_file,
+    read_event_table,
     source_zone,
+    write_event_file,
 )
+from entrepot.regimes.event_filters import Between, chosen
 from entrepot.regimes.intensity import (
     Hawkes,
     Marks,
@@ -39,8 +44,9 @@ class Events:
     Args:
         frame: one row per event, sorted by `known_at`. event_id; announced_at and effective_on as written;
             channel (what the event threatens); direction (1 escalation, -1 relief); severity (1 to 5);
-            affected, title, source_name, source_ref, confidence, verification, notes, ref_confidence, core;
-            known_at (datetime64[ns, UTC]), the first moment at which the event could have been acted on.
+            affected, title, source_name, source_ref, confidence, verification, notes, ref_confidence;
+            core (1 or 0); columns of one's own, as text; known_at (datetime64[ns, UTC]), the first moment at
+            which the event could have been acted on.
             event_id, channel, direction, severity and known_at are needed, the rest is blank where missing.
 
     Severity, the choice of events and their direction were written with hindsight; `known_at` was not.
@@ -51,7 +57,10 @@ class Events:
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        self._rows = checked_frame(frame)
+        try:
+            self._rows = checked_frame(frame)
+        except UnicodeEncodeError:
+            raise DataError("the table of events holds half a character; correct that text.") from None
 
     @classmethod
     def _of(cls, rows: pd.DataFrame) -> Events:
@@ -77,6 +86,15 @@ class Events:
     def known_by(self, when: str | datetime) -> Events:
         """Return the events whose `known_at` is at or before a moment.
 
+            >>> import pandas as pd
+            >>> import entrepot as ep
+            >>> events = ep.load_events()
+            >>> seen = events.known_by("2022-03-10T18:00Z")
+            >>> bool((seen.frame["known_at"] <= pd.Timestamp("2022-03-10T18:00Z")).all())
+            True
+            >>> len(seen.frame) < len(events.frame)
+            True
+
         Args:
             when: a moment with its UTC offset, such as "2022-03-10T18:00Z".
         """
@@ -92,8 +110,71 @@ class Events:
         theirs = other._rows
         kept = self._rows[~self._rows["event_id"].isin(theirs["event_id"])]
         both = pd.concat([kept, theirs], ignore_index=True)
-        own = [name for name in both.columns if name not in kept.columns or name not in theirs.columns]
-        return Events._of(in_order(both.fillna(dict.fromkeys(own, ""))))
+        lacking = [name for name in both.columns if name not in kept.columns or name not in theirs.columns]
+        return Events._of(in_order(both.fillna(dict.fromkeys(lacking, ""))[arranged(both)]))
+
+    def without(self, *event_ids: str) -> Events:
+        """Return the events but those of these event_ids.
+
+        Raises:
+            ParameterError: for an event_id that there is not.
+        """
+        known = set(self._rows["event_id"])
+        for event_id in event_ids:
+            if not isinstance(event_id, str) or event_id not in known:
+                near = near_word(event_id, known) if isinstance(event_id, str) else ""
+                raise ParameterError(
+                    f"there is no event {shown(event_id)} to leave out"
+                    f"{near or '; give event_ids of the frame.'}"
+                )
+        return Events._of(self._rows[~self._rows["event_id"].isin(event_ids)].reset_index(drop=True))
+
+    def where(
+        self,
+        *,
+        channel: str | Sequence[str] | None = None,
+        direction: int | str | None = None,
+        severity: int | None = None,
+        core: bool | None = None,
+        affected: str | Sequence[str] | None = None,
+        between: Between | None = None,
+        search: str | None = None,
+    ) -> Events:
+        """Return the events that fit all that is asked for; what is None is not asked for.
+
+        The words are those of ``entrepot events`` on the command line.
+
+        Args:
+            channel: one channel, or several.
+            direction: 1 or "escalation", -1 or "relief".
+            severity: the least one.
+            core: True for the events that matter most, False for the others.
+            affected: a word of that column, such as "adr" or "sector:semis", or several of which one is
+                enough; an event that says "all" is found by "all" only.
+            between: first and last date of announcement, both included, as in announced_at; None leaves an
+                end open. What was known at a moment is `known_by`.
+            search: words that the event_id, title, source or notes hold, all of them, in any case.
+
+        Raises:
+            ParameterError: for a word, number or date that cannot be.
+        """
+        fits = chosen(self._rows, channel, direction, severity, core, affected, between, search)
+        return Events._of(self._rows[fits].reset_index(drop=True))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the events to a file from which ``load_events(path, replace=True)`` reads the same events.
+
+        The file is written whole or not at all, in the format that docs/own-tables.md describes.
+
+        Args:
+            path: a name that ends in .csv or .parquet; an older file of that name is replaced.
+
+        Raises:
+            ParameterError: the path cannot be written.
+            DataError: events that could not be read again, such as one without a title, or one made known
+                before it was announced.
+        """
+        write_event_file(path, self._rows)
 
     def intensity(
         self,
@@ -312,12 +393,14 @@ def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:
     known_at = pd.Series(pd.DatetimeIndex([_utc(moment) for moment in table["known_at"]], tz="UTC"))
     table["event_id"] = table["event_id"].where(table["event_id"].notna(), "").astype("str")
     number = {name: pd.to_numeric(table[name], errors="coerce") for name in ("direction", "severity")}
+    number["core"] = _numbers(table["core"]).fillna(0) if "core" in table else pd.Series(0, table.index)
     for bad, said in (
         (table["event_id"].str.strip() == "", "event_id is blank; give every event a name of its own"),
         (table["event_id"].duplicated(), "event_id is used twice; give each event its own"),
         (~table["channel"].isin(CHANNELS), f"channel must be one of {', '.join(CHANNELS)}"),
         (~number["direction"].isin([1, -1]), "direction must be 1 (escalation) or -1 (relief)"),
         (~number["severity"].isin(range(1, 6)), "severity must be a whole number from 1 to 5"),
+        (~number["core"].isin([0, 1]), "core must be 1 or 0"),
         (known_at.isna(), "known_at must be a moment with a UTC offset, such as 2025-04-02T16:00-04:00"),
     ):
         if bad.any():
@@ -325,14 +408,29 @@ def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:
             raise DataError(f"events row {row} ({short(table['event_id'].iloc[row])}): {said}.")
     for name in COLUMNS:
         if name not in table:
-            table[name] = 0 if name == "core" else ""
-    table = table.astype({"channel": "str"}).assign(
-        direction=number["direction"].astype("int64"),
-        severity=number["severity"].astype("int64"),
-        notes=table["notes"].where(table["notes"].notna(), "").astype("str"),
-        known_at=pd.DatetimeIndex(known_at).as_unit("ns"),
-    )
-    return in_order(table)
+            table[name] = ""
+    texts = {name: _texts(table[name]) for name in table.columns if name not in (*number, "known_at")}
+    whole = {name: column.astype("int64") for name, column in number.items()}
+    table = table.assign(**texts, **whole, known_at=pd.DatetimeIndex(known_at).as_unit("ns"))
+    return in_order(table[arranged(table)])
+
+
+def arranged(table: pd.DataFrame) -> list[str]:
+    """Columns in their order: those of the calendar, those of one's own, known_at."""
+    return [*COLUMNS, *(name for name in table.columns if name not in (*COLUMNS, "known_at")), "known_at"]
+
+
+def _numbers(column: pd.Series[Any]) -> pd.Series[float]:
+    """A column as numbers, NaN where a cell is blank; what is neither is -1."""
+    blank = column.isna() | column.astype("str").str.strip().eq("")
+    return pd.to_numeric(column, errors="coerce").fillna(-1).mask(blank)
+
+
+def _texts(column: pd.Series[Any]) -> pd.Series[str]:
+    """A column as a file would have it, so that events saved and read again are the same."""
+    if column.dtype == "str" and not column.hasnans:
+        return column.str.replace("\r\n?", "\n", regex=True).str.strip()
+    return pd.Series([cell_text(value) for value in column], index=column.index, dtype="str")
 
 
 def _utc(moment: object) -> pd.Timestamp | None:
@@ -359,31 +457,57 @@ def _aware(when: str | datetime) -> pd.Timestamp:
     return moment
 
 
-def load_events(path: str | Path | None = None, replace: bool = False) -> Events:
-    """Load the bundled calendar, 245 dated events of 2018 to 2026, alone or with a file of one's own.
+EventsSource = str | PathLike[str] | pd.DataFrame | Rows | Events
+
+
+def load_events(
+    path: EventsSource | Sequence[EventsSource] | None = None,
+    replace: bool = False,
+    drop: str | Sequence[str] = (),
+) -> Events:
+    """Load the bundled calendar, 245 dated events of 2018 to 2026, alone or with events of one's own.
 
     A datetime with an offset in announced_at is the moment the event became known. A bare date counts as
     known at 23:59:59 of that date where it was announced: New York for US bodies and whoever is not in the
     table of sources, Shanghai for mainland bodies, Hong Kong for Hong Kong bodies, the latest of them for
     joint announcements.
 
+        >>> import entrepot as ep
+        >>> events = ep.load_events()
+        >>> sorted(events.frame["channel"].unique())
+        ['delisting', 'export_control', 'investment_restriction', 'policy_support', 'sanction', 'tariff']
+        >>> str(events.frame["known_at"].dtype.tz)
+        'UTC'
+
     Args:
-        path: a CSV file with the columns event_id, announced_at, channel, direction, severity, source_name
-            and any other of the calendar; a column known_at (moment with offset) overrides the rule above.
-            None for the bundled calendar alone.
-        replace: False merges, a row of the file taking the place of the bundled event with its event_id;
-            True uses the file alone.
+        path: a CSV or Parquet file, a pandas or polars DataFrame, `Events`, or a list of these, a later one
+            taking precedence. The columns event_id, announced_at, channel, direction, severity and title
+            are needed; a column known_at (moment with offset) overrides the rule above, and a row with 1 in
+            a column drop leaves an event out. docs/own-tables.md has all of it. None for the bundled
+            calendar alone.
+        replace: False merges, a row taking the place of the bundled event with its event_id; True uses what
+            is given alone.
+        drop: event_ids to leave out.
 
     Raises:
-        DataError: naming row and event_id, for an event without a source, one that nobody announced, an
-            unknown channel, a direction that is not 1 or -1, a severity outside 1 to 5, a repeated event_id,
-            a date that cannot be read or a time without offset.
+        DataError: naming all rows and event_ids that cannot be used, the first five in full: an event without
+            a title, one that nobody announced, an unknown channel, a direction that is not 1 or -1, a
+            severity outside 1 to 5, a repeated event_id, a date that cannot be read or a time without offset.
+        ParameterError: for a source of another kind, or an event_id to leave out that there is not.
     """
-    if not isinstance(replace, (bool, np.bool_)):
-        raise ParameterError(f"replace is {kind(replace)}: give True or False.")
-    if path is None:
-        if replace:
-            raise ParameterError("replace=True needs a file to use instead of the calendar; give its path.")
-        return Events._of(read_event_file(BUNDLED_EVENTS))
-    own = Events._of(read_event_file(path))
-    return own if replace else Events._of(read_event_file(BUNDLED_EVENTS)).merge(own)
+    sources, dropped = asked(path, replace, drop)
+    events = Events._of(bundled_calendar().iloc[:0] if replace else bundled_calendar())
+    for source in sources:
+        if not isinstance(source, Events):
+            table = read_event_table(source)
+            table.check_drops(events._rows["event_id"])
+            table.rows.refuse_bad()
+            events, source = events.without(*table.rows.drops.values()), Events._of(table.frame)
+        events = events.merge(source)
+    return events.without(*dropped)
+
+
+@cache
+def bundled_calendar() -> pd.DataFrame:
+    """Return the rows of the bundled calendar, read once."""
+    return read_event_file(BUNDLED_EVENTS)

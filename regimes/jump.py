@@ -147,19 +147,19 @@ class JumpDetector(ProbabilityDetector):
         centroids = centroids[order]
         path = np.argsort(order)[path]
 
-        self.series_ = series
-        self.channels_ = channels.shape[1]
+        self.series_: bool = series
+        self.channels_: int = channels.shape[1]
         self.mean_: FloatArray = mean
         self.sd_: FloatArray = sd
         self.centroids_: FloatArray = centroids
-        self.objective_ = float(objective)
-        self.rows_ = np.bincount(path, minlength=self.states)
+        self.objective_: float = float(objective)
+        self.rows_: NDArray[np.int64] = np.bincount(path, minlength=self.states)
         stays = np.bincount(path[np.diff(path, prepend=-1) != 0], minlength=self.states)
-        self.durations_ = np.where(stays > 0, self.rows_ / np.maximum(stays, 1), np.nan)
+        self.durations_: FloatArray = np.where(stays > 0, self.rows_ / np.maximum(stays, 1), np.nan)
         # A missing row has the state of the last complete row before it; the first ones are calm.
         # The cheapest path through the training rows, which knows all of them: for research alone.
         self._path = np.concatenate(([0], path))[np.cumsum(complete)]
-        self.rejected_ = self._degenerate()
+        self.rejected_: str = self._degenerate()
         self.filter(y, channels)
         return self
 
@@ -177,8 +177,8 @@ class JumpDetector(ProbabilityDetector):
         y = observations(y, None)
         channels = intensities(intensity, len(y))
         self._check_columns(y, channels)
-        self.sums_ = self._empty_sums(self.series_)
-        self.value_ = np.zeros(self.states)
+        self.sums_: FloatArray = self._empty_sums(self.series_)
+        self.value_: FloatArray = np.zeros(self.states)
         return self._advance(y, channels)
 
     def update(self, y: Any, intensity: Any = None) -> FloatArray:

@@ -198,17 +198,18 @@ class MarkovDetector(ProbabilityDetector):
         cold: bool,
     ) -> None:
         """Maximise the likelihood, put the states in their order, and look at what has come out."""
-        found, self.match_ = self._ordered(self.model.maximise(sample, starts), before, cold)
+        found, match = self._ordered(self.model.maximise(sample, starts), before, cold)
+        self.match_: float = match
         self._parameters = found
         filtered, in_state, moves = self.model.occupied(sample, found)
         units = self._units
-        self.rows_ = int(np.isfinite(sample.y).sum())
-        self.loglikelihood_ = float(filtered.scores.sum()) - self.rows_ * float(np.log(units.y))
-        self.means_ = units.y_centre + units.y * found.coefficients[:, 0]
-        self.scales_ = units.y * found.sigma
-        self.transition_ = self._transitions(-units.x_centre[np.newaxis] / units.x)[0]
-        self.slopes_ = found.logits[:, :, 1:] / units.x
-        self.rejected_ = self._rejection(sample, found, before, in_state, moves)
+        self.rows_: int = int(np.isfinite(sample.y).sum())
+        self.loglikelihood_: float = float(filtered.scores.sum()) - self.rows_ * float(np.log(units.y))
+        self.means_: FloatArray = units.y_centre + units.y * found.coefficients[:, 0]
+        self.scales_: FloatArray = units.y * found.sigma
+        self.transition_: FloatArray = self._transitions(-units.x_centre[np.newaxis] / units.x)[0]
+        self.slopes_: FloatArray = found.logits[:, :, 1:] / units.x
+        self.rejected_: str = self._rejection(sample, found, before, in_state, moves)
         # The intensity of the last row drives the transition into the next.
         self._position = Position(filtered.end, last)
 

@@ -243,17 +243,22 @@ class Passes:
     """The passes over one sample, with their arrays, which are used again at every evaluation."""
 
     def __init__(self, model: MarkovModel, sample: Sample) -> None:
-        self.model, self.sample = model, sample
-        self.kernels = model.kernels
+        self.model: MarkovModel = model
+        self.sample: Sample = sample
+        self.kernels: Kernels = model.kernels
         K, r = model.states, model.order
         M, T = K ** (r + 1), len(sample.y) - r
-        self.varying = sample.covariates.shape[1] > 1
-        self.covariates = sample.covariates if self.varying else sample.covariates[:1]
-        self.transition = np.empty((len(self.covariates), K, K))
-        self.deviation = np.empty((T + r if r else 0, K))
-        self.residual, self.filtered = np.empty((T, M)), np.empty((T, M))
-        self.shift, self.scale = np.empty(T), np.empty(T)
-        self.start, self.end, self.stationary = np.empty(M), np.empty(M), np.empty(K)
+        self.varying: bool = sample.covariates.shape[1] > 1
+        self.covariates: FloatArray = sample.covariates if self.varying else sample.covariates[:1]
+        self.transition: FloatArray = np.empty((len(self.covariates), K, K))
+        self.deviation: FloatArray = np.empty((T + r if r else 0, K))
+        self.residual: FloatArray = np.empty((T, M))
+        self.filtered: FloatArray = np.empty((T, M))
+        self.shift: FloatArray = np.empty(T)
+        self.scale: FloatArray = np.empty(T)
+        self.start: FloatArray = np.empty(M)
+        self.end: FloatArray = np.empty(M)
+        self.stationary: FloatArray = np.empty(K)
 
     @cached_property
     def weights(self) -> FloatArray:

@@ -50,7 +50,7 @@ class NewsIndex:
             f"{last:%Y-%m-%d}, known {self.lag} days later)"
         )
 
-    def at(self, grid: pd.DataFrame | pd.DatetimeIndex) -> pd.Series:
+    def at(self, grid: pd.DataFrame | pd.DatetimeIndex) -> pd.Series[float]:
         """Newest value known at each step, never interpolated.
 
         Args:

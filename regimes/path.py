@@ -101,7 +101,7 @@ class RegimePath:
         return f"RegimePath({steps} steps, {self.time[0]:%Y-%m-%d} to {self.time[-1]:%Y-%m-%d}: {parts})"
 
     @cached_property
-    def regime(self) -> pd.Series:
+    def regime(self) -> pd.Series[str]:
         """Name of the regime at each step."""
         return pd.Series(np.array(self.names)[self.states], index=self.time, name="regime")
 

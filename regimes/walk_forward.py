@@ -124,6 +124,14 @@ class RegimeModel:
         A mark of 5 that has just become known lets a detector switch within its dwell. Marks are those after
         the policy: with "capped" there are none. Before the first accepted fit a detector is off.
 
+            >>> import entrepot as ep
+            >>> market = ep.simulate_market("2024-01-02", "2025-06-30", symbols=["BABA", "9988.HK"])
+            >>> path = ep.RegimeModel().walk_forward(market, ep.load_events())
+            >>> path.names
+            ('calm', 'tariff', 'delisting', 'decoupling')
+            >>> path.regime["2025-04-10"].iloc[-1]
+            'decoupling'
+
         Args:
             market: its grid and session count, and the prices that observations are made of.
             events: what happened; those known before the first step count with what is left of them.

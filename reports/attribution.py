@@ -6,7 +6,7 @@ Each table adds up to final equity less capital, in both directions; why is said
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from entrepot.reports.ownership import (
     CASH,
     CASH_ROW,
     LEGS,
+    Period,
     blocks,
     booked_by_line,
     by_block,
@@ -51,7 +52,7 @@ EVENT_GROUPS = ("channel", "direction")
 # -- whose line it was ---------------------------------------------------------------------------------------
 
 
-def by_source(ledger: Ledger) -> pd.Series[Any]:
+def by_source(ledger: Ledger) -> pd.Series[float]:
     """Profit and loss by source over the whole run.
 
     Args:
@@ -168,7 +169,7 @@ def largest_first(table: pd.DataFrame) -> pd.DataFrame:
 # -- when it was ---------------------------------------------------------------------------------------------
 
 
-def by_period(ledger: Ledger, freq: str = "year") -> pd.DataFrame:
+def by_period(ledger: Ledger, freq: Period = "year") -> pd.DataFrame:
     """Profit and loss, return, costs and turnover of each year, quarter or month.
 
     A step belongs to the New York session (of the only venue, where there is one) that ends with it or next

@@ -13,11 +13,11 @@ import pandas as pd
 
 from entrepot.engine.result import Ledger
 from entrepot.errors import DataError, ParameterError, shown
+from entrepot.files import check_target
 from entrepot.reports.intervals import check_bootstrap, sharpe_interval
 from entrepot.reports.metrics import drawdown, return_statistics, ruin_note, shape_statistics, sharpe
 from entrepot.reports.pages.contents import check_words
 from entrepot.reports.pages.document import SUFFIXES, Document, Picture, Section, write_document
-from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.tables import Table, frame_table, mapping_table, transposed
 from entrepot.reports.periods import period_statistics
 from entrepot.reports.pictures import time_axis

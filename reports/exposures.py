@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from entrepot.markets.sectors import SectorMap
 from entrepot.reports.ownership import (
+    Period,
     blocks,
     leg_name,
     mean_equity,
@@ -118,7 +119,7 @@ def currency_exposures(ledger: Ledger) -> pd.DataFrame:
     return at_sessions(ledger, money).rename_axis(columns="currency")
 
 
-def turnover_by(ledger: Ledger, freq: str = "month") -> pd.DataFrame:
+def turnover_by(ledger: Ledger, freq: Period = "month") -> pd.DataFrame:
     """Value traded in each month, quarter or year, in all and by leg.
 
     Args:

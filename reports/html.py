@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from entrepot.files import check_target
 from entrepot.reports.pages.contents import contents_of
 from entrepot.reports.pages.document import SUFFIXES, Document, Section, write_document
-from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.page_text import headline
 from entrepot.reports.pictures.style import money
 

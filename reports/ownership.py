@@ -8,7 +8,7 @@ adds up to final equity less capital, in both directions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CASH = "cash:"
 CASH_ROW = "cash"
 LEGS: Mapping[str, str] = {"XHKG": "Hong Kong", "XNYS": "New York", "XONE": "single venue"}
+Period = Literal["year", "quarter", "month"]
 PERIODS: Mapping[str, str] = {"year": "Y", "quarter": "Q", "month": "M"}
 
 
@@ -208,7 +209,7 @@ def given_sectors(market: Market, sectors: Mapping[str, str] | pd.Series[str] | 
 # -- who owns a step -----------------------------------------------------------------------------------------
 
 
-def periods_of_steps(ledger: Ledger, freq: str) -> pd.PeriodIndex:
+def periods_of_steps(ledger: Ledger, freq: Period) -> pd.PeriodIndex:
     """Return the period that each step belongs to, shape (T,); see `by_period`."""
     if not isinstance(freq, str) or freq not in PERIODS:
         raise ParameterError(f"freq is {shown(freq)}: give {', '.join(map(repr, PERIODS))}")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from entrepot.files import check_target, write_whole
 from entrepot.reports.pages import paper
 from entrepot.reports.pages.contents import contents_of
 from entrepot.reports.pages.document import Section, check_names
-from entrepot.reports.pages.files import check_target, write_whole
 from entrepot.reports.pages.findings import Findings
 from entrepot.reports.pictures.style import LIGHT
 from entrepot.reports.tear_sheet import draw_page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -31,15 +31,29 @@ if TYPE_CHECKING:
 
     from entrepot.engine.result import Ledger
 
+Picture = Literal[
+    "equity",
+    "drawdown",
+    "exposure",
+    "premium",
+    "monthly",
+    "sources",
+    "waterfall",
+    "leg_risk",
+    "turnover",
+    "rolling",
+]
+By = Literal["source", "leg", "pair", "instrument", "sector", "regime", "year"]
+
 LONGEST_TITLE = 70  # characters of an event's
 
 
 def plot(
     ledger: Ledger,
-    what: str,
+    what: Picture,
     *,
     size: Size = "page",
-    by: str = "source",
+    by: By = "source",
     states: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     events: pd.DataFrame | None = None,
@@ -128,7 +142,7 @@ def alone(found: Findings, panel: str, height: float, size: object) -> Axes:
     return ax
 
 
-def waterfall(found: Findings, size: object, by: str) -> Axes:
+def waterfall(found: Findings, size: object, by: By) -> Axes:
     """Draw the way from capital to final equity."""
     ledger = found.ledger
     return draw_waterfall(STEPS[by](found), by, ledger.capital, heading(found), found.currency, size)
@@ -154,7 +168,7 @@ def leg_risk(found: Findings, size: object) -> NDArray[Any]:
     return draw_leg_risk(orders, pair_costs(orders), heading(found), found.currency, size)
 
 
-STEPS: dict[str, Callable[[Findings], pd.Series[float]]] = {
+STEPS: dict[By, Callable[[Findings], pd.Series[float]]] = {
     "source": lambda found: source_steps(found.source),
     "leg": lambda found: found.leg["total"],
     "pair": lambda found: few(by_pair(found.ledger)["total"], "pairs and lines"),
@@ -165,7 +179,7 @@ STEPS: dict[str, Callable[[Findings], pd.Series[float]]] = {
     "regime": by_regime_decided,
     "year": lambda found: by_period(found.ledger)["total"],
 }
-PICTURES: dict[str, Callable[[Findings, object, str], Any]] = {
+PICTURES: dict[Picture, Callable[[Findings, object, By], Any]] = {
     "equity": lambda found, size, _: along_time(found, "equity", 3.6, size),
     "drawdown": lambda found, size, _: along_time(found, "drawdown", 3.2, size),
     "exposure": lambda found, size, _: along_time(found, "exposure", 2.8, size),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from entrepot.files import check_target, write_whole
 from entrepot.reports.pages import page_text
-from entrepot.reports.pages.files import check_target, write_whole
 from entrepot.reports.pages.findings import Findings, gather
 from entrepot.reports.pictures import panels
 from entrepot.reports.pictures.style import LIGHT, SIZES, Size, Theme, folded, money, room, theme_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -33,8 +33,8 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Groups = tuple[tuple[str, ...], ...]
 
-SIZINGS = ("equal", "inverse_volatility")
-HEDGES = ("beta", "dollar")
+Sizing = Literal["equal", "inverse_volatility"]
+Hedge = Literal["beta", "dollar"]
 # A short side that has to be more than twice the long one, or to be bought, does not hedge it.
 LEAST_RATIO, LARGEST_RATIO = 0.0, 2.0
 
@@ -44,16 +44,16 @@ class Rules(NamedTuple):
 
     Args:
         weight: of equity in the whole long basket at level 1.
-        sizing: of the lines of a basket, one of `SIZINGS`.
-        hedge: size of the short basket, one of `HEDGES`.
+        sizing: of the lines of a basket, "equal" or "inverse_volatility".
+        hedge: size of the short basket, "beta" or "dollar".
         lookback: New York sessions of the window behind volatilities and betas.
         horizon: New York sessions of the returns behind a beta.
         rebalance: New York sessions between two looks at that window.
     """
 
     weight: float
-    sizing: str = "equal"
-    hedge: str = "dollar"
+    sizing: Sizing = "equal"
+    hedge: Hedge = "dollar"
     lookback: int = 120
     horizon: int = 5
     rebalance: int = 21
@@ -61,8 +61,8 @@ class Rules(NamedTuple):
     def check(self) -> None:
         """Refuse numbers that make no sense, and words that are none of the choices."""
         require("weight", self.weight, 0)
-        require_choice("sizing", self.sizing, SIZINGS)
-        require_choice("hedge", self.hedge, HEDGES)
+        require_choice("sizing", self.sizing, get_args(Sizing))
+        require_choice("hedge", self.hedge, get_args(Hedge))
         require("lookback", self.lookback, 10, whole=True)
         require("horizon", self.horizon, 1, self.lookback / 2, whole=True)
         require("rebalance", self.rebalance, 1, whole=True)
@@ -160,7 +160,7 @@ def complete(levels: Floats, lookback: int) -> Mask:
     return np.asarray(full, dtype=bool)
 
 
-def shares(window: Floats, sizing: str) -> Floats:
+def shares(window: Floats, sizing: Sizing) -> Floats:
     """Return the share of each line in a basket, shape (N,), summing to 1.
 
     Args:

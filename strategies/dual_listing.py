@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from entrepot.strategies.pair_history import (
 from entrepot.strategies.targets import (
     EXITS,
     STALE_SESSIONS,
+    Exit,
     Parametrised,
     Targets,
     columns_of,
@@ -43,7 +45,8 @@ from entrepot.strategies.targets import (
     sessions_of,
 )
 
-MODES = ("convergence", "delisting_hedge", "relief_reversal")
+Mode = Literal["convergence", "delisting_hedge", "relief_reversal"]
+Signal = Literal["averaged", "same_date"]
 SIGNALS = {"averaged": averaged_premium, "same_date": same_date_premium}
 # What is listened to where nothing is said. The press names two reliefs for the reversal: the audit deal of
 # December 2022, a relief of delisting risk, and the truce of Geneva in May 2025, one of tariffs.
@@ -70,6 +73,15 @@ class LongHKShortADR(Parametrised):
     shorted. With equal ``risks`` the two are never held together. Relief that does not exceed what has
     escalated is not traded: with the bundled calendar that of Geneva came while April's tariffs still
     weighed more, and the reversal waits until June 2025.
+
+        >>> import entrepot as ep
+        >>> pairs = ep.LongHKShortADR(mode="convergence", entry=2.0, pairs=["BABA"])
+        >>> lines = ["BABA", "9988.HK", "JD", "9618.HK"]
+        >>> market = ep.simulate_market("2023-01-03", "2023-12-29", symbols=lines)
+        >>> sorted(ep.backtest(market, pairs).fills["symbol"].unique())
+        ['9988.HK', 'BABA']
+        >>> pairs.with_(mode="delisting_hedge").mode
+        'delisting_hedge'
 
     Args:
         mode: "convergence", "delisting_hedge" or "relief_reversal".
@@ -98,22 +110,22 @@ class LongHKShortADR(Parametrised):
             of December 2022 and the truce of Geneva of May 2025.
     """
 
-    mode: str = "convergence"
+    mode: Mode = "convergence"
     entry: float = 1.5
     exit: float = 0.3
     lookback: int = 60
-    signal: str = "averaged"
+    signal: Signal = "averaged"
     span: float = 10.0
     weight: float = 0.075
     pairs: Sequence[str] | None = None
     reverse: bool = False
     round_trip_bps: float | None = None
     drift_band: float = 0.10
-    exit_by: str = "trade"
+    exit_by: Exit = "trade"
     risks: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        require_choice("mode", self.mode, MODES)
+        require_choice("mode", self.mode, get_args(Mode))
         require_choice("signal", self.signal, SIGNALS)
         require_choice("exit_by", self.exit_by, EXITS)
         require("entry", self.entry, 0, above=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,7 @@ from entrepot.strategies.targets import (
 )
 
 QUARTERS = 4  # of a pair's weight, as in the delisting hedge
+Scale = Literal["own", "cross"]
 INDEX_FUNDS = ("2800.HK", "2828.HK", "MCHI", "FXI")
 
 
@@ -167,7 +169,7 @@ class CustodyShift(Parametrised):
 
     custody: KnownSeries
     window: int = 60
-    scale: str = "own"
+    scale: Scale = "own"
     history: int = 252
     full: float = 2.0
     weight: float = 0.075
@@ -178,7 +180,7 @@ class CustodyShift(Parametrised):
     def __post_init__(self) -> None:
         require_series("custody", self.custody)
         require("window", self.window, 1, whole=True)
-        require_choice("scale", self.scale, ("own", "cross"))
+        require_choice("scale", self.scale, get_args(Scale))
         require("history", self.history, 4, whole=True)
         require("full", self.full, 0, above=True)
         require("weight", self.weight, 0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
 from entrepot.markets.market import Market
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.baskets import (
+    Hedge,
     Rules,
     as_targets,
     check_rules,
@@ -18,7 +20,7 @@ from entrepot.strategies.baskets import (
     left_out,
     require_groups,
 )
-from entrepot.strategies.exposure import RISKS, exposure_to
+from entrepot.strategies.exposure import exposure_to
 from entrepot.strategies.targets import (
     Parametrised,
     Targets,
@@ -30,6 +32,7 @@ from entrepot.strategies.targets import (
 
 HONG_KONG = (("2828.HK", "3033.HK"), ("3067.HK",), ("FXI",))  # 3033 and 3067 track the same index
 NEW_YORK = (("PGJ",), ("KWEB",))
+When = Literal["delisting", "tariff", "always"]
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ class IndexPair(Parametrised):
 
     long: Sequence[str] | Sequence[Sequence[str]] = HONG_KONG
     short: Sequence[str] | Sequence[Sequence[str]] = NEW_YORK
-    hedge: str = "beta"
-    when: str = "delisting"
+    hedge: Hedge = "beta"
+    when: When = "delisting"
     weight: float = 0.5
     lookback: int = 120
     horizon: int = 5
@@ -79,7 +82,7 @@ class IndexPair(Parametrised):
     def __post_init__(self) -> None:
         for side in ("long", "short"):
             object.__setattr__(self, side, require_groups(side, getattr(self, side)))
-        require_choice("when", self.when, (*RISKS, "always"))
+        require_choice("when", self.when, get_args(When))
         check_rules(self, self._rules)
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from types import NoneType
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -39,8 +40,9 @@ from entrepot.strategies.targets import (
 )
 
 # By their numbers in the compiled rule.
-RULES = ("momentum", "low_volatility", "risk_adjusted")
-WEIGHTINGS = ("equal", "inverse_volatility")
+Rule = Literal["momentum", "low_volatility", "risk_adjusted"]
+Weighting = Literal["equal", "inverse_volatility"]
+RULES, WEIGHTINGS = get_args(Rule), get_args(Weighting)
 MOST_NAMED = 3  # lines in one note
 
 Tilts = Mapping[str, Mapping[str, float]]
@@ -93,6 +95,12 @@ class SectorRotation(Parametrised):
     The defaults are common practice, not fitted: half a year of monthly rankings, the best three of the
     seven or eight sectors that China funds and Hong Kong lines make, long only.
 
+        >>> import entrepot as ep
+        >>> market = ep.simulate_market("2022-01-03", "2023-06-30", symbols=["KWEB", "FXI", "ASHR", "CQQQ"])
+        >>> held = ep.backtest(market, ep.SectorRotation(top=2)).positions.iloc[-1]
+        >>> int((held > 0).sum())
+        2
+
     Args:
         lookback: sessions of the return and of the volatility.
         top: sectors held.
@@ -123,10 +131,10 @@ class SectorRotation(Parametrised):
     tilts: Tilts | None = None
     skip: int = 0
     drift_band: float = 0.10
-    rule: str = "momentum"
+    rule: Rule = "momentum"
     short: int = 0
     gross_short: float = 1.0
-    weighting: str = "equal"
+    weighting: Weighting = "equal"
     sectors: SectorMap | None = None
 
     def __post_init__(self) -> None:

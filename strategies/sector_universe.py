@@ -85,6 +85,8 @@ def _universe(market: Market, asked: str | tuple[str, ...], top: int, sectors: S
     notes: tuple[str, ...] = ()
     if asked == "auto":
         asked = "etf" if etf.sum() > top else "hk" if hk.any() else "all"
+        if asked == "hk" and etf.any():
+            notes = (f"Hong Kong lines are ranked: {etf.sum()} funds are no choice of top={top}",)
     if not isinstance(asked, str):
         lines, alone = _named(market, asked), etf | unclassified
     elif asked == "etf":
@@ -104,7 +106,7 @@ def _universe(market: Market, asked: str | tuple[str, ...], top: int, sectors: S
             )
         lines, left_out = list(kind.index[hk & ~unclassified]), kind.index[hk & unclassified]
         if len(left_out):
-            notes = (f"not ranked, since the registry gives no sector: {', '.join(left_out)}",)
+            notes += (f"not ranked, since the registry gives no sector: {', '.join(left_out)}",)
     else:
         lines = list(kind.index[kind != "index"])
     own = pd.DataFrame({"symbol": [symbol for symbol in lines if alone[symbol]]})

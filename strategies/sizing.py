@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ from entrepot.strategies.targets import (
     require_path,
 )
 
-METHODS = ("beta", "dollar")
+Method = Literal["beta", "dollar"]
 A_YEAR = 252.0  # New York sessions
 
 Floats = NDArray[np.float64]
@@ -122,7 +123,7 @@ class Neutralised(Sizing):
     """What `neutralise` makes; the parameters are explained there."""
 
     against: str | Mapping[str, float] = "KWEB"
-    method: str = "beta"
+    method: Method = "beta"
     lookback: int = 120
     horizon: int = 5
     max_weight: float = 1.0
@@ -130,7 +131,7 @@ class Neutralised(Sizing):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choice("method", self.method, METHODS)
+        require_choice("method", self.method, get_args(Method))
         require_window(self.lookback, self.horizon)
         require("max_weight", self.max_weight, 0)
         require("band", self.band, 0)
@@ -254,7 +255,7 @@ def neutralise(
     max_weight: float = 1.0,
     band: float = 0.1,
     *,
-    method: str = "beta",
+    method: Method = "beta",
 ) -> Neutralised:
     """Hold a strategy together with a line that offsets its exposure to that line.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from types import NoneType
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ from entrepot.strategies.targets import (
 BUILT_IN = (LongHKShortADR, SectorRotation)
 
 Part = Strategy | pd.DataFrame | None
-WEIGHTINGS = ("hard", "probability")
+Weighting = Literal["hard", "probability"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,6 +60,14 @@ class RegimeSwitch(Parametrised):
     Equal pairs of different parts are one linked pair. A symbol may be a single line of one part and a leg
     of another's pair; the engine keeps these apart.
 
+        >>> import entrepot as ep
+        >>> market = ep.simulate_market("2024-01-02", "2025-06-30", symbols=["BABA", "9988.HK"])
+        >>> path = ep.RegimeModel().walk_forward(market, ep.load_events())
+        >>> pairs = ep.LongHKShortADR()
+        >>> plan = ep.RegimeSwitch(path, calm=pairs, delisting=pairs.with_(mode="delisting_hedge"))
+        >>> plan.delisting.mode, plan.tariff  # a part that is not given is cash
+        ('delisting_hedge', None)
+
     Args:
         path: the regime of every step of the market.
         calm: a strategy, a frame of weights, or None for cash.
@@ -75,7 +84,7 @@ class RegimeSwitch(Parametrised):
     tariff: Part = None
     delisting: Part = None
     decoupling: Part = None
-    weighting: str = "hard"
+    weighting: Weighting = "hard"
     deadband: float = 0.10
     drift_band: float | None = None
 
@@ -84,7 +93,7 @@ class RegimeSwitch(Parametrised):
             raise ParameterError(
                 f"path is {kind(self.path)}: give what model.walk_forward(market, events) returns"
             )
-        require_choice("weighting", self.weighting, WEIGHTINGS)
+        require_choice("weighting", self.weighting, get_args(Weighting))
         require("deadband", self.deadband, 0, 1)
         if self.drift_band is not None:
             require_band(self.drift_band)

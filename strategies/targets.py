@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, get_args, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,8 @@ from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
 
 STALE_SESSIONS = 5  # an observation older than this many New York sessions is no longer an observation
-EXITS = ("trade", "convert", "cheapest")  # how a pair is closed, by its number in `Targets.exits`
+Exit = Literal["trade", "convert", "cheapest"]
+EXITS = get_args(Exit)  # how a pair is closed, by its number in `Targets.exits`
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,6 +89,17 @@ class Targets:
         A row dated without a time decides at the last step of that session date; where that step is still to
         come in this market the row is left out. A row with a time zone decides at exactly that step.
 
+            >>> import pandas as pd
+            >>> import entrepot as ep
+            >>> market = ep.simulate_market("2024-01-02", "2024-03-28", symbols=["BABA", "9988.HK"])
+            >>> dates = pd.bdate_range("2024-01-02", "2024-03-28")
+            >>> steady = pd.DataFrame({"BABA": 0.5}, index=dates)  # half of equity, on every date
+            >>> targets = ep.Targets.from_frame(market, steady, drift_band=0.2)
+            >>> targets
+            Targets(244 steps: 1 line)
+            >>> targets.drift_band  # ordered once, and again where the weight has drifted by a fifth
+            0.2
+
         Args:
             market: T steps, N symbols.
             frame: weights of equity; NaN leaves a line alone.
@@ -107,6 +119,9 @@ class Targets:
     @classmethod
     def from_pairs(cls, market: Market, frame: pd.DataFrame, *, drift_band: float = np.inf) -> Targets:
         """Read a frame of weights as targets of linked pairs, each the weight of its Hong Kong leg.
+
+        Without a band every number is an order, also one that repeats the number before it: of a frame that
+        says at every date what is held, keep the changes, ``frame.where(frame.ne(frame.shift()))``.
 
         Args:
             market: T steps.
@@ -347,7 +362,7 @@ def emitted(
     pairs, columns = len(decision.pairs), len(decision.symbols) + len(decision.pairs)
     out = np.empty((len(asked), columns + pairs))
     kept = np.empty((len(asked), decision.memory))
-    features = np.array(decision.features(), order="C")  # a read-only array is another signature
+    features = np.require(decision.features(), requirements=["C", "W"])  # read-only is another signature
     kernels.emit(compiled(decision.function), asked, decision.params, features, pairs, out, kept)
     numbers = np.full((len(market), columns), np.nan)
     numbers[asked] = out[:, :columns]

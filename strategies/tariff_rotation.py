@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,16 @@ from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.markets.sectors import load_sectors
 from entrepot.regimes.path import RegimePath
-from entrepot.strategies.baskets import Held, Rules, as_targets, check_rules, held_against, present
+from entrepot.strategies.baskets import (
+    Hedge,
+    Held,
+    Rules,
+    Sizing,
+    as_targets,
+    check_rules,
+    held_against,
+    present,
+)
 from entrepot.strategies.exposure import exposure_to
 from entrepot.strategies.targets import (
     Parametrised,
@@ -27,7 +37,7 @@ from entrepot.strategies.targets import (
 )
 
 UNIVERSES = ("auto", "hk", "etf")
-SHORTS = ("shortable", "none")
+Short = Literal["shortable", "none"]
 SHARES = ("ordinary", "stock")  # the latter in a market of one venue, which does not know better
 SIDES = {-1: "domestic", 1: "export-heavy"}
 
@@ -67,10 +77,10 @@ class TariffRotation(Parametrised):
 
     universe: str | Sequence[str] = "auto"
     reverse: bool = True
-    short: str = "shortable"
+    short: Short = "shortable"
     weight: float = 0.5
-    sizing: str = "equal"
-    hedge: str = "beta"
+    sizing: Sizing = "equal"
+    hedge: Hedge = "beta"
     lookback: int = 120
     horizon: int = 5
     rebalance: int = 21
@@ -85,7 +95,7 @@ class TariffRotation(Parametrised):
         else:
             object.__setattr__(self, "universe", require_symbols("universe", self.universe))
         require_flag("reverse", self.reverse)
-        require_choice("short", self.short, SHORTS)
+        require_choice("short", self.short, get_args(Short))
         check_rules(self, self._rules)
 
     @property

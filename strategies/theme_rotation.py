@@ -16,7 +16,9 @@ from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.baskets import (
+    Hedge,
     Rules,
+    Sizing,
     as_targets,
     check_rules,
     first_present,
@@ -86,8 +88,8 @@ class ThemeRotation(Parametrised):
     against: str | Sequence[str] | None = "old_economy"
     since: str | pd.Timestamp | None = None
     weight: float = 0.5
-    sizing: str = "equal"
-    hedge: str = "beta"
+    sizing: Sizing = "equal"
+    hedge: Hedge = "beta"
     lookback: int = 120
     horizon: int = 5
     rebalance: int = 21

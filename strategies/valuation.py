@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import NoneType
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -193,7 +194,7 @@ class AHDiscount(Parametrised):
 
     ah_premium: KnownSeries
     top: int | None = None
-    rank_by: str = "level"
+    rank_by: Literal["level", "zscore"] = "level"
     lookback: int = 252
     rebalance: int = 21
     short: bool = False

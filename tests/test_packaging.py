@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+import entrepot as ep
+
 ROOT = Path(__file__).parents[1]
+BESIDE = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "MANIFEST.in")
 ROOMS = ("markets", "regimes", "strategies", "engine", "reports")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -38,7 +41,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path
     folder = tmp_path_factory.mktemp("packaging")
     tree = folder / "tree"
     tree.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in BESIDE:
         shutil.copy(ROOT / name, tree)
     for name in ("src", *ROOMS):
         leftovers = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
@@ -47,6 +50,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path
         command = [sys.executable, "-m", "build", "--no-isolation", *kind, "--outdir", folder / target, tree]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stdout + run.stderr
+        assert "WARNING" not in run.stdout + run.stderr
         shutil.rmtree(tree / "build", ignore_errors=True)
     (direct,) = (folder / "direct").glob("*.whl")
     (source,) = (folder / "through_source").glob("*.tar.gz")
@@ -60,15 +64,20 @@ def test_wheel_holds_every_file_of_the_tree(archives: tuple[Path, Path, Path], w
         names = set(wheel.namelist())
     assert {name for name in names if name.startswith("entrepot/")} == files_of_the_tree()
     (metadata,) = {name.partition("/")[0] for name in names if not name.startswith("entrepot/")}
+    assert metadata == f"entrepot-{ep.__version__}.dist-info"
     assert {f"{metadata}/entry_points.txt", f"{metadata}/licenses/LICENSE"} <= names
+    assert {"entrepot/py.typed", "entrepot/__init__.pyi"} <= names
 
 
-def test_source_archive_holds_the_rooms(archives: tuple[Path, Path, Path]) -> None:
+def test_source_archive_holds_the_rooms_and_nothing_else(archives: tuple[Path, Path, Path]) -> None:
     with tarfile.open(archives[1]) as archive:
-        names = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
+        members = [member for member in archive.getmembers() if not member.isdir()]
+    assert all(member.isfile() for member in members)  # a link would lead nowhere once it is unpacked
+    names = {member.name.partition("/")[2] for member in members}
     rooms = {path.removeprefix("entrepot/") for path in files_of_the_tree() if path.split("/")[1] in ROOMS}
     root = {f"src/{path}" for path in files_of_the_tree() if path.split("/")[1] not in ROOMS}
-    assert (rooms | root | {"pyproject.toml", "README.md", "LICENSE"}) - names == set()
+    made = {name for name in names if name in ("PKG-INFO", "setup.cfg") or ".egg-info/" in name}
+    assert names - made == rooms | root | set(BESIDE)
 
 
 @pytest.mark.parametrize("room", ROOMS)

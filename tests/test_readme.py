@@ -1,9 +1,11 @@
-"""What the README, the documentation and the notebooks show exists and runs."""
+"""What the README and the documentation show exists and runs."""
 
 from __future__ import annotations
 
 import ast
-import json
+import difflib
+import doctest
+import itertools
 import re
 import time
 from dataclasses import fields
@@ -19,9 +21,9 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 GALLERY = ROOT / "docs" / "gallery"
-NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 TEXTS = [README, *PAGES]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CHECKER = doctest.OutputChecker()
 MARKERS = ("<!-- benchmark:start -->", "<!-- benchmark:end -->")
 TABLES = ("<!-- trades:start -->", "<!-- trades:end -->")
 SECTIONS = [
@@ -38,6 +40,19 @@ NO_TRADES = {"index", "adr-discount-monitor"}
 def blocks(page: Path, language: str) -> list[str]:
     """The fenced blocks of a page in one language."""
     return [code for kind, code in FENCE.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+def told(page: Path) -> list[tuple[str, str | None]]:
+    """The Python blocks of a page, each with what the page says it prints: a text block right below it."""
+    text = page.read_text(encoding="utf-8")
+    fences = [*FENCE.finditer(text), None]
+    pairs = []
+    for block, below in itertools.pairwise(fences):
+        assert block is not None
+        follows = below is not None and not text[block.end() : below.start()].strip()
+        if block[1] == "python":
+            pairs.append((block[2], below[2] if below and follows and below[1] == "text" else None))
+    return pairs
 
 
 def name(page: Path) -> str:
@@ -64,17 +79,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_what_stands_right_below_a_block_is_what_it_prints(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\na\n```\n\n```text\n1\n```\n\n```python\nb\n```\nwords\n\n```text\nrule\n```\n"
+        "\n```python\nc\n```\n```python\nd\n```\n"
+    )
+    assert told(page) == [("a\n", "1\n"), ("b\n", None), ("c\n", None), ("d\n", None)]
+
+
 @pytest.mark.parametrize("page", TEXTS, ids=name)
 def test_every_python_block_runs(
     page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The blocks of a page run one after the other, as a reader would run them."""
+    """The blocks of a page run one after the other, as a reader would run them, and print what it shows.
+
+    Three dots in what is shown stand for anything.
+    """
     monkeypatch.chdir(folder)
     names: dict[str, Any] = {"__name__": "__main__"}
     start = time.perf_counter()
-    for number, code in enumerate(blocks(page, "python"), start=1):
+    for number, (code, shown) in enumerate(told(page), start=1):
         exec(compile(code, f"{name(page)}, block {number}", "exec"), names)
-    capsys.readouterr()
+        printed = "".join(f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines())
+        if shown is not None and not CHECKER.check_output(shown, printed, doctest.ELLIPSIS):
+            apart = difflib.unified_diff(
+                shown.splitlines(), printed.splitlines(), "shown", "printed", lineterm=""
+            )
+            pytest.fail("\n".join([f"{name(page)}, block {number}:", *apart]))
     for report in folder.glob("*.html"):
         assert report.stat().st_mtime > 0
         assert report.read_text(encoding="utf-8").lstrip().startswith("<!")
@@ -100,19 +132,24 @@ def test_the_readme_keeps_a_place_for_the_benchmark() -> None:
     assert at[0] < at[1]
 
 
-@pytest.mark.parametrize("page", TEXTS, ids=name)
-def test_links_lead_somewhere(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    headings = {
+def anchors(page: Path) -> set[str]:
+    """What a link may name after its #: the headings of a page."""
+    return {
         re.sub(r"[^\w\- ]", "", line.lstrip("# ")).strip().lower().replace(" ", "-")
-        for line in text.splitlines()
+        for line in page.read_text(encoding="utf-8").splitlines()
         if line.startswith("#")
     }
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings
-        elif "://" not in target:
-            assert (page.parent / target).is_file(), target
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """The site's pictures apart, which are drawn when it is built; see `test_docs.py`."""
+    for before, target in re.findall(r"(!?)\[[^\]]*\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target and not (before and page in PAGES):
+            file, _, anchor = target.partition("#")
+            leads_to = page.parent / file if file else page
+            assert leads_to.is_file(), target
+            assert not anchor or anchor in anchors(leads_to), target
 
 
 @pytest.mark.parametrize("page", TEXTS, ids=name)
@@ -165,7 +202,7 @@ def test_the_reference_has_every_public_name() -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     configuration = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    listed = re.findall(r": ([\w/-]+\.md)$", configuration, re.MULTILINE)
+    listed = re.findall(r"[:-] ([\w/-]+\.md)$", configuration, re.MULTILINE)
     assert sorted(listed) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in PAGES)
 
 
@@ -257,16 +294,3 @@ def test_the_counts_in_the_page_of_events() -> None:
     assert f"{len(events)} dated events" in text
     assert f"{(events['verification'] == 'K').sum()} of the {len(events)} rows are `K`" in text
     assert f"1 for the {events['core'].sum()} events" in text
-
-
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name)
-def test_notebooks_hold_no_output(notebook: Path) -> None:
-    content = json.loads(notebook.read_text(encoding="utf-8"))
-    assert content["metadata"]["kernelspec"]["name"] == "python3"
-    assert "simulated" in "".join(content["cells"][0]["source"])
-    for number, cell in enumerate(content["cells"]):
-        assert cell["id"] == f"{notebook.stem}-{number:02d}"
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == []
-            assert cell["execution_count"] is None
-            assert len("".join(cell["source"]).splitlines()) <= 25

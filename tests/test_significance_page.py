@@ -93,7 +93,7 @@ def drifting(market: ep.Market, drift: float, spread: float = 0.01, seed: int = 
 
 
 def test_returns_are_those_of_the_recorded_runs(swept: ep.Sweep) -> None:
-    made = swept.returns()
+    made = swept.returns(by="configuration")
     refused = swept.table["Refused"] != ""
     assert 0 < refused.sum() < len(swept.table)
     assert made.columns.tolist() == swept.table.index[~refused].tolist()
@@ -107,13 +107,15 @@ def test_returns_are_those_of_the_recorded_runs(swept: ep.Sweep) -> None:
 
 
 def test_returns_of_some_are_those_of_all(swept: ep.Sweep) -> None:
-    whole = swept.returns()
+    whole = swept.returns(by="configuration")
     some = whole.columns[[4, 0]].tolist()
-    pd.testing.assert_frame_equal(swept.returns(some), whole[some], check_exact=True)
-    pd.testing.assert_frame_equal(swept.returns(some[0]), whole[some[:1]], check_exact=True)
+    again, one = (swept.returns(rows, by="configuration") for rows in (some, some[0]))
+    pd.testing.assert_frame_equal(again, whole[some], check_exact=True)
+    pd.testing.assert_frame_equal(one, whole[some[:1]], check_exact=True)
     part = swept.select(lookback=20)
-    assert part.returns().columns.tolist() == [c for c in whole.columns if c in part.table.index]
-    curves = swept.equity(some)
+    own = part.returns(by="configuration").columns.tolist()
+    assert own == [c for c in whole.columns if c in part.table.index]
+    curves = swept.equity(some, by="configuration")
     daily = swept.backtest(some[0]).equity
     np.testing.assert_array_equal(curves[some[0]], daily)
 
@@ -121,7 +123,7 @@ def test_returns_of_some_are_those_of_all(swept: ep.Sweep) -> None:
 def test_blocks_of_many_paths_and_of_targets_are_run_together(market: ep.Market) -> None:
     """More configurations than go side by side, some without a loop, and a regime path for each model."""
     held = ep.sweep(market, Held(), {"weight": np.linspace(0.01, 0.9, 70)}, progress=False)
-    made = held.returns()
+    made = held.returns(by="configuration")
     assert made.shape[1] == 70
     run = held.backtest(66)
     np.testing.assert_allclose(made[66], run.returns - run.risk_free, atol=1e-12)
@@ -130,7 +132,7 @@ def test_blocks_of_many_paths_and_of_targets_are_run_together(market: ep.Market)
     switch = ep.RegimeSwitch(path, calm=ep.LongHKShortADR(lookback=20, weight=0.3), tariff=Held())
     grid = {"model.tariff.half_life": [5, 20], "calm.entry": [0.6, 1.2]}
     several = ep.sweep(market, switch, grid, model=model, events=events, progress=False)
-    excess = several.returns()
+    excess = several.returns(by="configuration")
     for row in several.table.index:
         run = several.backtest(row)
         np.testing.assert_allclose(excess[row], run.returns - run.risk_free, atol=1e-12)
@@ -162,7 +164,7 @@ def test_a_debt_has_no_returns(market: ep.Market) -> None:
     assert np.isnan(made.table.at[2, "Sharpe Ratio"])
     daily = made.backtest(2).daily
     below = int(np.argmax(daily.to_numpy() <= 0.0))
-    excess = made.returns()
+    excess = made.returns(by="configuration")
     assert excess[2].iloc[:below].notna().all()
     assert excess[2].iloc[below - 1] < -1.0
     assert excess[2].iloc[below:].isna().all()
@@ -205,7 +207,7 @@ def test_the_odds_follow_from_the_formulas(swept: ep.Sweep, found: Significance)
     assert found.best == best
     assert dict(found.parameters) == {name: table.at[best, name] for name in GRID}
     run = swept.backtest(best)
-    excess = swept.returns()
+    excess = swept.returns(by="configuration")
     independent = naive.independent(excess.to_numpy())
     assert found.trials == Trials(10, 0, 10, 2, 0, pytest.approx(independent))
     for own, values, column, per_year in (
@@ -239,7 +241,7 @@ def test_the_odds_follow_from_the_formulas(swept: ep.Sweep, found: Significance)
 def test_months_are_judged_where_sessions_reverse(swept: ep.Sweep, found: Significance) -> None:
     assert found.autocorrelation < -0.1
     assert found.by_month
-    excess = swept.returns()
+    excess = swept.returns(by="configuration")
     free = swept.backtest(found.best).risk_free  # type: ignore[arg-type]
     by_month = pd.DataFrame({row: months_of_column(excess[row], free) for row in excess.columns}).to_numpy()
     again = superior_ability(by_month, draws=100)

@@ -53,7 +53,7 @@ def test_every_row_is_the_recorded_run(market: ep.Market, path: ep.RegimePath, s
         )
         direct = ep.backtest(market, by_hand, path=path)
         np.testing.assert_array_equal(direct.equity_by_step, runs[row].equity_by_step)
-    equity = swept.equity([3, 7])
+    equity = swept.equity([3, 7], by="configuration")
     np.testing.assert_array_equal(equity[7].to_numpy(), runs[7].equity_by_step)
 
 

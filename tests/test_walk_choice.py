@@ -263,7 +263,7 @@ def test_changing_costs_what_was_turned_over_at_the_average_cost_of_trading(mark
     assert charged[made.table["From"][row]] == pytest.approx(10e-4 * turned, rel=1e-9)
     assert charged.sum() == pytest.approx(made.table["Cost [%]"].sum() / 100)
     assert made.charged_sharpe < made.sharpe
-    excess = swept.returns()
+    excess = swept.returns(by="configuration")
     best = int(np.argmax([naive.sharpe(excess[k].tolist()[61:]) for k in (0, 1)]))
     excess.iloc[:60, 1 - best] += 0.1  # the best of all sessions is not that of those held
     again = walk_forward(swept, excess, 60, 100, "sharpe", False, 1)

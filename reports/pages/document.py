@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from entrepot import __version__
 from entrepot.errors import ParameterError, shown
-from entrepot.reports.pages.files import write_whole
+from entrepot.files import write_whole
 from entrepot.reports.pages.svg import Drawing, drawing, palette
 from entrepot.reports.pages.tables import Table, printable
 from entrepot.reports.pictures.style import LIGHT, Theme
@@ -167,8 +168,6 @@ def rendered(document: Document) -> str:
 
     The page's own script is allowed by its hash, so that no other script can run whatever a title may hold.
     """
-    from importlib.metadata import version
-
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -178,7 +177,7 @@ def rendered(document: Document) -> str:
     page = environment.get_template("report.html.j2").render(
         document=document,
         sections=[part for part in document.sections if not part.empty],
-        generator=f"entrepot {version('entrepot')}",
+        generator=f"entrepot {__version__}",
         style=Markup(palette() + "\n" + (TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

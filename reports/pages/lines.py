@@ -29,7 +29,8 @@ class Lines(Artist):
 
     def __init__(self, lines: Sequence[Words], theme: Theme) -> None:
         super().__init__()
-        self.lines, self.theme = tuple(lines), theme
+        self.lines: tuple[Words, ...] = tuple(lines)
+        self.theme: Theme = theme
 
     def draw(self, renderer: Any) -> None:
         """Draw each, from its left edge on or up to its right one."""

@@ -125,7 +125,6 @@ def write_words(figure: Figure, shown: Drawn, theme: Theme) -> float:
         lines = [folded(text, room(figure), look["fontsize"], look["fontweight"]) for text in texts]
         if lines:
             item = figure.text(EDGE, y, "\n".join(lines), va="top", linespacing=SPACING, **look)
-            item.set_in_layout(False)
             y = figure.transFigure.inverted().transform(item.get_window_extent())[0, 1] - gap
     return float(y)
 

@@ -45,6 +45,11 @@ from .markets import (
     share_of_volume as share_of_volume,
     simulate_market as simulate_market,
 )
+from .markets.data_check import (
+    DataCheck as DataCheck,
+    check_data as check_data,
+)
+from .markets.download import download as download
 from .monitor import (
     DiscountMonitor as DiscountMonitor,
     discount_monitor as discount_monitor,
@@ -57,6 +62,7 @@ from .regimes import (
     JumpDetector as JumpDetector,
     MarkovDetector as MarkovDetector,
     NewsIndex as NewsIndex,
+    ProbabilityDetector as ProbabilityDetector,
     RegimeModel as RegimeModel,
     RegimePath as RegimePath,
     Schedule as Schedule,

@@ -13,7 +13,7 @@ from entrepot.engine.lines import NOT_COSTS, SOURCES
 from entrepot.engine.plans import Plan, TargetArrays
 from entrepot.errors import ParameterError, is_number, shown
 from entrepot.markets.market import Market
-from entrepot.markets.volume import check_share, share_of_volume
+from entrepot.markets.volume import check_share, share_of_volume, steps_sharing_a_session
 from entrepot.regimes.path import RegimePath
 from entrepot.result import Result, backtest
 
@@ -131,20 +131,25 @@ def _parts_of_equity(result: Result) -> float:
     return float((value / result.equity_by_step[fills["step"]]).sum())
 
 
-def _caps(market: Market, participation: float, costs: Costs) -> float | dict[str, float] | pd.DataFrame:
-    """The most shares of each line that are filled in one step."""
-    given = costs.impact_volume
+def _caps(market: Market, participation: float, costs: Costs) -> pd.DataFrame:
+    """The most shares of each line that are filled in one step, by session date."""
+    given, part = costs.impact_volume, float(participation) / steps_sharing_a_session(market)
     if is_number(given):
-        return float(participation) * given
+        return given * part
     if market.volume is None and isinstance(given, Mapping):
-        return {symbol: float(participation) * shares for symbol, shares in given.items()}
+        return part.reindex(columns=list(given)) * pd.Series(dict(given))
     if market.volume is None and isinstance(given, pd.DataFrame):
-        return given * float(participation)
+        return _by_date(given, part)
     caps = share_of_volume(market, participation, costs.impact_sessions)
     # Where the volume is not known it is better to be told than to trade nothing.
     caps = caps if costs.impact == 0.0 else caps.where(caps > 0.0)
     own = pd.DataFrame(dict(given), index=caps.index) if isinstance(given, Mapping) else given
     if not isinstance(own, pd.DataFrame):
         return caps
-    held = own.reindex(caps.index.union(own.index)).ffill().reindex(caps.index) * float(participation)
-    return held.reindex(columns=caps.columns).combine_first(caps)
+    return _by_date(own, part).reindex(columns=caps.columns).combine_first(caps)
+
+
+def _by_date(volume: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
+    """Parts of volumes that hold from their dates on, by session date."""
+    held = volume.reindex(part.index.union(volume.index)).ffill().reindex(part.index)
+    return held * part.reindex(columns=held.columns)

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 import entrepot as ep
-from entrepot.commands import demo
+from entrepot.commands import data, demo, events
 
-COMMANDS = (demo,)
+COMMANDS = (demo, data, events)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

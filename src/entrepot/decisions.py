@@ -48,7 +48,7 @@ class Identity:
     __slots__ = ("of",)
 
     def __init__(self, of: object) -> None:
-        self.of = of
+        self.of: object = of
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Identity) and other.of is self.of

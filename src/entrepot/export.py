@@ -16,9 +16,9 @@ import pandas as pd
 
 from entrepot import reports
 from entrepot.errors import DataError, ParameterError, shown
+from entrepot.files import all_or_none
 from entrepot.regimes.events import Events
 from entrepot.reports.metrics import excess_returns
-from entrepot.reports.pages.files import all_or_none
 
 if TYPE_CHECKING:
     from entrepot.result import Result

@@ -11,12 +11,13 @@ import pandas as pd
 
 from entrepot.doubt.sensitivity import HEADLINE, borrow_terms
 from entrepot.engine.costs import Costs
+from entrepot.files import all_or_none
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath, load_events
 from entrepot.reports.fill_timing import fill_timing
-from entrepot.reports.pages.files import all_or_none
 from entrepot.result import Result, backtest
 from entrepot.strategies import LongHKShortADR, RegimeSwitch, SectorRotation
+from entrepot.strategies.targets import Exit
 
 REPORT, TEAR_SHEET = "report.html", "tear_sheet.png"
 
@@ -40,7 +41,7 @@ class Outcome:
     tear_sheet: Path
 
 
-def default_plan(path: RegimePath, exit_by: str = "trade") -> RegimeSwitch:
+def default_plan(path: RegimePath, exit_by: Exit = "trade") -> RegimeSwitch:
     """Return the portfolio of the main job: each regime's strategy, parameters chosen beforehand.
 
     Calm trades the premium back to its mean, tariff risk rotates sectors, delisting risk, alone or with

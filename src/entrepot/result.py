@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -19,22 +20,28 @@ from entrepot.engine.result import Ledger
 from entrepot.engine.run_state import RunState
 from entrepot.errors import ParameterError, is_whole, shown
 from entrepot.export import Format, write_export
+from entrepot.files import check_target
 from entrepot.markets.market import Market
 from entrepot.markets.premium import premium
 from entrepot.markets.sectors import SectorMap
 from entrepot.provenance import provenance_of, recipe_of
 from entrepot.regimes.events import Events
 from entrepot.regimes.path import RegimePath
-from entrepot.reports.metrics import ruin_note
+from entrepot.reports.benchmark import known_levels
+from entrepot.reports.metrics import excess_returns, ruin_note
+from entrepot.reports.ownership import Period
 from entrepot.reports.pages.contents import check_words
 from entrepot.reports.pages.document import SUFFIXES as HTML, Section
-from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.paper import foot_of, stamp
 from entrepot.reports.pdf import SUFFIXES as PDF, pdf_report
 from entrepot.reports.pictures.style import LIGHT, Size
+from entrepot.reports.plots import By, Picture
 from entrepot.reports.tear_sheet import SUFFIXES as PICTURES, save
+from entrepot.tidy import PyfolioFrames, blotter, book, pyfolio_frames
+from entrepot.vectorbt_portfolio import gap_by_step, gap_in_words, portfolio_of
 
 if TYPE_CHECKING:
+    import vectorbt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -83,7 +90,16 @@ class Result(Ledger):
         return dict(self._provenance)
 
     def summary(self, benchmark: pd.Series[Any] | None = None) -> pd.Series[Any]:
-        """Return the run's metrics under the field's names; see `entrepot.reports.summary`."""
+        """Return the run's metrics under the field's names; see `entrepot.reports.summary`.
+
+        >>> import entrepot as ep
+        >>> market = ep.simulate_market("2023-01-03", "2023-12-29", symbols=["BABA", "9988.HK"])
+        >>> figures = ep.backtest(market, ep.LongHKShortADR()).summary()
+        >>> figures["Sessions"]
+        250
+        >>> bool(figures["Total Costs"] > figures["Total Fees Paid"])
+        True
+        """
         return reports.summary(self, benchmark)
 
     def by_leg(self) -> pd.DataFrame:
@@ -102,7 +118,7 @@ class Result(Ledger):
         """Return profit and loss by sector and source; see `entrepot.reports.by_sector`."""
         return reports.by_sector(self, sectors)
 
-    def by_period(self, freq: str = "year") -> pd.DataFrame:
+    def by_period(self, freq: Period = "year") -> pd.DataFrame:
         """Return profit and loss by year, quarter or month and source; see `entrepot.reports.by_period`."""
         return reports.by_period(self, freq)
 
@@ -158,7 +174,7 @@ class Result(Ledger):
         """Return net assets by session and currency; see `entrepot.reports.currency_exposures`."""
         return reports.currency_exposures(self)
 
-    def turnover(self, freq: str = "month") -> pd.DataFrame:
+    def turnover(self, freq: Period = "month") -> pd.DataFrame:
         """Return what was traded by month, quarter or year; see `entrepot.reports.turnover_by`."""
         return reports.turnover_by(self, freq)
 
@@ -189,6 +205,107 @@ class Result(Ledger):
         return reports.leg_risk(self)
 
     @cached_property
+    def excess_returns(self) -> pd.Series[float]:
+        """`returns` over the policy rate of the base currency: what the Sharpe ratio of `summary` is made of.
+
+        The rate is zero where it is not known.
+        """
+        return excess_returns(self)
+
+    def benchmark_returns(self, benchmark: pd.Series[Any]) -> pd.Series[Any]:
+        """Return what a benchmark earned over the same sessions as `returns`.
+
+        Args:
+            benchmark: levels by session date or time with a zone; see `relative` for which one is known when.
+
+        Returns:
+            Fractions by session date; NaN where no level was known at either end, or only one older than 15
+            days.
+
+        Raises:
+            DataError: where `benchmark` is not a series of levels.
+        """
+        return known_levels(self, benchmark).pct_change(fill_method=None).iloc[1:]
+
+    @cached_property
+    def blotter(self) -> pd.DataFrame:
+        """All that changed a position, one row each, in the order in which it happened.
+
+        These are the `fills`, and what needed no trade: conversions, lines that left, the closing at ruin.
+        Signed ``quantity`` times ``fill_price`` (half-spread and impact included, local currency) times
+        ``fx`` is ``value``; it and every cost, positive where paid, are in base currency. ``fees`` is the sum
+        of the kinds of fee, and has neither ``slippage`` (the half-spread), ``impact`` nor ``conversion_fee``
+        (the depositary's) in it. What it cost to convert currencies is booked by step, and is no fill's.
+
+        ``session`` is the date at the venue of the step. ``order`` numbers the decisions: both legs of a
+        linked order, and all partial fills of one, share it. ``pair`` is the ADR ("" for a line held singly),
+        ``leg`` "hk", "adr" or "single". ``reason`` is "entry" (opens a position or adds to it), "exit" (takes
+        from it or closes it), "reversal", "forced", "unwind" (of a leg that found no hedge), "conversion"
+        (into other shares, given up for what those were worth), "delisting" (for cash at the last mark, or
+        bought in) or "ruin".
+        """
+        return blotter(self)
+
+    @cached_property
+    def book(self) -> pd.DataFrame:
+        """What was held after the fills of each step, one row for each step and position that is not zero.
+
+        ``quantity`` shares (signed) at ``price``, at which they are marked (local currency), times ``fx`` are
+        ``value`` in base currency, and ``weight`` as a part of equity. A symbol held singly and in a pair has
+        a row for each; ``pair`` and ``leg`` as in `blotter`.
+        """
+        return book(self)
+
+    def to_pyfolio(self, benchmark: pd.Series[Any] | None = None) -> PyfolioFrames:
+        """Return what pyfolio takes: ``pyfolio.create_simple_tear_sheet(**result.to_pyfolio())``.
+
+        Args:
+            benchmark: as in `benchmark_returns`, or None.
+
+        Returns:
+            ``returns``, ``positions``, ``transactions`` and ``benchmark_rets``, in base currency and UTC, as
+            pyfolio has them; see `entrepot.tidy.PyfolioFrames`.
+
+        Raises:
+            DataError: where `benchmark` is not a series of levels.
+        """
+        return pyfolio_frames(self, None if benchmark is None else self.benchmark_returns(benchmark))
+
+    def to_vectorbt(self) -> vectorbt.Portfolio:
+        """Return the run as a portfolio of vectorbt's: the `blotter` as its orders, all sharing one cash.
+
+        An order is at the fill price, half-spread and impact included, times the FX of that moment, with the
+        fees of that fill; what needed no trade is an order without fees. Prices are the marks in base
+        currency, carried while a venue is closed; quantities and prices are per share as of the last step, so
+        that splits of raw prices move neither. A row is a step of the run and lasts as long as the mean one.
+
+        A portfolio of vectorbt's is its orders and nothing else. Dividends, borrow, rebate, interest, fees of
+        ADRs and of conversions, the cost of converting currencies and what rates did to cash are missing:
+        `vectorbt_gap` says how much of each, and a warning says so here.
+
+        Warns:
+            UserWarning: where the portfolio does not end at the run's equity.
+        """
+        if told := gap_in_words(self):
+            warnings.warn(told, UserWarning, stacklevel=2)
+        return portfolio_of(self)
+
+    def vectorbt_gap(self) -> pd.Series[float]:
+        """Return what the run earned and paid that `to_vectorbt` has no order for, by source.
+
+        It is added up from what the ledger booked, not taken as what is left over.
+
+        Returns:
+            Base currency; dividend, borrow, rebate, interest, ads_fee, conversion_fee, fx_spread and "fx on
+            cash". The sum is the last `equity` less the portfolio's last value.
+        """
+        return self.vectorbt_gap_by_step().iloc[-1].rename("vectorbt gap")
+
+    def vectorbt_gap_by_step(self) -> pd.DataFrame:
+        """Return `vectorbt_gap` up to each step, (T, sources): rows add up to `equity` less the value."""
+        return gap_by_step(self)
+
+    @cached_property
     def premium(self) -> pd.DataFrame:
         """Same-date parity premium of the pairs this run traded, sessions by ADR."""
         series = {adr: premium(self.market, adr) for _, adr in self.lines.pairs}
@@ -215,10 +332,10 @@ class Result(Ledger):
 
     def plot(
         self,
-        what: str = "equity",
+        what: Picture = "equity",
         *,
         size: Size = "page",
-        by: str = "source",
+        by: By = "source",
         events: Events | pd.DataFrame | None = None,
         title: str | None = None,
     ) -> Axes | NDArray[Any]:
@@ -347,6 +464,16 @@ def backtest(
     trials: int = 1,
 ) -> Result:
     """Run one plan through the clock and record everything.
+
+        >>> import pandas as pd
+        >>> import entrepot as ep
+        >>> market = ep.simulate_market("2024-01-02", "2024-06-28", symbols=["BABA", "9988.HK"])
+        >>> weights = pd.DataFrame({"BABA": [0.5, 0.0]}, index=pd.to_datetime(["2024-01-08", "2024-05-06"]))
+        >>> result = ep.backtest(market, weights, capital=1_000_000, check=True)
+        >>> result.fills["session"].dt.date.astype(str).tolist()  # never the date of the decision
+        ['2024-01-09', '2024-05-07']
+        >>> bool(abs(result.contributions.sum().sum() - (result.equity.iloc[-1] - 1_000_000)) < 1e-6)
+        True
 
     Args:
         market: T steps.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, cast
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import numpy as np
 import pandas as pd
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
     from entrepot.doubt.significance import Significance
     from entrepot.doubt.walk_choice import WalkForwardChoice
 
+Label = Literal["parameters", "configuration"]
 Parameters = Mapping[str, Iterable[Any]] | list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...]
 
 # Configurations that are handed out, shown and checkpointed together: eight times the lanes of the clock.
 CHUNK = 512
 REFUSED = "Refused"
+LONGEST_LABEL = 40
 SHORT_NAMES = {
     "sharpe": "Sharpe Ratio",
     "sortino": "Sortino Ratio",
@@ -86,8 +90,18 @@ class Sweep:
         """Whether every configuration was run; not so after Ctrl-C."""
         return self.done == self.trials
 
+    @overload
+    def best(self, metric: str = "sharpe", n: Literal[1] = 1) -> pd.Series[Any]: ...
+    @overload
+    def best(self, metric: str = "sharpe", n: int = 1) -> pd.Series[Any] | pd.DataFrame: ...
     def best(self, metric: str = "sharpe", n: int = 1) -> pd.Series[Any] | pd.DataFrame:
         """Return the best row, or the best n rows.
+
+            >>> import entrepot as ep
+            >>> market = ep.simulate_market("2023-01-03", "2023-12-29", symbols=["BABA", "9988.HK"])
+            >>> swept = ep.sweep(market, ep.LongHKShortADR(), {"entry": [1.0, 1.5, 2.0]}, progress=False)
+            >>> bool(swept.best("sharpe")["Sharpe Ratio"] == swept.table["Sharpe Ratio"].max())
+            True
 
         Args:
             metric: a column, or "sharpe", "sortino", "calmar", "omega", "return", "annual_return",
@@ -191,34 +205,70 @@ class Sweep:
         }
         return backtest(job.market, self.plan(row), path=self.path(row), **(terms | options))
 
-    def equity(self, rows: int | Iterable[int]) -> pd.DataFrame:
-        """Run configurations again and return their equity by UTC time, a column each."""
-        from entrepot.doubt.reruns import equity_of
-
-        return equity_of(self, rows)
-
-    def returns(self, rows: int | Iterable[int] | None = None, *, progress: bool = False) -> pd.DataFrame:
-        """Run configurations again and return their session returns over the policy rate.
-
-        Equity is sampled at the last step of each New York session (of the only venue's, where there is one),
-        the first sample having no return; the policy rate is that of the base currency, zero where it is not
-        known. What the Sharpe ratios of the table are made of.
+    def equity(self, rows: int | Iterable[int] | None = None, *, by: Label = "parameters") -> pd.DataFrame:
+        """Run configurations again and return their equity at every step.
 
         Args:
             rows: numbers of configurations; None: all that were not refused.
+            by: as in `returns`.
+
+        Returns:
+            Base currency, shape (T, configurations), by UTC time, 8 bytes each.
+
+        Raises:
+            ParameterError: as in `returns`.
+        """
+        from entrepot.doubt.reruns import equity_of
+
+        check_label(by)
+        return self._labelled(equity_of(self, rows), by)
+
+    def returns(
+        self,
+        rows: int | Iterable[int] | None = None,
+        *,
+        excess: bool = True,
+        by: Label = "parameters",
+        progress: bool = False,
+    ) -> pd.DataFrame:
+        """Run configurations again and return their session returns, by default over the policy rate.
+
+        Equity is sampled at the last step of each New York session (of the only venue's, where there is one),
+        the first sample having no return; the policy rate is that of the base currency, zero where it is not
+        known. Returns over it are what the Sharpe ratios of the table are made of, plain ones what return,
+        volatility and drawdown are.
+
+        Args:
+            rows: numbers of configurations; None: all that were not refused.
+            excess: over the policy rate; False: as `Result.returns`.
+            by: "parameters": columns are labelled by the values of the parameters, a level each, which pandas
+                and vectorbt's accessors can use; "configuration": by number in the table.
             progress: show a bar with rate and time left.
 
         Returns:
-            Fractions, shape (sessions, configurations), by session date and number of the configuration, 8
-            bytes each; ``.attrs["refused"]`` counts the rows of the table that have none. NaN after equity is
-            gone.
+            Fractions, shape (sessions, configurations), by session date, 8 bytes each; ``.attrs["refused"]``
+            counts the rows of the table that have none. NaN after equity is gone. Values that are no numbers,
+            dates, booleans or text stand under a short text, numbered where several read alike.
 
         Raises:
-            ParameterError: for a row that is not in the table or was refused, and where all were.
+            ParameterError: for a row that is not in the table or was refused, where all were, and for another
+                `by`.
         """
-        from entrepot.doubt.reruns import excess_of
+        from entrepot.doubt.reruns import returns_of
 
-        return excess_of(self, rows, progress)
+        check_label(by)
+        return self._labelled(returns_of(self, rows, progress, excess=excess), by)
+
+    def _labelled(self, curves: pd.DataFrame, by: Label) -> pd.DataFrame:
+        """Name columns, which are numbers of configurations, by what was asked for."""
+        if by == "parameters":
+            # Labels are those of the whole table, whichever rows were asked for.
+            labels = pd.DataFrame({name: readable(self.table[name]) for name in self.parameters})
+            labels.index = self.table.index
+            chosen = labels.loc[curves.columns]
+            only = len(self.parameters) == 1
+            curves.columns = pd.Index(chosen.iloc[:, 0]) if only else pd.MultiIndex.from_frame(chosen)
+        return curves
 
     def walk_forward(
         self,
@@ -248,9 +298,10 @@ class Sweep:
             ParameterError: for windows or a metric that are none, and where all configurations were refused.
             DataError: where the sessions do not suffice.
         """
+        from entrepot.doubt.reruns import returns_of
         from entrepot.doubt.walk_choice import walk_forward
 
-        return walk_forward(self, self.returns(), train, test, metric, anchored, gap)
+        return walk_forward(self, returns_of(self), train, test, metric, anchored, gap)
 
     def significance(
         self,
@@ -362,6 +413,13 @@ def sweep(
     A strategy with a compiled decision (all built-in ones, `CompiledStrategy`) decides inside the loop, and
     weights are never held; of any other the targets are made, block by block. The figures are those of the
     recorded run of each configuration.
+
+        >>> import entrepot as ep
+        >>> market = ep.simulate_market("2023-01-03", "2023-12-29", symbols=["BABA", "9988.HK"])
+        >>> grid = {"entry": [1.0, 2.0], "lookback": [20, 40]}
+        >>> swept = ep.sweep(market, ep.LongHKShortADR(), grid, progress=False)
+        >>> len(swept.table), int(swept.trials)
+        (4, 4)
 
     Args:
         market: of every configuration.
@@ -500,6 +558,40 @@ def _configurations(
 def plain(value: Any) -> Any:
     """Return a number of numpy's as one of Python's."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def check_label(by: object) -> None:
+    """Refuse what columns cannot be labelled by."""
+    if by not in ("parameters", "configuration"):
+        raise ParameterError(f'by is {shown(by)}: give "parameters" or "configuration"')
+
+
+def readable(values: pd.Series[Any]) -> list[Any]:
+    """Return the values of a parameter as labels: objects by a short text, numbered where some read alike."""
+    plainly = (str, int, float, datetime.date, NoneType)
+    if all(isinstance(value, plainly) for value in values):
+        return list(values)
+    known: dict[int, tuple[str, str]] = {}
+    for value in values:
+        if id(value) not in known:
+            known[id(value)] = (text_of(value), fingerprint(value))
+    alike: dict[str, list[str]] = {}
+    for text, contents in dict.fromkeys(known.values()):
+        alike.setdefault(text, []).append(contents)
+    labels = {
+        (text, contents): text if len(all_alike) == 1 else f"{text} {number}"
+        for text, all_alike in alike.items()
+        for number, contents in enumerate(all_alike, start=1)
+    }
+    return [labels[known[id(value)]] for value in values]
+
+
+def text_of(value: object) -> str:
+    """Return a value as it is written, where that is short, and the name of it or its kind otherwise."""
+    text = repr(value)
+    if len(text) <= LONGEST_LABEL and "\n" not in text and " at 0x" not in text:
+        return value if isinstance(value, str) else text
+    return str(getattr(value, "__name__", type(value).__name__))
 
 
 def _parameter_table(

@@ -61,8 +61,8 @@ FOLDERS: dict[str, tuple[Callable[[], Files], str]] = {
         r"BABA.csv has the date '04/01/2022' in data row 1",
     ),
     "number as date": (
-        lambda: on("BABA", lambda f: f.assign(Date=f["Date"].dt.strftime("%Y%m%d"))),
-        r"BABA.csv has the date '20220104' in data row 1",
+        lambda: on("BABA", lambda f: f.assign(Date=(f["Date"] - pd.Timestamp("1899-12-30")).dt.days)),
+        r"BABA.csv has the date '44565' in data row 1",
     ),
     "no such day": (lambda: put("BABA", 3, "Date", "2022-02-30"), r"the date '2022-02-30' in data row 4"),
     "blank date": (lambda: put("BABA", 3, "Date", None), r"BABA.csv has the date 'nan' in data row 4"),

@@ -249,7 +249,7 @@ def test_tables_that_contradict_themselves_are_refused(
 
     monkeypatch.setattr(module, "read_table", changed)
     with pytest.raises(DataError, match=file):
-        load_listings.__wrapped__()
+        module.bundled_listings.__wrapped__()
 
 
 def test_a_table_with_other_columns_or_a_repeated_key_is_refused() -> None:

@@ -13,6 +13,7 @@ from naive_simulation import arrived_at, discounts, known_before, segments, thre
 from entrepot.engine import Costs, backtest
 from entrepot.errors import EntrepotError, ParameterError
 from entrepot.markets.known_series import KnownSeries
+from entrepot.markets.listings import load_listings
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_clock
 from entrepot.markets.simulate import listed_lines, simulate_market
@@ -56,7 +57,8 @@ def long(effects: Effects, seed: int) -> World:
     """As `simulate_market` makes them, once for each seed."""
     key = f"{effects} {seed}"
     if key not in WORLDS:
-        time, lines = pd.DatetimeIndex(MARKET.grid["time"]), listed_lines(MARKET.grid["session"].min(), FEW)
+        time = pd.DatetimeIndex(MARKET.grid["time"])
+        lines = listed_lines(MARKET.grid["session"].min(), FEW, load_listings())
         issuers = [ISSUER_OF[symbol] for symbol in FEW]
         events = draw_events(MARKET.grid, seed)
         threat = threats(time, events)

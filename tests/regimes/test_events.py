@@ -16,8 +16,8 @@ from entrepot.markets.sessions import build_grid, session_clock
 from entrepot.regimes import CHANNELS, Events, load_events
 from entrepot.regimes.event_file import BUNDLED_EVENTS, COLUMNS, source_zones
 
-HEADER = "event_id,announced_at,effective_on,channel,direction,severity,source_name"
-GOOD = "ours,2024-02-01,,tariff,1,2,USTR"
+HEADER = "title,event_id,announced_at,effective_on,channel,direction,severity,source_name"
+GOOD = "Tariffs,ours,2024-02-01,,tariff,1,2,USTR"
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_known_by_wants_an_offset(when):
 
 
 def test_a_file_merges_and_the_same_event_id_replaces(event_file):
-    merged = load_events(event_file(GOOD, "s301-memo,2018-03-23,,tariff,1,2,USTR"))
+    merged = load_events(event_file(GOOD, "Memo,s301-memo,2018-03-23,,tariff,1,2,USTR"))
     assert len(merged) == 246
     row = merged.frame.set_index("event_id").loc["s301-memo"]
     assert (row["severity"], row["known_at"]) == (2, pd.Timestamp("2018-03-24T03:59:59Z"))
@@ -124,9 +124,9 @@ def test_a_file_can_replace_the_calendar(event_file):
 
 def test_a_file_may_give_its_own_known_at_and_columns(event_file):
     path = event_file(
-        "a,2024-02-01,,tariff,1,2,USTR,2024-02-01T09:30-05:00,x",
-        "b,2024-02-01,,tariff,1,2,USTR,,",
-        "c,,2024-03-01,tariff,1,2,USTR,2024-02-20T00:00Z,",
+        "Tariffs,a,2024-02-01,,tariff,1,2,USTR,2024-02-01T09:30-05:00,x",
+        "Tariffs,b,2024-02-01,,tariff,1,2,USTR,,",
+        "Tariffs,c,,2024-03-01,tariff,1,2,USTR,2024-02-20T00:00Z,",
         header=HEADER + ",known_at,desk",
     )
     frame = load_events(path, replace=True).frame.set_index("event_id")
@@ -145,7 +145,7 @@ def test_the_frame_written_out_reads_back_the_same(tmp_path: Path):
 
 
 def test_a_file_saved_by_a_spreadsheet_is_read(event_file):
-    path = event_file(" ours , 2024-02-01,,tariff,+1,2,ustr,,", "", ",,,,,,", encoding="utf-8-sig")
+    path = event_file("Tariffs, ours , 2024-02-01,,tariff,+1,2,ustr,,", "", ",,,,,,", encoding="utf-8-sig")
     frame = load_events(path, replace=True).frame
     assert frame["event_id"].tolist() == ["ours"]
     assert frame["known_at"].item() == pd.Timestamp("2024-02-02T04:59:59Z")
@@ -154,24 +154,30 @@ def test_a_file_saved_by_a_spreadsheet_is_read(event_file):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("bad,2024-02-01,,tariff,1,2,", "source_name is blank; an event needs a source"),
-        ("bad,,2024-02-01,tariff,1,2,USTR", "announced_at is blank although it took effect on 2024-02-01"),
-        ("bad,,,tariff,1,2,USTR", "announced_at is blank, so nobody could have known it"),
-        ("bad,2024-02-01,,taxes,1,2,USTR", "unknown channel 'taxes'"),
-        ("bad,2024-02-01,,tariff,0,2,USTR", "direction is '0'"),
-        ("bad,2024-02-01,,tariff,up,2,USTR", "direction is 'up'"),
-        ("bad,2024-02-01,,tariff,1,6,USTR", "severity is '6'"),
-        ("bad,2024-02-01,,tariff,1,2.5,USTR", "severity is '2.5'"),
-        ("bad,2024-02-01,,tariff,1,,USTR", "severity is ''"),
-        ("ours,2024-02-01,,tariff,1,2,USTR", "event_id is already used in row 2"),
-        ("bad,01/02/2024,,tariff,1,2,USTR", "announced_at '01/02/2024' is not a date"),
-        ("bad,2024-02-30,,tariff,1,2,USTR", "announced_at '2024-02-30' is not a date"),
-        ("bad,0024-02-01,,tariff,1,2,USTR", "announced_at '0024-02-01' is not a date"),
-        ("bad,2024-02-01,soon,tariff,1,2,USTR", "effective_on 'soon' is not a date"),
-        ("bad,2024-02-01T12:45,,tariff,1,2,USTR", "announced_at '2024-02-01T12:45' has a time without"),
-        ("bad,2024-02-01,2024-02-02 09:00,tariff,1,2,USTR", "has a time without a UTC offset"),
-        (",2024-02-01,,tariff,1,2,USTR", "event_id is blank"),
-        ("bad,2024-02-01,,tariff,1,2,USTR,one, two", "9 cells under a header of 7"),
+        (",bad,2024-02-01,,tariff,1,2,", "title is blank; say in a few words what happened"),
+        (
+            "Tariffs,bad,,2024-02-01,tariff,1,2,USTR",
+            "announced_at is blank although it took effect on 2024-02-01",
+        ),
+        ("Tariffs,bad,,,tariff,1,2,USTR", "announced_at is blank, so nobody could have known it"),
+        ("Tariffs,bad,2024-02-01,,taxes,1,2,USTR", "unknown channel 'taxes'"),
+        ("Tariffs,bad,2024-02-01,,tariff,0,2,USTR", "direction is '0'"),
+        ("Tariffs,bad,2024-02-01,,tariff,up,2,USTR", "direction is 'up'"),
+        ("Tariffs,bad,2024-02-01,,tariff,1,6,USTR", "severity is '6'"),
+        ("Tariffs,bad,2024-02-01,,tariff,1,2.5,USTR", "severity is '2.5'"),
+        ("Tariffs,bad,2024-02-01,,tariff,1,,USTR", "severity is ''"),
+        ("Tariffs,ours,2024-02-01,,tariff,1,2,USTR", "event_id is already used in row 2"),
+        ("Tariffs,bad,01/02/2024,,tariff,1,2,USTR", "announced_at '01/02/2024' is not a date"),
+        ("Tariffs,bad,2024-02-30,,tariff,1,2,USTR", "announced_at '2024-02-30' is not a date"),
+        ("Tariffs,bad,0024-02-01,,tariff,1,2,USTR", "announced_at '0024-02-01' is not a date"),
+        ("Tariffs,bad,2024-02-01,soon,tariff,1,2,USTR", "effective_on 'soon' is not a date"),
+        (
+            "Tariffs,bad,2024-02-01T12:45,,tariff,1,2,USTR",
+            "announced_at '2024-02-01T12:45' has a time without",
+        ),
+        ("Tariffs,bad,2024-02-01,2024-02-02 09:00,tariff,1,2,USTR", "has a time without a UTC offset"),
+        ("Tariffs,,2024-02-01,,tariff,1,2,USTR", "event_id is blank"),
+        ("Tariffs,bad,2024-02-01,,tariff,1,2,USTR,one, two", "10 cells under a header of 8"),
     ],
 )
 def test_a_bad_row_is_refused_in_one_sentence(event_file, row: str, message: str):
@@ -180,17 +186,21 @@ def test_a_bad_row_is_refused_in_one_sentence(event_file, row: str, message: str
     text = str(caught.value)
     assert message in text
     assert text.startswith("mine.csv row 4")
-    assert row.startswith(",") or f"({row.split(',')[0]})" in text
+    event_id = row.split(",")[1]
+    assert not event_id or f"({event_id})" in text
     assert_one_sentence(text)
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("bad,2024-02-01,,tariff,1,2,USTR,2024-02-01", "known_at 2024-02-01 has no time"),
-        ("bad,2024-02-01,,tariff,1,2,USTR,2024-02-01T10:00", "has a time without a UTC offset"),
-        ("bad,2024-02-01,,tariff,1,2,USTR,2024-01-31T10:00Z", "is before announced_at 2024-02-01"),
-        ("bad,,2024-01-15,tariff,1,2,USTR,2024-02-01T10:00Z", "effective_on 2024-01-15 is before known_at"),
+        ("Tariffs,bad,2024-02-01,,tariff,1,2,USTR,2024-02-01", "known_at 2024-02-01 has no time"),
+        ("Tariffs,bad,2024-02-01,,tariff,1,2,USTR,2024-02-01T10:00", "has a time without a UTC offset"),
+        ("Tariffs,bad,2024-02-01,,tariff,1,2,USTR,2024-01-31T10:00Z", "is before announced_at 2024-02-01"),
+        (
+            "Tariffs,bad,,2024-01-15,tariff,1,2,USTR,2024-02-01T10:00Z",
+            "effective_on 2024-01-15 is before known_at",
+        ),
     ],
 )
 def test_a_known_at_that_cannot_be_is_refused(event_file, row: str, message: str):
@@ -210,11 +220,11 @@ def test_a_bad_file_is_refused_in_one_sentence(tmp_path: Path, event_file):
     (tmp_path / "latin.csv").write_bytes(b"event_id\n\xe9v\xe9nement\n")
     (tmp_path / "empty.csv").write_bytes(b"")
     for path, message in (
-        (tmp_path / "absent.csv", "cannot be read as an event file"),
-        (tmp_path, "cannot be read as an event file"),
+        (tmp_path / "absent.csv", "cannot be read as a table of events"),
+        (tmp_path, "cannot be read as a table of events"),
         (tmp_path / "latin.csv", "is not a CSV file in UTF-8"),
         (tmp_path / "empty.csv", "has no column event_id"),
-        (event_file(header=HEADER.replace("severity", "severty")), "has no column severity"),
+        (event_file(header=HEADER.replace("severity", "severty")), "'severty' .is severity meant"),
         (event_file(header=HEADER + ",channel", name="twice.csv"), "has column channel more than once"),
     ):
         with pytest.raises(EntrepotError, match=message) as caught:

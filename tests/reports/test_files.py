@@ -8,8 +8,8 @@ import doubles
 import pytest
 
 from entrepot.errors import ParameterError
+from entrepot.files import all_or_none
 from entrepot.reports import report, tear_sheet
-from entrepot.reports.pages.files import all_or_none
 
 
 @pytest.mark.parametrize("write", [report, tear_sheet])

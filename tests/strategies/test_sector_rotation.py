@@ -104,7 +104,10 @@ def test_the_universe_is_what_was_asked_for(baskets, universe, symbols):
 def test_auto_takes_etfs_where_there_are_more_than_places(make_pairs, baskets):
     market = make_pairs(count=30)
     assert set(QUICK.with_(top=1).targets(market).signals["score"].columns) == {"KWEB", "ASHR"}
-    assert set(QUICK.targets(market).signals["score"].columns) == {"it", "telecom", "auto"}
+    few = QUICK.targets(market)
+    assert set(few.signals["score"].columns) == {"it", "telecom", "auto"}
+    assert any(note.startswith("Hong Kong lines are ranked: 2 funds") for note in few.notes)
+    assert not any("funds are no choice" in note for note in QUICK.targets(baskets).notes)
     levels = {"A": growing(0.1), "B": growing(0.2)}
     plain = Market.from_prices(pd.DataFrame(levels, pd.bdate_range("2022-01-03", periods=DAYS)))
     assert set(QUICK.targets(plain).signals["score"].columns) == {"A", "B"}

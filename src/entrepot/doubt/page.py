@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from entrepot.doubt.verdict import chance, judged, many, median_beside, plural, probability, ratio_column
 from entrepot.doubt.walk_choice import ratio
+from entrepot.files import check_target
 from entrepot.reports.metrics import SESSIONS_PER_YEAR
 from entrepot.reports.pages.document import SUFFIXES, Document, Picture, Section, write_document
-from entrepot.reports.pages.files import check_target
 from entrepot.reports.pages.tables import Table, frame_table, mapping_table
 from entrepot.reports.pictures.significance import PANELS, Drawn, draw_page, draw_panel, title_of
 from entrepot.reports.pictures.style import LIGHT, Size, Theme, number

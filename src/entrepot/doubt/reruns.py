@@ -54,34 +54,38 @@ class Curves:
         return Rows(index, curves, tuple(refused), done)
 
 
-def equity_of(sweep: Sweep, rows: int | Iterable[int]) -> pd.DataFrame:
-    """Return the equity of configurations at every step, by UTC time, a column each."""
+def equity_of(sweep: Sweep, rows: int | Iterable[int] | None = None) -> pd.DataFrame:
+    """Return equity at every step, by UTC time and number of the configuration; see `Sweep.equity`."""
     numbers = _numbers(sweep, rows)
     time = sweep.job.market.price.index
     curves = _run(Curves(sweep.job, numbers, np.arange(len(time))), progress=False)
-    return pd.DataFrame(curves.T, index=time, columns=[int(number) for number in numbers])
+    return pd.DataFrame(curves.T, index=time, columns=pd.Index(numbers, name="configuration"))
 
 
-def excess_of(sweep: Sweep, rows: int | Iterable[int] | None = None, progress: bool = False) -> pd.DataFrame:
-    """Return session returns over the policy rate, (sessions, configurations); see `Sweep.returns`."""
-    runnable = sweep.table.index[sweep.table["Refused"] == ""]
-    numbers = _numbers(sweep, runnable if rows is None else rows)
-    if not len(numbers):
-        raise ParameterError(
-            "every configuration of this sweep was refused: look at the column Refused of its table"
-        )
+def returns_of(
+    sweep: Sweep, rows: int | Iterable[int] | None = None, progress: bool = False, *, excess: bool = True
+) -> pd.DataFrame:
+    """Return session returns by number of the configuration; see `Sweep.returns`."""
+    numbers = _numbers(sweep, rows)
     market = sweep.job.market
     # One recorded run tells what the policy rate paid between samples: it is the same for all.
     free = sweep.backtest(int(numbers[0])).risk_free.fillna(0.0)
     steps = np.flatnonzero(market.decision_steps)
-    curves = _run(Curves(sweep.job, numbers, steps, free.to_numpy(dtype=np.float64)), progress)
+    taken_off = np.asarray(free, dtype=np.float64) * excess
+    curves = _run(Curves(sweep.job, numbers, steps, taken_off), progress)
     frame = pd.DataFrame(curves.T, index=free.index, columns=pd.Index(numbers, name="configuration"))
-    frame.attrs["refused"] = len(sweep.table) - len(runnable)
+    frame.attrs["refused"] = int((sweep.table["Refused"] != "").sum())
     return frame
 
 
-def _numbers(sweep: Sweep, rows: int | Iterable[int]) -> NDArray[np.int64]:
+def _numbers(sweep: Sweep, rows: int | Iterable[int] | None) -> NDArray[np.int64]:
     """Return the configurations asked for, refuse those that are not there or cannot be run."""
+    if rows is None:
+        rows = sweep.table.index[sweep.table["Refused"] == ""]
+        if not len(rows):
+            raise ParameterError(
+                "every configuration of this sweep was refused: look at the column Refused of its table"
+            )
     wanted = list(rows) if isinstance(rows, Iterable) else [rows]
     for row in wanted:
         sweep.configuration(row)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from entrepot.doubt.misdated import RATIO, best_on_wrong_dates
 from entrepot.doubt.provenance import provenance_of_tests
+from entrepot.doubt.reruns import returns_of
 from entrepot.doubt.sensitivity import (
     FIRST_ADDED,
     HEADLINE,
@@ -297,7 +298,7 @@ def significance(
         return Significance(label, chosen_by, float(confidence), trials, provenance=came_from)
     row = int(str(measured.best(metric).name))
     result = sweep.backtest(row)
-    everything = sweep.returns(progress=progress)
+    everything = returns_of(sweep, progress=progress)
     excess = everything[measured.table.index]
     values, own = excess.to_numpy(dtype=np.float64), excess[row].to_numpy(dtype=np.float64)
     trials = replace(trials, independent=independent_trials(values) + trials.elsewhere)
@@ -526,7 +527,7 @@ def benchmark_returns(
                 f"benchmark is {shown(benchmark)}: give a Series of levels or returns by date, the number of "
                 "a configuration, or None for the policy rate"
             )
-        own = sweep.returns([int(benchmark)])[int(benchmark)]
+        own = returns_of(sweep, int(benchmark))[int(benchmark)]
         if own.isna().any():
             raise ParameterError(f"configuration {benchmark} lost all its equity: give another benchmark")
         return own, f"configuration {benchmark}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -47,8 +47,13 @@ def check_target(path: object, suffixes: Sequence[str]) -> Path:
     return target
 
 
-def write_whole(path: Path, write: Writer) -> None:
+def write_whole(path: Path, write: Writer, check: Callable[[Path], object] | None = None) -> None:
     """Write into a new file of the same folder, then put it in place: never half a file under `path`.
+
+    Args:
+        path: where the file shall be.
+        write: writes its content into an open file.
+        check: looks at the new file before it is put in place, and raises what keeps it from that.
 
     Raises:
         ParameterError: where the system refuses, in its words.
@@ -56,10 +61,12 @@ def write_whole(path: Path, write: Writer) -> None:
     if not path.parent.is_dir():
         raise ParameterError(f"the folder {path.parent} does not exist: create it, or give another path")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:20]}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:20]}.", suffix=path.suffix)
         try:
             with os.fdopen(handle, "wb") as target:
                 write(target)
+            if check is not None:
+                check(Path(name))
             mask = os.umask(0)
             os.umask(mask)
             os.chmod(name, 0o666 & ~mask)

@@ -1,0 +1,1 @@
+"""What looks wrong in price files: one module per thing that is looked at."""
