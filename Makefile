@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
 
+# Compiled modules are kept: workers, and the processes that tests start, would each compile all of them again.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := $(VENV)/bin
 LOCK := requirements/lock.txt
 # Environments of one target only, made anew each time.
@@ -98,10 +101,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv --clear $(VENV)
 
 # The lock constrains the project's own build as well: by the first variable for pip before 25.3, by the second since.
+# The mode puts src/ on the path. In the other one a script beside a clone in a folder named entrepot imports that folder.
 define install
 @echo "Installing the locked versions into $(VENV) (a few minutes the first time)"
 @PIP_CONSTRAINT=$(LOCK) PIP_BUILD_CONSTRAINT=$(LOCK) \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable $(1)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable $(1)
 @touch $@
 endef
 

@@ -16,6 +16,7 @@ from entrepot.engine.plans import (
     Fill,
     Plan,
     StatePath,
+    TargetArrays,
     check_finite,
     check_run,
     check_targets,
@@ -36,7 +37,7 @@ from entrepot.markets.market import Market
 
 def backtest(
     market: Market,
-    plan: pd.DataFrame | Plan | DecidingPlan,
+    plan: pd.DataFrame | TargetArrays | Plan | DecidingPlan,
     *,
     capital: float = 10_000_000.0,
     base_currency: str = "USD",

@@ -488,7 +488,7 @@ class _Audit:
         raise DataError(
             f"the ledger does not add up at step {step} ({when:%Y-%m-%d %H:%M} UTC), {instrument}, {term}: "
             f"{recorded!r} was recorded and {right!r} follows from the books and the market; "
-            "this is a defect of entrepot, please report it"
+            "this is a defect of entrepot, report it"
         )
 
 

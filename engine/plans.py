@@ -14,7 +14,15 @@ from entrepot.decisions import Decision
 from entrepot.engine.costs import Costs
 from entrepot.engine.lines import Lines
 from entrepot.engine.run_state import RunState
-from entrepot.errors import DataError, EntrepotError, ParameterError, TargetError, is_number, shown
+from entrepot.errors import (
+    DataError,
+    EntrepotError,
+    ParameterError,
+    TargetError,
+    is_number,
+    no_plan,
+    shown,
+)
 from entrepot.markets.frames import weights_on_grid
 from entrepot.markets.market import Market
 
@@ -185,18 +193,24 @@ def check_run(market: object, capital: object, base_currency: object, fill: obje
 
 
 def targets_of(market: Market, plan: object, path: StatePath | None) -> PlannedTargets:
-    """Return what a plan wants as arrays over the market's symbols."""
+    """Return what a plan, a frame of weights or targets already made want, over the market's symbols."""
     if isinstance(plan, pd.DataFrame):
         none = np.empty((len(market), 0))
         return PlannedTargets(weights_on_grid(market, plan), (), none, none.astype(np.int8), np.inf, ())
+    if are_targets(plan) and not isinstance(plan, type):
+        return planned(plan)
     if isinstance(plan, type) or not isinstance(plan, Plan):
-        raise TargetError(
-            f"the plan is {shown(plan)}: give a DataFrame of weights or a strategy with targets(market, path)"
-        )
+        wanted = "a DataFrame of weights, Targets or a strategy with targets(market, path)"
+        raise TargetError(f"the plan is {no_plan(plan, wanted)}")
     orders = plan.targets(market, path)
-    if not all(hasattr(orders, name) for name in ("weights", "pairs", "pair_weights", "drift_band", "notes")):
+    if not are_targets(orders):
         raise TargetError(f"the plan's targets() returned {shown(orders)}: it must return entrepot.Targets")
     return planned(orders)
+
+
+def are_targets(given: object) -> TypeGuard[TargetArrays]:
+    """Tell whether something is targets."""
+    return all(hasattr(given, name) for name in ("weights", "pairs", "pair_weights", "drift_band", "notes"))
 
 
 def planned(targets: TargetArrays) -> PlannedTargets:

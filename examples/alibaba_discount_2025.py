@@ -22,7 +22,6 @@ import pandas as pd
 from IPython.display import display
 
 import entrepot as ep
-from entrepot.reports.fill_timing import fill_timing
 
 pd.set_option("display.width", 140, "display.max_columns", 20, "display.precision", 4)
 plt.rcParams.update(
@@ -78,7 +77,8 @@ display(pd.DataFrame(times).T)
 #
 # What `same_date` shows and `hk_open` no longer does is what Hong Kong's own price did between its close
 # and its next open. If the gap were a discount, Hong Kong's open would have nothing to do with it. If it
-# were news, Hong Kong would follow New York one for one.
+# were news, Hong Kong would follow New York one for one. A close that was merely off, which the next open
+# takes back, looks like news here: the slope is of both.
 
 # %%
 seen = 100 * np.log1p(premia["same_date"])
@@ -163,7 +163,7 @@ plt.show()
 # twelve hours old by then. The same targets, filled three ways, as Sharpe ratios:
 
 # %%
-timing = fill_timing(market, buy_the_discount.targets(market))
+timing = ep.fill_timing(market, buy_the_discount.targets(market))
 display(timing.round(2))
 
 # %% [markdown]
@@ -181,9 +181,10 @@ net = trades["net"]
 print(f"{len(net)} trades, {(net > 0).mean():.0%} with a profit, {net.sum() / trade.capital:+.1%} of capital")
 
 # %% [markdown]
-# **What came out.** Most of a same-date premium is the night's news. A pair that is ordered on an alert is
-# bought after Hong Kong has answered. Most of what the closes seemed to offer was never for sale, and every
-# trade carries half a day of other news between its own legs (`leg_cost`).
+# **What came out.** Most of a same-date premium is gone by Hong Kong's next open: it was the night's news, or
+# a close that was off. A pair that is ordered on an alert is bought after that. Most of what the closes
+# seemed to offer was never for sale, and every trade carries half a day of other news between its own legs
+# (`leg_cost`).
 #
 # **What it does not show.** That there is no discount: a mean over weeks, or `hk_open` on many days in a
 # row, can be one. That shorting the Hong Kong line costs what is assumed here. Nor does one name say

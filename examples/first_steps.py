@@ -15,15 +15,15 @@
 import os
 import tempfile
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
 import entrepot as ep
-from entrepot.reports import by_source
 
-pd.set_option("display.width", 140, "display.max_columns", 20, "display.precision", 4)
+pd.set_option("display.width", 140, "display.max_colwidth", 120, "display.precision", 4)
 
 folder = os.environ.get("ENTREPOT_PRICES")
 events = ep.load_events()
@@ -85,7 +85,8 @@ display(result.fills[columns].head(4))
 
 # %% [markdown]
 # `check=True` works every booked amount out a second time. An order fills at its line's next step, never at
-# the price it was decided on, and a pair is one order with two legs hours apart.
+# the price it was decided on, and a pair is one order with two legs hours apart. Prices and fees are in each
+# line's own currency.
 #
 # ## What came out
 
@@ -102,7 +103,7 @@ plt.show()
 # %%
 columns = ["P&L [%]", "Sharpe Ratio", "Share of Time [%]", "Sessions", "Episodes", "Costs"]
 display(result.by_regime()[columns].round(2))
-print(path.caveat)
+print(fill(path.caveat, 100))
 
 # %% [markdown]
 # And what for? Every source of profit and loss, from the capital to the final equity:
@@ -115,8 +116,8 @@ plt.show()
 # %% [markdown]
 # ## How sure is it?
 #
-# Intervals from resampled months and days say what the same plan might have shown in other years that were
-# like these.
+# Intervals from resampled sessions, in blocks, say what the same plan might have shown in other years that
+# were like these.
 
 # %%
 likely = result.intervals(draws=400)
@@ -137,7 +138,7 @@ print(f"{page.name}: {page.stat().st_size / 1e6:.1f} MB, run {result.provenance[
 
 # %%
 profit = 100 * (result.equity.iloc[-1] / result.capital - 1)
-idle = 100 * by_source(result)[["interest", "rebate"]].sum() / result.capital
+idle = result.by_source().loc[["interest", "rebate"], "P&L [%]"].sum()
 paid = 100 * result.costs().sum() / result.capital
 low, high = likely.loc["Sharpe Ratio", ["low", "high"]]
 print(f"{market.label}, {result.returns.index[0]:%Y-%m-%d} to {result.returns.index[-1]:%Y-%m-%d}")
@@ -146,9 +147,9 @@ print(f"everything else together {profit - idle:+.1f} %, after costs of {paid:.1
 print(f"Sharpe ratio over cash {low:.2f} to {high:.2f}, with 95 % confidence")
 
 # %% [markdown]
-# **What came out.** A total return hides three things that the tables tell apart: interest that any account
-# would have earned, costs that are larger than what is left in the end, and a few episodes that decide the
-# rest. The interval of the Sharpe ratio holds zero: nothing here can be told from luck.
+# **What came out.** A total return hides three things that the tables tell apart: interest on idle cash and
+# short proceeds, which takes no skill, costs that are larger than the result itself, and a few episodes that
+# decide the rest. The interval of the Sharpe ratio holds zero: nothing here can be told from luck.
 #
 # **What it does not show.** On the simulated market the events that the plan reads also move the prices,
 # which favours whoever reads them. On any market the calendar, its signs and its severities were written by

@@ -13,6 +13,7 @@
 
 # %%
 import os
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -58,7 +59,7 @@ plt.show()
 # %%
 spells = path.episodes().groupby("regime")["sessions"].agg(["count", "sum"]).reindex(path.names)
 display(spells.set_axis(["episodes", "sessions"], axis=1).round())
-print(path.caveat)
+print(fill(path.caveat, 100))
 
 # %% [markdown]
 # ## Who suffered?
@@ -157,7 +158,7 @@ print(
     f"tilts: {runs['momentum and tilts'].costs().sum() / 1e3:,.0f} thousand of costs, "
     f"{runs['momentum'].costs().sum() / 1e3:,.0f} without"
 )
-print(value)
+print(fill(str(value), 100))
 
 # %% [markdown]
 # **What came out.** Ranking China funds hardly changes what is held: they rise and fall together. Over this

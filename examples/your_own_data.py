@@ -16,6 +16,7 @@
 import os
 import tempfile
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,7 +26,7 @@ from IPython.display import display
 import entrepot as ep
 from entrepot.errors import DataError
 
-pd.set_option("display.width", 140, "display.max_columns", 20, "display.precision", 4)
+pd.set_option("display.width", 140, "display.max_colwidth", None, "display.precision", 4)
 plt.rcParams.update(
     {"font.size": 8, "axes.titlesize": 9, "axes.titlelocation": "left", "legend.frameon": False}
 )
@@ -63,7 +64,7 @@ fixed = source.fixings[source.fixings["currency"] == "HKD"]
 dates = pd.DatetimeIndex(fixed["time"].dt.tz_localize(None).dt.normalize(), name="Date")
 frames["HKD=X"] = pd.DataFrame({"Close": fixed["per_usd"].to_numpy()}, dates)
 work = Path(tempfile.mkdtemp())
-home = work / ("prices" if folder else "simulated")  # a market is labelled by where it came from
+home = work / "prices"
 home.mkdir()
 for symbol, frame in frames.items():
     frame.to_csv(home / f"{symbol}.csv")
@@ -71,13 +72,14 @@ print(*sorted(path.name for path in home.iterdir()))
 display(frames["BABA"].head(3))
 
 # %%
-market = ep.load_market(home)
+market = ep.load_market(home, label=source.label)
 print(market)
 print(*market.notes, sep="\n")
 
 # %% [markdown]
 # `notes` say for each file what was read and assumed. Pairs, board lots, ADS ratios by date and sectors
-# come from the listings that are shipped; opens make four steps a day.
+# come from the listings that are shipped; opens make four steps a day. `label` is what every report and
+# picture says of the prices; without it, it is the name of the folder.
 #
 # ## The same in other shapes
 #
@@ -109,9 +111,9 @@ display(pd.DataFrame(rows).T)
 # %% [markdown]
 # ## Look before you trust it
 #
-# `check_data` goes through everything and passes over nothing. Here is the folder again with four faults
-# that real files have: a day in the wrong unit, a week that is missing, prices that stop, and a close that
-# was copied forward.
+# `check_data` reads on where `load_market` stops, and lists all that it finds. Here is the folder again with
+# four faults that real files have: a day in the wrong unit, a week that is missing, prices that stop, and a
+# close that was copied forward.
 
 # %%
 bad = {symbol: frame.copy() for symbol, frame in frames.items()}
@@ -123,7 +125,7 @@ bad["KWEB"].iloc[60:75] = bad["KWEB"].iloc[60].to_numpy()
 
 checked = ep.check_data(bad)
 print(checked.counts)
-display(checked.findings[["severity", "kind", "symbol", "first", "count", "what"]].head(8))
+display(checked.findings[["severity", "kind", "symbol", "what"]].head(8))
 
 # %%
 print(ep.check_data(frames))
@@ -136,7 +138,7 @@ print(ep.check_data(frames))
 try:
     ep.load_market(bad)
 except DataError as error:
-    print(error)
+    print(fill(str(error), 100))
 
 # %% [markdown]
 # A smaller fault loads: one close that is half as high again. The check names it, and the premium shows
@@ -202,13 +204,14 @@ plt.show()
 
 # %%
 (work / "listings.csv").write_text(
-    "company,adr,hk,ordinary_per_ads,board_lot,sector\nOur Find,OURS,6688.HK,5,200,internet\n"
+    "company,adr,hk,ordinary_per_ads,lot,sector\nOur Find,OURS,6688.HK,5,200,communication:internet\n"
 )
 rate = closes["HKD=X"].ffill()
-ours = {"6688.HK": frames["9618.HK"].round(2), "OURS": days("JD") * np.nan}
-ours["OURS"] = (frames["9618.HK"].mul(5 * 1.02 / rate, axis=0)).reindex(frames["JD"].index).ffill().round(2)
+dear = frames["9618.HK"].mul(5 * 1.02 / rate, axis=0).reindex(frames["JD"].index).ffill()
+ours = {"6688.HK": frames["9618.HK"].round(2), "OURS": dear.round(2)}
 found = ep.load_market(frames | ours, listings=work / "listings.csv")
 display(found.pairs)
+display(found.instruments.loc[["6688.HK", "OURS"], ["company", "lot", "sector"]])
 premium = ep.premium(found, "OURS", align="same_date")
 print(f"median premium of OURS: {premium.median():+.2%}")
 
@@ -240,15 +243,15 @@ morning, afternoon = ["09:30", "10:00", "10:30", "11:00", "11:30"], ["13:00", "1
 late = ["15:00", "15:30"]
 hk, ny = [*morning, *afternoon, *late], [*morning, "12:00", "12:30", *afternoon, *late]
 minute = {"9988.HK": bars("9988.HK", hk), "BABA": bars("BABA", ny), "HKD=X": frames["HKD=X"]}
-fine = ep.load_market(minute)
+fine = ep.load_market(minute, label="simulated bars")
 print(fine)
-print(*[note for note in fine.notes if "bars" in note], sep="\n")
+print(*[fill(note, 100) for note in fine.notes if "bars" in note], sep="\n")
 
 # %%
-calm = pd.DataFrame({"BABA": [-0.2], "9988.HK": [0.2]}, index=[fine.grid["time"].iloc[40]])
-held = ep.backtest(fine, calm, check=True)
+wanted = pd.DataFrame({"BABA": [-0.2], "9988.HK": [0.2]}, index=[fine.grid["time"].iloc[40]])
+held = ep.backtest(fine, wanted, check=True)
 display(held.fills[["time", "symbol", "quantity", "fill_price", "fees"]])
-print(f"decided at {calm.index[0]:%Y-%m-%d %H:%M} UTC")
+print(f"decided at {wanted.index[0]:%Y-%m-%d %H:%M} UTC; prices and fees are in each line's own currency")
 
 # %% [markdown]
 # ## In words
@@ -256,7 +259,9 @@ print(f"decided at {calm.index[0]:%Y-%m-%d %H:%M} UTC")
 # %%
 alike = min(row["equal"] for row in rows.values())
 print(f"{source.label}: in {len(shapes)} shapes {alike:.0%} of the prices are those of the folder")
-print(f"faults found in the broken files: {checked.counts}, in the clean ones: {ep.check_data(frames).counts}")
+print(
+    f"faults found in the broken files: {checked.counts}, in the clean ones: {ep.check_data(frames).counts}"
+)
 more = paths["with mine"].episodes().query("regime == 'delisting'")["sessions"].sum()
 less = paths["bundled"].episodes().query("regime == 'delisting'")["sessions"].sum()
 print(
@@ -278,4 +283,5 @@ if not folder:  # this text was written beside the simulated market: say so wher
     assert checked.counts["stops"] + checked.counts["wrong"] >= 2
     assert spike["severity"].tolist() == ["wrong"]
     assert abs(premium.median() - 0.02) < 0.01
+    assert found.instruments.loc["6688.HK", "lot"] == 200
     assert more > less

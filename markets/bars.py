@@ -24,6 +24,7 @@ LAYOUT: Final = "YYYY-MM-DD HH:MM"
 # A day of which nearly all bars lie equally far apart, and farther than those of other days, has longer bars.
 LEAST_TO_TELL, MOST_ALIKE = 5, 0.8
 FARTHEST_FROM_CLOSE: Final = 3.0
+SESSIONS_TO_TELL: Final = 5  # a thin line without a trade in an hour of each of so many is not to be expected
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ def bar_stamps(
             for bars of an exchange rate.
     """
     day = stamps.normalize()
-    timed = np.asarray(stamps != day) & ~np.asarray(stamps.isna())
+    timed = stamps.asi8 != day.asi8
     if not timed.any() or not day.dropna().has_duplicates:
         return None
     if symbol.endswith("=X"):
@@ -259,6 +260,7 @@ def lay_bars(table: PriceTable, raster: Raster, notes: list[str]) -> PriceTable:
     auction = in_auction(stamps, hours, raster)
     refuse_off_raster(table, stamps, hours, raster, (place < 0) & ~auction)
     inside = (place >= 0) | auction
+    refuse_other_clock(table, stamps, hours, inside, raster)
     of_raster = raster.bars.iloc[place]
     known = pd.DatetimeIndex(of_raster["end"])
     close = pd.DatetimeIndex(hours["close"])
@@ -287,8 +289,10 @@ def filled(bars: pd.DataFrame) -> NDArray[np.bool_]:
     """
     empty = bars["close"].isna()
     if "volume" in bars and (bars["volume"] > 0).any():
-        one_price = True if "open" not in bars else bars["open"].isna() | (bars["open"] == bars["close"])
-        empty |= (bars["volume"] == 0) & one_price
+        one_price = bars["volume"] == 0
+        for name in bars.columns.intersection(["open", "high", "low"]):
+            one_price &= bars[name].isna() | (bars[name] == bars["close"])
+        empty |= one_price
     return empty.to_numpy(dtype=bool)
 
 
@@ -310,6 +314,33 @@ def refuse_days_without_session(table: PriceTable, bars: pd.DataFrame, raster: R
             f"{table.origin} has bars on {bars['day'].iloc[int(np.argmax(odd))].date()}, when {raster.venue} "
             "held no session: correct their dates or delete the rows"
         )
+
+
+def refuse_other_clock(
+    table: PriceTable,
+    stamps: pd.DatetimeIndex,
+    hours: pd.DataFrame,
+    inside: NDArray[np.bool_],
+    raster: Raster,
+) -> None:
+    """Refuse bars of which some lie outside the sessions, and never one in their first hour, or their last.
+
+    So lie stamps of another time zone, as of New York in UTC or in Chicago's time. A thin line may have none
+    in those hours too: it takes some sessions to tell, or most bars outside.
+    """
+    outside = int((~inside).sum())
+    if not outside or (outside <= len(inside) / 2 and hours["session"].nunique() < SESSIONS_TO_TELL):
+        return
+    hour = pd.Timedelta(hours=1)
+    first = inside & np.asarray(stamps <= pd.DatetimeIndex(hours["open"]) + hour)
+    last = inside & np.asarray(stamps >= pd.DatetimeIndex(hours["end"]) - hour)
+    for rows, which in ((first, "first"), (last, "last")):
+        if not rows.any():
+            raise DataError(
+                f"{table.origin} has {outside:,} bars outside the sessions of {raster.venue} and none in the "
+                f"{which} hour of any: its stamps seem to be of another time zone (it begins "
+                f"{local(table, 0)}); write them in the exchange's time, or with their offset"
+            )
 
 
 def refuse_off_raster(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, get_args
 import pandas as pd
 
 from entrepot.errors import DataError
+from entrepot.markets.bars import BarTimes
 from entrepot.markets.checks.actions import check_actions
 from entrepot.markets.checks.coverage import check_coverage, pair_table, rate_ends, symbol_table
 from entrepot.markets.checks.findings import SEVERITIES, Finding, finding_frame
@@ -89,6 +90,7 @@ def check_data(
     ends: Ends = "error",
     adjusted: Adjustment | Mapping[str, Adjustment] | None = None,
     listings: ListingsSource | None = None,
+    bar_times: BarTimes | None = None,
 ) -> DataCheck:
     """Say what is in a source of prices, what is missing and what looks wrong.
 
@@ -103,13 +105,20 @@ def check_data(
         ends: as in `load_market`: what it would do about lines that end early.
         adjusted: as in `load_market`.
         listings: as in `load_market`.
+        bar_times: as in `load_market`.
 
     Raises:
         DataError: when there is nothing to read.
         ParameterError: for an argument outside what it may be.
     """
     listed = listings_of(listings)
-    given: Arguments = {"start": start, "end": end, "adjusted": adjusted, "listings": listed}
+    given: Arguments = {
+        "start": start,
+        "end": end,
+        "adjusted": adjusted,
+        "listings": listed,
+        "bar_times": bar_times,
+    }
     own = try_to_load(source, ends, given)
     # Where nothing ends early there is nothing to cut or to drop.
     same = ends == "error" and not own["refusal"]
@@ -134,6 +143,7 @@ class Arguments(TypedDict):
     end: str | pd.Timestamp | None
     adjusted: Adjustment | Mapping[str, Adjustment] | None
     listings: Listings
+    bar_times: BarTimes | None
 
 
 def try_to_load(source: PriceSource, ends: Ends, given: Arguments) -> dict[str, object]:

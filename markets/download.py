@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from os import PathLike
@@ -17,13 +16,12 @@ from entrepot.errors import ParameterError, shown
 from entrepot.files import write_whole
 from entrepot.markets.instruments import CURRENCIES, venue_of
 from entrepot.markets.manifest import DAY_OVER, MANIFEST, Manifest, read_manifest
-from entrepot.markets.price_tables import RATES_ZONE, spell_symbol
+from entrepot.markets.price_tables import RATES_ZONE, SYMBOL, spell_symbol
 from entrepot.markets.rates import currency_quoted
 from entrepot.markets.sessions import TIMEZONES, check_date, session_times
 
 SOURCE: Final = "Yahoo Finance"
 COLUMNS: Final = ("Open", "High", "Low", "Close", "Adj Close", "Volume", "Dividends", "Stock Splits")
-SYMBOL: Final = re.compile(r"\^?[A-Z0-9][A-Z0-9-]*(?:\.[A-Z]+)?(?:=X)?")
 SETTLED: Final = pd.Timedelta(hours=1)  # after a close: quotes come late, and corrections to them later
 RATES_BEFORE: Final = pd.Timedelta(days=10)
 REFUSED: Final = "Yahoo takes no more requests for now: wait some minutes, then download the rest"

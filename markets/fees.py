@@ -112,7 +112,7 @@ def fee_table(fee_class: str, sessions: pd.DatetimeIndex) -> FeeTable:
         ParameterError: unknown class, or a session before the first row of an item, named with its date.
     """
     if fee_class not in FEE_CLASSES:
-        raise ParameterError(f"The fee class {fee_class!r} is unknown: use {', '.join(FEE_CLASSES)}.")
+        raise ParameterError(f"the fee class {fee_class!r} is unknown: use {', '.join(FEE_CLASSES)}")
     market, kinds = FEE_CLASSES[fee_class]
     days = _days(sessions)
     shape = (len(days), len(kinds), 2)
@@ -166,7 +166,7 @@ def half_tick(venue: str, price: Floats, sessions: pd.DatetimeIndex) -> Floats:
     days, prices = _days(sessions), np.asarray(price, dtype=np.float64)
     if prices.ndim not in (1, 2) or len(prices) != len(days):
         raise ParameterError(
-            f"Prices of shape {prices.shape} do not fit {len(days)} sessions: give one row per session."
+            f"prices of shape {prices.shape} do not fit {len(days)} sessions: give one row per session"
         )
     rows = _rows(market, "tick_size")
     if market == "US":
@@ -213,7 +213,7 @@ def policy_rate(currency: str, sessions: pd.DatetimeIndex) -> Floats:
     """
     table = _policy_rates()
     if currency not in table:
-        raise ParameterError(f"No policy rate of {currency!r} is known: only USD and HKD have one.")
+        raise ParameterError(f"no policy rate of {currency!r} is known: only USD and HKD have one")
     at = _row_of(_days(sessions), table, f"{currency} policy rate")
     return table[currency].to_numpy()[at]
 
@@ -240,7 +240,9 @@ def borrow_table() -> pd.DataFrame:
 def _days(sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
     index = pd.DatetimeIndex(sessions)
     if index.tz is not None or index.hasnans:
-        raise ParameterError("Sessions are naive dates without gaps, such as grid['session'], not UTC times.")
+        raise ParameterError(
+            "the sessions are no naive dates without gaps: give such as grid['session'], not UTC times"
+        )
     return index.normalize().as_unit("ns")
 
 
@@ -257,7 +259,7 @@ def _row_of(days: pd.DatetimeIndex, rows: pd.DataFrame, what: str) -> NDArray[np
     if (at < 0).any():
         raise ParameterError(
             f"{what} is known from {starts[0].date()} on, but the sessions start on {days.min().date()}: "
-            "start later, or give this cost yourself."
+            "start later, or give this cost yourself"
         )
     return at
 
@@ -286,7 +288,7 @@ def _schedule() -> pd.DataFrame:
         for item in kinds.values():
             rows = table[(table["market"] == market) & (table["item"] == item)]
             if rows["rate"].isna().any() or not rows["rounding"].isin(list(ROUNDING)).all():
-                raise DataError(f"{name}: {market} {item} has a row without a rate or with unknown rounding.")
+                raise DataError(f"{name}: {market} {item} has a row without a rate or with unknown rounding")
             for other in (EQUITY_ONLY, ETP_ONLY):
                 _check_contiguous(rows[rows["applies_to"] != other], f"{market} {item}")
     for market in MARKET_OF_VENUE.values():
@@ -297,7 +299,7 @@ def _schedule() -> pd.DataFrame:
     for _, bands in ticks.groupby("effective_from", dropna=False):
         bounds = bands["basis"].str.extract(r"^price ([\d.]+) to ([\d.]+)$").to_numpy(dtype=np.float64)
         if not (bounds[1:, 0] == bounds[:-1, 1]).all() or not (bounds[:, 0] < bounds[:, 1]).all():
-            raise DataError(f"{name}: the price bands of a Hong Kong spread table overlap or leave a gap.")
+            raise DataError(f"{name}: the price bands of a Hong Kong spread table overlap or leave a gap")
     return table
 
 
@@ -305,7 +307,7 @@ def _check_contiguous(rows: pd.DataFrame, what: str) -> None:
     """Each period starts the day after the one before ended, and only the last may be open."""
     next_day = rows["effective_to"].iloc[:-1] + pd.Timedelta(days=1)
     if rows.empty or not (next_day.to_numpy() == rows["effective_from"].iloc[1:].to_numpy()).all():
-        raise DataError(f"fees.csv: the periods of {what} overlap, leave a gap or are out of order.")
+        raise DataError(f"fees.csv: the periods of {what} overlap, leave a gap or are out of order")
 
 
 @lru_cache(maxsize=1)
@@ -318,5 +320,5 @@ def _policy_rates() -> pd.DataFrame:
     table["HKD"] = numbers(table, "hkma_base_rate_pct", name) / 100
     usable = table[["USD", "HKD"]].notna().all(axis=None) and (low <= high).all()
     if not usable or not table["effective_from"].is_monotonic_increasing:
-        raise DataError(f"{name}: rates must be filled, low at most high, and in order of date.")
+        raise DataError(f"{name}: rates must be filled, low at most high, and in order of date")
     return table

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import TargetError
+from entrepot.errors import TargetError, near_word, some_of
 from entrepot.markets.market import Market
 
 
@@ -27,18 +27,18 @@ def weights_on_grid(market: Market, frame: pd.DataFrame) -> NDArray[np.float64]:
     """
     if not isinstance(frame, pd.DataFrame):
         raise TargetError(f"weights are a {type(frame).__name__}: give a DataFrame of dates x symbols")
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        raise TargetError("the weights are not indexed by dates: set the index with pandas.to_datetime")
     unknown = [str(c) for c in frame.columns if str(c) not in market.symbols]
     if unknown:
         raise TargetError(
-            f"weights for {', '.join(unknown)}, which this market does not have; it has "
-            f"{', '.join(market.symbols)}"
+            f"weights for {some_of(unknown)}, which this market does not have"
+            f"{near_word(unknown[0], market.symbols) or ';'} it has {some_of(market.symbols)}"
         )
     if frame.columns.has_duplicates or frame.index.has_duplicates:
         raise TargetError(
             "the weights name a symbol or a date twice: keep one row per date and column per symbol"
         )
-    if not isinstance(frame.index, pd.DatetimeIndex):
-        raise TargetError("the weights are not indexed by dates: set the index with pandas.to_datetime")
     text = [
         str(c)
         for c in frame.columns
@@ -50,16 +50,22 @@ def weights_on_grid(market: Market, frame: pd.DataFrame) -> NDArray[np.float64]:
         )
     if frame.index.tz is None:
         moments = market.grid.reset_index().groupby("session")["step"].max()
-        what = "no session of this market"
+        what = (
+            "no session of this market: move them to one, or leave them out with "
+            "weights.reindex(market.grid['session'].unique())"
+        )
     else:
         moments = pd.Series(np.arange(len(market)), index=market.price.index)
-        what = "no step of this market's grid"
-    step = moments.reindex(frame.index)
-    if step.isna().any():
-        raise TargetError(
-            f"weights are dated {frame.index[step.isna().to_numpy()][0]}, which is {what}: "
-            "reindex them to the dates in market.grid"
+        what = (
+            "no step of this market's grid: give times of market.times, or dates without a zone, "
+            "weights.tz_localize(None)"
         )
+    step = moments.reindex(frame.index)
+    lost = frame.index[step.isna().to_numpy()]
+    if len(lost) > 0:
+        first = str(lost[0]).removesuffix(" 00:00:00")
+        more = f" and on {len(lost) - 1} more days or times, which are" if len(lost) > 1 else ", which is"
+        raise TargetError(f"weights are dated {first}{more} {what}")
     values = frame.to_numpy(dtype=np.float64)
     if np.isinf(values).any():
         raise TargetError("a weight is infinite: give finite weights of equity, or NaN to leave a line alone")

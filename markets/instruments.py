@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, TypedDict
+from collections.abc import Hashable, Iterable
+from typing import Any, Final, TypedDict
 
 import numpy as np
 
 from entrepot.errors import DataError
-from entrepot.markets.listings import Listings, listings_of
+from entrepot.markets.listings import Listings, bundled_listings
 
 CURRENCIES: Final = {"XHKG": "HKD", "XNYS": "USD"}
 HK_INDICES: Final = frozenset({"^HSI", "^HSCE", "^HSCEI", "^HSCC", "^HSTECH"})
@@ -48,27 +48,30 @@ def venue_of(symbol: str) -> str:
     return "XHKG" if suffix == "HK" else "XNYS"
 
 
+def _known(listings: Listings | None) -> Listings:
+    return bundled_listings() if listings is None else listings
+
+
 def partner_of(symbol: str, listings: Listings | None = None) -> str:
     """Return the other leg of a listed pair, "" where there is none; by the bundled listings where None."""
-    known = listings_of(listings)
+    known = _known(listings)
     adr = known.adr_of_line.get(symbol, "")
     return str(known.rows_by_adr[adr]["hk"]) if symbol == adr else adr
 
 
 def reference_only(symbol: str, listings: Listings | None = None) -> bool:
     """Whether a symbol is an over-the-counter New York line: its price informs, it is not sold short."""
-    entry = listings_of(listings).rows_by_adr.get(symbol)
+    entry = _known(listings).rows_by_adr.get(symbol)
     return entry is not None and entry["us_exchange"] == "OTC"
 
 
 def say_what_is_own(symbols: Iterable[str], listings: Listings, label: str) -> tuple[str, list[str]]:
     """Return a market's label and notes, saying for which lines listings differ from the bundled ones."""
-    bundled = listings_of(None)
-    own = [
-        symbol
-        for symbol in ([] if listings is bundled else symbols)
-        if _facts(symbol, listings) != _facts(symbol, bundled)
-    ]
+    names, bundled = list(symbols), bundled_listings()
+    own = []
+    if listings is not bundled:
+        told, known = _facts(names, listings), _facts(names, bundled)
+        own = [symbol for symbol in names if told[symbol] != known[symbol]]
     if not own:
         return label, []
     return f"{label}, listings of one's own", [
@@ -76,13 +79,15 @@ def say_what_is_own(symbols: Iterable[str], listings: Listings, label: str) -> t
     ]
 
 
-def _facts(symbol: str, listings: Listings) -> str:
-    """All that a market takes from listings about a line."""
-    adr = listings.adr_of_line.get(symbol, "")
-    splits = listings.splits.drop(columns="source")
-    dated = (listings.ratios, splits, listings.delistings.drop(columns="confidence").reset_index())
-    rows = [table[table["adr"] == adr].drop(columns="company").to_dict("records") for table in dated]
-    return repr([describe(symbol, listings), rows])
+def _facts(symbols: Iterable[str], listings: Listings) -> dict[str, str]:
+    """All that a market takes from listings about lines, by symbol."""
+    adrs = {symbol: listings.adr_of_line.get(symbol, "") for symbol in symbols}
+    rows: dict[str, list[dict[Hashable, Any]]] = {adr: [] for adr in adrs.values()}
+    left = listings.delistings.drop(columns="confidence").reset_index()
+    for table in (listings.ratios, listings.splits.drop(columns="source"), left):
+        for row in table[table["adr"].isin(rows)].drop(columns="company").to_dict("records"):
+            rows[row["adr"]].append(row)
+    return {symbol: repr([describe(symbol, listings), rows[adr]]) for symbol, adr in adrs.items()}
 
 
 def describe(symbol: str, listings: Listings | None = None) -> tuple[Instrument, list[str]]:
@@ -94,7 +99,7 @@ def describe(symbol: str, listings: Listings | None = None) -> tuple[Instrument,
         symbol: in Yahoo's spelling.
         listings: where it is looked up; None: the bundled ones.
     """
-    known = listings_of(listings)
+    known = _known(listings)
     venue = venue_of(symbol)
     row = Instrument(
         venue=venue,

@@ -15,7 +15,7 @@ from entrepot.markets.adjustment import SAME_ACTION_DAYS, Reading, read_adjustme
 from entrepot.markets.fees import half_tick
 from entrepot.markets.instruments import Instrument, describe, venue_of
 from entrepot.markets.listings import Listings
-from entrepot.markets.price_tables import PriceTable, spell_symbol
+from entrepot.markets.price_tables import RANGE, PriceTable, spell_symbol
 
 Adjustment = Literal["raw", "split", "total_return"]
 
@@ -147,18 +147,19 @@ def true_opens(table: PriceTable, notes: list[str]) -> pd.Series[float]:
     Vendors fill half days and days they missed with one price in all columns and no volume. It is the close,
     and a fill at such an "open" would be hours ahead of its time.
     """
-    opened = table.column("open")
-    one_price = opened.notna()
-    for name in ("high", "low", "close"):
+    opened, silent = table.column("open"), table.column("volume") == 0.0
+    one_price = silent & opened.notna()
+    if not one_price.any():
+        return opened
+    for name in (*RANGE, "close"):
         column = table.column(name)
         one_price &= column.isna() | (column == opened)
-    disguised = one_price & (table.column("volume") == 0.0)
-    if disguised.any():
+    if one_price.any():
         notes.append(
-            f"{table.origin}: {counted(int(disguised.sum()), 'open')} left out, of days with one price and "
+            f"{table.origin}: {counted(int(one_price.sum()), 'open')} left out, of days with one price and "
             "no volume."
         )
-    return opened.mask(disguised)
+    return opened.mask(one_price)
 
 
 def counted(number: int, what: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError, shown
+from entrepot.errors import DataError, ParameterError, near_word, shown
 from entrepot.markets.own_rows import (
     DROP,
     FORMAT,
@@ -20,7 +20,6 @@ from entrepot.markets.own_rows import (
     Format,
     OwnRows,
     cell_text,
-    near_word,
     parse_date,
     printable,
     read_own_rows,
@@ -150,12 +149,12 @@ def read_listing_table(source: object) -> ListingTable:
     if not {"adr", "symbol"} & set(rows.columns):
         raise DataError(
             f"{rows.name} has no column adr and no column symbol; give adr, hk and ordinary_per_ads of each "
-            "pair, or symbol and kind of each other line."
+            "pair, or symbol and kind of each other line"
         )
     own = [name for name in rows.columns if name and name not in COLUMNS]
     taken = sorted({*REGISTRY_NAMES.values(), *PARSED} & set(own))
     if taken:
-        raise DataError(f"{rows.name} has a column {taken[0]}, which the registry uses itself; rename it.")
+        raise DataError(f"{rows.name} has a column {taken[0]}, which the registry uses itself; rename it")
     companies, instruments, splits = [], [], []
     used: dict[str, int] = {}
     for number, row in rows.rows.items():
@@ -475,7 +474,7 @@ def listing_rows(
     own = [str(name) for name in frame.columns if name not in known and name not in PARSED]
     taken = [name for name in (FORMAT, DROP, *COLUMNS) if name in own]
     if taken:
-        raise DataError(f"the listings have a column {taken[0]}, which is the file's own; rename it.")
+        raise DataError(f"the listings have a column {taken[0]}, which is the file's own; rename it")
     columns = [*COLUMNS, *own, FORMAT]
     rows = []
     for adr, entry in frame.iterrows():

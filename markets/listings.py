@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError, shown
+from entrepot.errors import DataError, ParameterError, near_word, shown
 from entrepot.markets.listing_file import (
     LINE_KINDS,
     PAIR_KINDS,
@@ -29,7 +29,7 @@ from entrepot.markets.listing_file import (
     listing_rows,
     read_listing_table,
 )
-from entrepot.markets.own_rows import BadRow, OwnRows, Rows, asked, near_word, printable, write_own_rows
+from entrepot.markets.own_rows import BadRow, Rows, asked, printable, write_own_rows
 from entrepot.markets.symbols import hk_symbol
 from entrepot.markets.tables import dates, numbers, read_table
 
@@ -112,7 +112,7 @@ class Listings:
         found = self.frame[fits]
         if len(found) > 1:
             raise ParameterError(
-                f"The company {name!r} fits {', '.join(found['company'])}: write more of the name."
+                f"the company {name!r} fits {', '.join(found['company'])}: write more of the name"
             )
         if found.empty:
             raise _unknown("company", name, self.frame["company"].tolist())
@@ -132,8 +132,8 @@ class Listings:
         known = history[history["effective_from"] <= pd.Timestamp(date)]
         if known.empty:
             raise ParameterError(
-                f"The ratio of {adr} is known from {history['effective_from'].iloc[0].date()} on, not on "
-                f"{pd.Timestamp(date).date()}: start the data later or give the ratio yourself."
+                f"the ratio of {adr} is known from {history['effective_from'].iloc[0].date()} on, not on "
+                f"{pd.Timestamp(date).date()}: start the data later or give the ratio yourself"
             )
         return float(known["ordinary_per_ads"].iloc[-1])
 
@@ -147,25 +147,25 @@ class Listings:
         return "" if known.empty else str(known["status"].iloc[-1])
 
     @cached_property
-    def rows_by_adr(self) -> dict[str, dict[str, Any]]:
+    def rows_by_adr(self) -> dict[str, dict[Hashable, Any]]:
         """Rows of `frame` by New York ticker."""
-        return {str(adr): dict(row) for adr, row in self.frame.iterrows()}
+        return by_label(self.frame)
 
     @cached_property
-    def rows_by_symbol(self) -> dict[str, dict[str, Any]]:
+    def rows_by_symbol(self) -> dict[str, dict[Hashable, Any]]:
         """Rows of `instruments` by symbol."""
-        return {str(symbol): dict(row) for symbol, row in self.instruments.iterrows()}
+        return by_label(self.instruments)
 
     @cached_property
     def adr_of_line(self) -> dict[str, str]:
         """New York ticker of the company, by the symbol of either of its lines."""
-        hk = {str(row["hk"]): adr for adr, row in self.rows_by_adr.items() if row["hk"]}
-        return hk | {adr: adr for adr in self.rows_by_adr}
+        lines = dict(zip(map(str, self.frame.index), map(str, self.frame["hk"]), strict=True))
+        return {hk: adr for adr, hk in lines.items() if hk} | {adr: adr for adr in lines}
 
     @property
     def symbols(self) -> set[str]:
         """The symbols of all lines."""
-        return {*self.adr_of_line, *self.rows_by_symbol}
+        return {*self.adr_of_line, *map(str, self.instruments.index)}
 
     def merge(self, other: Listings) -> Listings:
         """Return these listings and the other's; a row that names a symbol of the other's gives way to it.
@@ -175,7 +175,7 @@ class Listings:
         """
         if not isinstance(other, Listings):
             raise ParameterError(
-                f"merge was given {shown(other)}: give listings, such as load_listings(path)."
+                f"merge was given {shown(other)}: give listings, such as load_listings(path)"
             )
         kept = self.without(*(self.symbols & other.symbols))
         columns = [*dict.fromkeys([*kept.frame.columns, *other.frame.columns])]
@@ -255,6 +255,8 @@ class Listings:
         """
         gone = self.frame[self.frame["us_last_latest"].notna()]
         exact = gone["us_last_earliest"] == gone["us_last_latest"]
+        last = gone["us_last_latest"].reindex(self.ratios["adr"]).to_numpy()
+        in_force = self.ratios[(self.ratios["effective_from"] <= last).to_numpy()]
         return pd.DataFrame(
             {
                 "company": gone["company"],
@@ -262,9 +264,7 @@ class Listings:
                 "earliest": gone["us_last_earliest"],
                 "latest": gone["us_last_latest"],
                 "into": gone["hk"].mask(gone["hk_status"].str.contains("until privatisation"), ""),
-                "ordinary_per_ads": [
-                    self.ratio(str(adr), last) for adr, last in gone["us_last_latest"].items()
-                ],
+                "ordinary_per_ads": in_force.groupby("adr")["ordinary_per_ads"].last().reindex(gone.index),
                 "confidence": gone["conf_dates"],
             }
         )
@@ -299,7 +299,7 @@ def load_listings(
     for source in sources:
         if not isinstance(source, Listings):
             table = read_listing_table(source)
-            _check_drops(table.rows, listings)
+            _check_drops(table, listings)
             table.rows.refuse_bad()
             listings, source = listings.without(*table.rows.drops.values()), _assembled(table)
         listings = listings.merge(source)
@@ -307,21 +307,33 @@ def load_listings(
 
 
 def listings_of(given: ListingsSource | None) -> Listings:
-    """Return listings as they are given, or those of a file or table merged with the bundled ones."""
-    if given is None:
+    """Return what a market is made with: the bundled listings, with a file or table merged, or those given.
+
+    Listings are copied, so that what is kept of their tables is of the tables as they are now.
+    """
+    if given is None or given is bundled_listings():
         return bundled_listings()
-    return given if isinstance(given, Listings) else load_listings(given)
+    return given.without() if isinstance(given, Listings) else load_listings(given)
 
 
-def _check_drops(rows: OwnRows, listings: Listings) -> None:
-    """Note each symbol to be left out that earlier listings do not have."""
+def by_label(table: pd.DataFrame) -> dict[str, dict[Hashable, Any]]:
+    """Return a table's rows by their label."""
+    return {str(label): row for label, row in table.to_dict("index").items()}
+
+
+def _check_drops(table: ListingTable, listings: Listings) -> None:
+    """Note each symbol to be left out that earlier listings do not have, or that is given too."""
     known = listings.symbols
-    for number, symbol in rows.drops.items():
-        if symbol not in known:
-            why = near_word(symbol, known) or "; correct it"
-            rows.bad.append(
-                BadRow(number, printable(symbol), f"drop is 1, and there is no such line to leave out{why}")
-            )
+    own = {*table.companies["adr_ticker"], *table.companies["hk"], *table.instruments["symbol"]}
+    for number, symbol in table.rows.drops.items():
+        why = ""
+        if symbol in own:
+            why = "drop is 1, and another row gives the same line; keep one of the two rows"
+        elif symbol not in known:
+            near = near_word(symbol, known) or ";"
+            why = f"drop is 1, and there is no such line to leave out{near} correct it"
+        if why:
+            table.rows.bad.append(BadRow(number, printable(symbol), why))
 
 
 @lru_cache(maxsize=1)
@@ -336,13 +348,13 @@ def bundled_listings() -> Listings:
     issuers = read_table("issuers.csv", ISSUER_COLUMNS, key="adr").set_index("adr")
     if set(issuers.index) != set(table["adr_ticker"]):
         odd = sorted(set(issuers.index) ^ set(table["adr_ticker"]))
-        raise DataError(f"issuers.csv and {name} do not name the same companies: {odd} are in one only.")
+        raise DataError(f"issuers.csv and {name} do not name the same companies: {odd} are in one only")
     with_hk = table["hk_code"].ne("")
     if table.loc[with_hk, "hk_code"].duplicated().any():
-        raise DataError(f"{name}: a Hong Kong code occurs twice.")
+        raise DataError(f"{name}: a Hong Kong code occurs twice")
     rows = issuers.loc[table["adr_ticker"]].reset_index()
     if not rows["size"].isin(SIZES).all() or not rows["us_kind"].isin(PAIR_KINDS).all():
-        raise DataError("issuers.csv: size must be mega, mid or small, and us_kind must be ads or common.")
+        raise DataError("issuers.csv: size must be mega, mid or small, and us_kind must be ads or common")
     _withholding(rows, "issuers.csv")
     companies = table.assign(
         hk=(table["hk_code"] + ".HK").where(with_hk, ""),
@@ -384,9 +396,9 @@ def load_instruments() -> pd.DataFrame:
     table = read_table(name, INSTRUMENT_COLUMNS, key="symbol").assign(notes="")
     wrong = ~table["kind"].isin(LINE_KINDS) | table["sector"].eq("")
     if wrong.any():
-        raise DataError(f"{name}: {table.loc[wrong, 'symbol'].tolist()} lack a usable kind or a sector.")
+        raise DataError(f"{name}: {table.loc[wrong, 'symbol'].tolist()} lack a usable kind or a sector")
     if table["confidence"].eq("").any():
-        raise DataError(f"{name}: every row must have a confidence.")
+        raise DataError(f"{name}: every row must have a confidence")
     return _instruments(table, name)
 
 
@@ -423,7 +435,7 @@ def _bounds(cells: pd.Series[str], name: str) -> tuple[pd.Series[pd.Timestamp], 
 def _withholding(table: pd.DataFrame, name: str) -> pd.Series[float]:
     fraction = numbers(table, "withholding", name)
     if not fraction.between(0, 0.5).all() or table["confidence"].eq("").any():
-        raise DataError(f"{name}: every withholding must be a fraction of at most 0.5 with a confidence.")
+        raise DataError(f"{name}: every withholding must be a fraction of at most 0.5 with a confidence")
     return fraction
 
 
@@ -433,7 +445,7 @@ def _ratios(frame: pd.DataFrame) -> pd.DataFrame:
         for entry in history.split("|"):
             match = re.fullmatch(r"(\d{4}-\d\d-\d\d):([\d.]+)", entry)
             if match is None:
-                raise DataError(f"listings.csv: {adr} has the ratio {entry!r}; write it as 2019-07-30:8.")
+                raise DataError(f"listings.csv: {adr} has the ratio {entry!r}; write it as 2019-07-30:8")
             rows.append((company, adr, pd.Timestamp(match[1]), float(match[2])))
     ratios = pd.DataFrame(rows, columns=["company", "adr", "effective_from", "ordinary_per_ads"])
     ratios = ratios.astype(
@@ -448,7 +460,7 @@ def _ratios(frame: pd.DataFrame) -> pd.DataFrame:
     if wrong.any():
         raise DataError(
             f"listings.csv: the ratios of {wrong.index[wrong].tolist()} must be positive, in order of date, "
-            "and end at ord_per_ads_current."
+            "and end at ord_per_ads_current"
         )
     return ratios
 
@@ -461,7 +473,7 @@ def _splits(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     usable = table["line"].isin(["hk", "ads", "both"]) & (table["factor"] > 0) & table["date"].notna()
     wrong = ~usable | (companies != table["company"]) | table.duplicated(["adr", "date"])
     if wrong.any():
-        raise DataError(f"{name}: unusable rows for {table.loc[wrong, 'adr'].tolist()}.")
+        raise DataError(f"{name}: unusable rows for {table.loc[wrong, 'adr'].tolist()}")
     return table.sort_values(["adr", "date"], ignore_index=True)
 
 
@@ -474,7 +486,7 @@ def _statuses(frame: pd.DataFrame) -> pd.DataFrame:
         for part in re.sub(r"\(.*?\)", "", text).split(";"):
             match = STATUS.match(part)
             if match is None:
-                raise DataError(f"listings.csv: the Hong Kong status {text!r} of {adr} is not understood.")
+                raise DataError(f"listings.csv: the Hong Kong status {text!r} of {adr} is not understood")
             rows.append((adr, pd.Timestamp(match[2]) if match[2] else listed, match[1]))
     statuses = pd.DataFrame(rows, columns=["adr", "effective_from", "status"])
     return statuses.astype({"adr": "str", "effective_from": "datetime64[ns]", "status": "str"})
@@ -483,4 +495,4 @@ def _statuses(frame: pd.DataFrame) -> pd.DataFrame:
 def _unknown(what: str, given: str, known: list[str]) -> ParameterError:
     near = difflib.get_close_matches(str(given), known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else "; load_listings().frame lists them all."
-    return ParameterError(f"The registry has no {what} {given!r}{hint}")
+    return ParameterError(f"the registry has no {what} {given!r}{hint}")

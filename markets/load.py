@@ -43,6 +43,7 @@ def load_market(
     departures: Departures = "as_given",
     listings: ListingsSource | None = None,
     bar_times: BarTimes | None = None,
+    label: str | None = None,
 ) -> Market:
     """Load daily prices or bars of Hong Kong and New York lines, with exchange rates, into a market.
 
@@ -84,6 +85,8 @@ def load_market(
             "end". None: found out by venue from the first and last stamps of sessions. Each bar's end is then
             a step, at which its close is known; exchange rates stay daily; ``phases`` is not given. What is
             said of days above holds of the days that the bars make.
+        label: where the prices come from, printed on every report; with the word "simulated" in it, they are
+            told to be. None: "prices loaded from" the name of the folder or file.
 
     Raises:
         DataError: when a file or the files together cannot be trusted; the sentence names file, date and fix.
@@ -93,6 +96,10 @@ def load_market(
         raise ParameterError(f"ends={shown(ends)} is unknown: it is 'error', 'drop' or 'cut'")
     if not isinstance(departures, str) or departures not in ("as_given", "parity"):
         raise ParameterError(f"departures={shown(departures)} is unknown: it is 'as_given' or 'parity'")
+    if label is not None and not (isinstance(label, str) and label.strip()):
+        raise ParameterError(
+            f"label={shown(label)} is no text: say where the prices come from, in some words"
+        )
     wanted = None if isinstance(phases, str) and phases == "auto" else check_phases(phases)
     named = [hk_shorts] if isinstance(hk_shorts, str) else hk_shorts
     if not isinstance(named, Iterable) or not all(isinstance(symbol, str) for symbol in named):
@@ -145,7 +152,8 @@ def load_market(
         refuse_gaps(fixings, currency, origins[currency], time)
 
     lines, ratios = settle_pairs(lines, fixings, listed)
-    label, said = say_what_is_own([x.symbol for x in lines], listed, f"prices loaded from {name}")
+    label = f"prices loaded from {name}" if label is None else label
+    label, said = say_what_is_own([x.symbol for x in lines], listed, label)
     notes += [*said, *missing_legs(lines, listed)]
     notes += [describe_line(line, sessions[line.instrument["venue"]], "open" in steps) for line in lines]
     if wanted is None and steps == ("close",):

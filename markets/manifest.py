@@ -98,17 +98,18 @@ class Manifest:
     def rates_known(self, rates: Sequence[PriceTable], given: str | None, notes: list[str]) -> str:
         """Return when the rate of a date is known: as given, else as the folder says, else as the rates show.
 
-        A fixing is one number a day. Rates with opens are of whole days, whose closes are known at their end.
+        A fixing is one number a day. Rates with opens, and those of yfinance, are of whole days, whose closes
+        are known at their end.
         """
         said = self.fx_time if given is None else given
         if said is not None:
             return said
-        whole = [table.origin for table in rates if table.column("open").notna().any()]
+        whole = [table.origin for table in rates if table.yahoo or table.column("open").notna().any()]
         if not whole:
             return FX_TIME
         notes.append(
-            f"{', '.join(whole)}: rates with opens are of whole days, no fixings; taken as known from "
-            f"{DAY_OVER} of their date."
+            f"{', '.join(whole)}: rates with opens are of whole days, as yfinance's all are, no fixings; "
+            f"taken as known from {DAY_OVER} of their date."
         )
         return DAY_OVER
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError, is_number, is_whole, shown
+from entrepot.errors import DataError, ParameterError, is_number, is_whole, near_word, shown, some_of
 from entrepot.markets.sessions import session_clock
 
 if TYPE_CHECKING:
@@ -265,8 +265,9 @@ class Market:
         try:
             return self._columns[symbol]
         except (KeyError, TypeError):
+            hint = near_word(str(symbol), self.symbols) or ";"
             raise ParameterError(
-                f"{shown(symbol)} is not in this market; its symbols are {', '.join(self.symbols)}"
+                f"{shown(symbol)} is not in this market{hint} its symbols are {some_of(self.symbols)}"
             ) from None
 
     @cached_property

@@ -7,8 +7,7 @@ import difflib
 import io
 import os
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -27,11 +26,13 @@ ALIKE: Final = 0.8  # of two names, from which the one is taken for the other mi
 SUFFIXES: Final = (".csv", ".parquet")
 FORMAT, DROP = "format", "drop"  # columns of the file, not of what is read from it
 YEARS: Final = range(1900, 2200)  # wide enough for any table, inside what a nanosecond timestamp can hold
+OFFSETS: Final = (timedelta(hours=-12), timedelta(hours=14))  # of all clocks in use, from UTC
 
 _BARE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:", re.ASCII)
 _DAY_NUMBER = re.compile(r"[1-9]\d{4}(\.\d+)?", re.ASCII)
 _REWRITTEN = re.compile(r"\d{1,4}[/.]\d{1,2}[/.]\d{2,4}.*|\d{1,2}-\d{1,2}-\d{2,4}.*", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _DAY_ZERO = date(1899, 12, 30)  # what spreadsheets count days from
 
 
@@ -97,7 +98,7 @@ class OwnRows:
             return
         bad = sorted(self.bad, key=lambda row: row.number)
         if len(bad) == 1:
-            raise DataError(f"{self.name} {bad[0]}.")
+            raise DataError(f"{self.name} {bad[0]}")
         told = "".join(f"\n  {row}." for row in bad[:MOST_NAMED])
         more = f"\n  and {len(bad) - MOST_NAMED} more." if len(bad) > MOST_NAMED else ""
         raise DataError(f"{self.name} has {len(bad)} rows that cannot be used:{told}{more}")
@@ -121,15 +122,15 @@ def asked(path: object, replace: object, drop: object) -> tuple[list[Any], list[
         ParameterError: for an argument of another kind.
     """
     if not isinstance(replace, bool | np.bool_):
-        raise ParameterError(f"replace is {_kind(replace)}: give True or False.")
+        raise ParameterError(f"replace is {_kind(replace)}: give True or False")
     if path is None and replace:
-        raise ParameterError("replace=True needs a file to use instead of the bundled table; give its path.")
+        raise ParameterError("replace=True needs a file to use instead of the bundled table; give its path")
     sources = list(path) if isinstance(path, list | tuple) else [] if path is None else [path]
     if path is not None and not sources:
-        raise ParameterError("path is an empty list: give the path of a CSV file, or several, or none.")
+        raise ParameterError("path is an empty list: give the path of a CSV file, or several, or none")
     dropped = [drop] if isinstance(drop, str) else drop
     if not isinstance(dropped, Sequence) or isinstance(dropped, bytes):
-        raise ParameterError(f"drop is {_kind(drop)}: give a name, or a list of them.")
+        raise ParameterError(f"drop is {_kind(drop)}: give a name, or a list of them")
     return sources, list(dropped)
 
 
@@ -152,7 +153,7 @@ def read_own_rows(source: object, form: Format) -> OwnRows:
     else:
         raise ParameterError(
             f"path is {_kind(source)}: give the path of a CSV file or Parquet file of {form.name}, or a "
-            "DataFrame."
+            "DataFrame"
         )
     while header and not header[-1]:
         header.pop()
@@ -195,11 +196,11 @@ def _add_row(table: OwnRows, number: int, header: list[str], cells: list[str], f
 def _check_header(name: str, header: list[str], lines: list[list[str]], form: Format) -> None:
     """Refuse columns that are missing, misspelt, repeated or without a name."""
     if len(header) == 1 and re.search("[;\t]", header[0]):
-        raise DataError(f"{name} separates its columns by semicolons or tabs; save it with commas.")
+        raise DataError(f"{name} separates its columns by semicolons or tabs; save it with commas")
     if not header:
         raise DataError(
             f"{name} is empty: it has no column {', '.join(form.needed or form.keys)}; begin with a header "
-            "and give a row for each entry."
+            "and give a row for each entry"
         )
     meant = {column: near for column in header if (near := _meant(column, header, form))}
     missing = [column for column in form.needed if column not in header and column not in meant.values()]
@@ -207,25 +208,23 @@ def _check_header(name: str, header: list[str], lines: list[list[str]], form: Fo
     if missing:
         raise DataError(
             f"{name} has no column {', '.join(missing)}{f', but {misspelt}' if misspelt else ''}; a table of "
-            f"{form.name} needs {', '.join(form.needed)}."
+            f"{form.name} needs {', '.join(form.needed)}"
         )
     if misspelt:
         raise DataError(
             f"{name} has a column {misspelt}; correct its name, or give a column of your own one that is not "
-            "so close."
+            "so close"
         )
     repeated = sorted({column for column in header if column and header.count(column) > 1})
     if repeated:
         raise DataError(
-            f"{name} has column {printable(', '.join(repeated))} more than once; keep one of each."
+            f"{name} has column {printable(', '.join(repeated))} more than once; keep one of each"
         )
     for place, column in enumerate(header):
         if _has_control(column):
-            raise DataError(
-                f"{name} has a column {shown(column)} with a control character; correct its name."
-            )
+            raise DataError(f"{name} has a column {shown(column)} with a control character; correct its name")
         if not column and any(len(cells) > place and cells[place] for cells in lines):
-            raise DataError(f"{name}: column {place + 1} has cells but no name; name it or empty it.")
+            raise DataError(f"{name}: column {place + 1} has cells but no name; name it or empty it")
 
 
 def _meant(column: str, header: list[str], form: Format) -> str:
@@ -244,11 +243,11 @@ def _check_format(where: str, said: str, form: Format) -> None:
         return
     declared = re.fullmatch(rf"{form.name} ([0-9]{{1,6}})", said)
     if declared is None or int(declared[1]) == 0:
-        raise DataError(f"{where}: format is {shown(said)}; a table of {form.name} says {form.said!r}.")
+        raise DataError(f"{where}: format is {shown(said)}; a table of {form.name} says {form.said!r}")
     if int(declared[1]) > form.version:
         raise DataError(
             f"{where}: format is {said!r}, and this version of entrepot reads up to {form.said!r}; install "
-            "a newer version."
+            "a newer version"
         )
 
 
@@ -257,14 +256,15 @@ def _of_file(path: str | os.PathLike[str], form: Format) -> tuple[str, list[str]
     path = Path(path)
     name = printable(path.name)
     if path.suffix.lower() in (".xls", ".xlsx", ".xlsm", ".ods"):
-        raise DataError(f"{name} is a spreadsheet; save its sheet as CSV UTF-8 and give that file.")
+        raise DataError(f"{name} is a spreadsheet; save its sheet as CSV UTF-8 and give that file")
     try:
         content = path.read_bytes()
-    except (OSError, ValueError):  # a NUL in the path is a ValueError
+    except (OSError, ValueError) as error:  # a NUL in the path is a ValueError
         text = printable(str(path), most=10_000)
+        why = getattr(error, "strerror", None) or "no path"
         raise DataError(
-            f"{text if len(text) <= 60 else '...' + text[-57:]!r} cannot be read as a table of {form.name}; "
-            "give the path of a CSV file or Parquet file, or nothing for the bundled table."
+            f"{text if len(text) <= 60 else '...' + text[-57:]!r} cannot be read as a table of {form.name} "
+            f"({why}); give the path of a CSV file or Parquet file, or nothing for the bundled table"
         ) from None
     if path.suffix.lower() == ".parquet":
         return name, *_of_parquet(name, content)
@@ -277,7 +277,7 @@ def _of_csv(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise DataError(
-            f"{name} is not a CSV file in UTF-8: line {line} is in another encoding; save it as CSV UTF-8."
+            f"{name} is not a CSV file in UTF-8: line {line} is in another encoding; save it as CSV UTF-8"
         ) from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     lines: list[list[str]] = []
@@ -287,7 +287,7 @@ def _of_csv(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
     except csv.Error:
         raise DataError(
             f"{name} is not a CSV file from row {len(lines) + 1} on: a double quote is not closed, or stands "
-            "inside a quoted text; write two of them there."
+            "inside a quoted text; write two of them there"
         ) from None
     return (lines[0], lines[1:]) if lines else ([], [])
 
@@ -298,7 +298,7 @@ def _of_parquet(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
     try:
         frame = pd.read_parquet(io.BytesIO(content))
     except (OSError, ValueError, NotImplementedError, pyarrow.ArrowException):
-        raise DataError(f"{name} cannot be read as a Parquet file; write it again, or give CSV.") from None
+        raise DataError(f"{name} cannot be read as a Parquet file; write it again, or give CSV") from None
     return _of_frame(frame, name)
 
 
@@ -307,7 +307,7 @@ def _of_frame(frame: Any, name: str) -> tuple[list[str], list[list[str]]]:
     if not isinstance(frame, pd.DataFrame):
         frame = pd.DataFrame(frame.to_dicts(), columns=list(frame.columns), dtype=object)
     if frame.columns.nlevels > 1:
-        raise DataError(f"{name} has columns of several levels; give each column one name.")
+        raise DataError(f"{name} has columns of several levels; give each column one name")
     if frame.index.name is not None and frame.index.name not in frame.columns:
         frame = frame.reset_index()
     header = [str(column).strip() for column in frame.columns]
@@ -366,6 +366,8 @@ def parse_moment(text: str) -> date | datetime:
             f"{shown(text)} has a time without a UTC offset; write 2025-04-02T16:00-04:00, or the bare date "
             "where the time is not established"
         )
+    if isinstance(moment, datetime) and not OFFSETS[0] <= (moment.utcoffset() or timedelta(0)) <= OFFSETS[1]:
+        raise ValueError(f"{shown(text)} has an offset that no clock has; correct what follows the time")
     return moment
 
 
@@ -394,13 +396,6 @@ def _why_no_date(text: str, moments: bool = True) -> str:
     return "; write 2025-04-02" + (
         ", or 2025-04-02T16:00-04:00 where the time is known" if moments else ", year first"
     )
-
-
-def near_word(word: str, known: Iterable[str]) -> str:
-    """Return ", did you mean ..." for a word that is close to a known one, "" otherwise."""
-    spelt = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(word.casefold(), list(spelt), n=1, cutoff=0.6)
-    return f", did you mean {spelt[near[0]]}?" if near else ""
 
 
 def write_own_rows(
@@ -438,7 +433,7 @@ def write_own_rows(
         if not same:
             raise DataError(
                 f"the {what} cannot be written, for they would be read again with other texts: give the "
-                "columns of your own names and texts without blanks around them."
+                "columns of your own names and texts without blanks around them"
             )
 
     write_whole(target, lambda file: file.write(content), check)
@@ -470,7 +465,7 @@ def printable(text: object, most: int = 60) -> str:
 
 def _has_control(text: str) -> bool:
     """Whether text holds characters that steer a terminal, or halves of characters; line breaks are none."""
-    return any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n" for c in text)
+    return _CONTROL.search(text) is not None
 
 
 def _kind(value: object) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 from entrepot.errors import DataError, shown
 from entrepot.markets.manifest import MANIFEST
 from entrepot.markets.price_shapes import CLOSES, Named, Rows, split_named, split_table, take_apart
-from entrepot.markets.price_tables import LAYOUT, STAMP, PriceTable, parse_table, spell
+from entrepot.markets.price_tables import LAYOUT, PriceTable, parse_table, spell
 
 if TYPE_CHECKING:
     from entrepot.markets.price_shapes import PriceSource
@@ -92,12 +92,14 @@ def read_file(path: Path) -> pd.DataFrame:
     if not two_levels:
         check_header(path)
     with told_in_a_sentence(path, needed):
-        return pd.read_csv(
+        frame = pd.read_csv(
             path,
             header=[0, 1] if two_levels else 0,
             index_col=0 if two_levels else False,
             encoding="utf-8-sig",
         )
+    # Spreadsheets write the rows they show below the last one, as commas.
+    return frame if frame.iloc[-1:].notna().any(axis=None) else frame.dropna(how="all")
 
 
 @contextmanager
@@ -123,15 +125,14 @@ def told_in_a_sentence(path: Path, needed: str) -> Iterator[None]:
 
 def first_lines(path: Path, count: int) -> list[str]:
     """Return the first lines of a file that are not blank."""
-    with path.open("rb") as lines:
-        raw = list(islice((line[:LONGEST_HEADER] for line in lines if line.strip()), count))
-    return [line.decode("utf-8-sig", errors="replace").strip("\r\n") for line in raw]
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        return list(islice((line[:LONGEST_HEADER].strip("\n") for line in lines if line.strip()), count))
 
 
 def has_two_levels(path: Path) -> bool:
     """Whether a CSV begins with two rows of names, fields and symbols; refuse a pair that occurs twice."""
     upper, lower = [*csv.reader(first_lines(path, 2)), [], []][:2]
-    if len(upper) != len(lower) or len(upper) < 2 or STAMP.fullmatch(lower[0].strip()):
+    if len(upper) != len(lower) or len(upper) < 2 or lower[0].strip()[:1].isdigit():
         return False
     named = CLOSES & {spell(name) for name in (*upper[1:], *lower[1:])}
     if not named or any(is_numeral(name) for name in lower[1:]):
@@ -159,7 +160,7 @@ def check_header(path: Path) -> None:
         raise DataError(
             f"{path.name} is a git-LFS pointer, not the prices themselves: fetch it with git lfs pull"
         )
-    if text.startswith("<"):
+    if text.startswith("<") and "<DATE>" not in text.upper():  # which is how Stooq and MetaTrader write names
         raise DataError(
             f"{path.name} begins with {shown(text)}: it is a web page, not a CSV; download it again"
         )

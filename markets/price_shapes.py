@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,10 @@ from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.price_tables import (
     AMOUNTS,
     PRICES,
+    UNNAMED,
     read_moments,
     refuse_repeated,
+    refuse_unreadable,
     spell,
     spell_symbol,
     tidy_columns,
@@ -25,15 +27,19 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import TypeAlias
 
-    import polars as pl
     import vectorbt as vbt
 
-    Table: TypeAlias = "pd.DataFrame | pl.DataFrame"
+    Table: TypeAlias = "pd.DataFrame | PolarsFrame"
     PriceSource: TypeAlias = "str | PathLike[str] | Table | Mapping[str, Table | pd.Series[float]] | vbt.Data"
 
 CLOSES: Final = frozenset({"close", "adj close"})
 FIELDS: Final = frozenset({*PRICES, *AMOUNTS, "high", "low", "capital gains"})
 YFINANCE_LEVELS: Final = frozenset({"price", "symbol"})  # Price and Ticker, as it names them
+OF_YFINANCE: Final = ("Ticker", "Date")  # names of columns and index of one of its fields
+UNSAID: Final = (
+    ", as they were traded; yfinance adjusts them for dividends unless given auto_adjust=False: "
+    "say adjusted='total_return' where it did"
+)
 YFINANCE_FIELDS: Final = frozenset({"open", "high", "low", "close", "volume"})
 KINDS: Final = (
     "it reads a folder, the path of a CSV or Parquet file, or a DataFrame, a dict of DataFrames by symbol or "
@@ -41,12 +47,26 @@ KINDS: Final = (
 )
 
 
+class PolarsFrame(Protocol):
+    """What a type checker is told of a polars DataFrame: where polars is not installed it knows of none."""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return the rows."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the same as a table of pandas."""
+
+
 class Rows(NamedTuple):
-    """One symbol's rows as their source has them, with tidy columns: `date` and the fields."""
+    """One symbol's rows as their source has them, with tidy columns: `date` and the fields.
+
+    ``yahoo`` where the source is known to come from yfinance.
+    """
 
     symbol: str
     origin: str
     frame: pd.DataFrame
+    yahoo: bool = False
 
 
 class Named(NamedTuple):
@@ -77,7 +97,7 @@ def take_apart(source: object, notes: list[str]) -> tuple[list[Rows], str]:
         rows = []
         for row in split_named(named_tables(source.data, name, notes), name):  # type: ignore[attr-defined]
             frame = row.frame.set_axis(told_apart(row.frame.columns), axis=1) if yahoo else row.frame
-            rows.append(row._replace(frame=without_blanks(frame)))
+            rows.append(row._replace(frame=without_blanks(frame), yahoo=yahoo))
         return rows, name
     name, table = "a table in memory", in_pandas(source, "")
     if isinstance(table, pd.Series):
@@ -130,8 +150,15 @@ def split_table(frame: pd.DataFrame, name: str, notes: list[str]) -> Iterator[Ro
     """Take a single table apart: two header levels, long with a symbol column, or wide with closes."""
     if frame.columns.nlevels > 1:
         yield from split_two_levels(frame, name)
+        fields = {spell(label) for pair in frame.columns for label in pair}
+        if is_yfinances(frame) and "adj close" not in fields and not fields >= YFINANCE_FIELDS:
+            notes.append(f"{name} is read as closes{UNSAID}.")
         return
     if frame.index.nlevels > 1:
+        heads = [str(head) for head in (*frame.index.names, *frame.columns) if head is not None]
+        twice = sorted({head for head in heads if heads.count(head) > 1})
+        if twice:
+            raise DataError(f"{name} has {shown(twice)} twice among its index and columns: keep one of each")
         frame = frame.reset_index()
     spelt = {spell(column) for column in frame.columns}
     if "symbol" in spelt:
@@ -142,13 +169,15 @@ def split_table(frame: pd.DataFrame, name: str, notes: list[str]) -> Iterator[Ro
             "column of closes per symbol (one symbol's table is given in a dict, its file in a folder)"
         )
     else:
-        yield from split_wide({"close": with_date_column(frame)}, name)
-        notes.append(f"{name} has one column per symbol: read as closes.")
+        yahoo = (frame.columns.name, frame.index.name) == OF_YFINANCE
+        for rows in split_wide({"close": with_date_column(frame)}, name):
+            yield rows._replace(yahoo=yahoo)
+        notes.append(f"{name} has one column per symbol: read as closes{UNSAID if yahoo else ''}.")
 
 
 def split_long(frame: pd.DataFrame, name: str) -> Iterator[Rows]:
     """Take a table with a symbol column apart."""
-    frame = tidy_columns(frame)
+    frame = tidy_fields(frame)
     refuse_repeated(frame, name)
     if frame.empty:
         raise DataError(f"{name} has no rows: give it at least one price")
@@ -175,14 +204,27 @@ def split_two_levels(frame: pd.DataFrame, name: str) -> Iterator[Rows]:
             "Close: one level names the fields, the other the symbols"
         )
     fields, symbols = levels[priced[0]], np.array(levels[1 - priced[0]])
-    if {spell(name) for name in frame.columns.names} == YFINANCE_LEVELS:
-        fields = told_apart(fields)
+    yahoo = is_yfinances(frame)
+    fields = told_apart(fields) if yahoo else fields
+    # Its rates have opens too: one without opens among others with some was joined to them.
+    yahoo = yahoo and "open" not in {spell(field) for field in fields}
     for symbol in dict.fromkeys(symbols.tolist()):
         mine = np.flatnonzero(symbols == symbol)
         rows = frame.iloc[:, mine].set_axis([spell(fields[column]) for column in mine], axis=1)
         refuse_repeated(rows, f"{name} [{symbol}]")
         rows = rows.set_axis(pd.Index(index, name="date"), axis=0).reset_index()
-        yield Rows(symbol, f"{name} [{symbol}]", without_blanks(rows))
+        yield Rows(symbol, f"{name} [{symbol}]", without_blanks(rows), yahoo)
+
+
+def is_yfinances(frame: pd.DataFrame) -> bool:
+    """Whether the two levels of a table's columns have the names that yfinance gives them."""
+    return {spell(name) for name in frame.columns.names} == YFINANCE_LEVELS
+
+
+def tidy_fields(frame: pd.DataFrame) -> pd.DataFrame:
+    """Tidy the columns of a table, with those of yfinance told apart that keep the name of their level."""
+    tidy = tidy_columns(frame)
+    return tidy.set_axis(told_apart(tidy.columns), axis=1) if spell(frame.columns.name) == "price" else tidy
 
 
 def told_apart(fields: Iterable[str]) -> list[str]:
@@ -226,21 +268,19 @@ def is_of_a_field(table: Named) -> bool:
 
 def one_symbol(table: Named) -> Rows:
     """Return the rows of a table that is named by its symbol, which its own columns may repeat."""
-    frame = table.frame
-    if frame.columns.nlevels > 1:
-        inside = list(split_two_levels(frame, table.origin))
-        frame, held = inside[0].frame, inside[0].symbol
-        several = len(inside) > 1
+    if table.frame.columns.nlevels > 1:
+        inside = list(split_two_levels(table.frame, table.origin))
+        held, several, frame, yahoo = inside[0].symbol, len(inside) > 1, inside[0].frame, inside[0].yahoo
         if not several and spell_symbol(held) != spell_symbol(table.name):
             raise DataError(f"{table.origin} holds {shown(held)}: name it {shown(held)}")
     else:
-        frame = tidy_columns(frame)
+        frame, yahoo = tidy_fields(table.frame), False
         several = "symbol" in frame.columns and frame.columns.is_unique and len(frame["symbol"].unique()) > 1
     if several:
         raise DataError(
             f"{table.origin} holds several symbols: load it by its own path, or split it by symbol"
         )
-    return Rows(table.name, table.origin, frame)
+    return Rows(table.name, table.origin, frame, yahoo)
 
 
 def split_wide(fields: Mapping[str, pd.DataFrame], name: str) -> Iterator[Rows]:
@@ -260,14 +300,16 @@ def split_wide(fields: Mapping[str, pd.DataFrame], name: str) -> Iterator[Rows]:
                 f"{field} of {name} lacks the column Date: a table with a column per symbol has Date or an "
                 "index of dates"
             )
-    dates = {field: frame["date"] for field, frame in fields.items()}
-    if len({str(column.dtype) for column in dates.values()}) > 1:
-        dates = {field: read_moments(column).to_series() for field, column in dates.items()}
+    moments = {field: dates_of(frame["date"], f"{field} of {name}") for field, frame in fields.items()}
+    if len({stamps.tz is None for stamps in moments.values()}) > 1:
+        zoned = next(field for field, stamps in moments.items() if stamps.tz is not None)
+        plain = next(field for field, stamps in moments.items() if stamps.tz is None)
+        raise DataError(
+            f"{zoned} of {name} has stamps with a time zone and {plain} has none: give both alike"
+        )
     columns: dict[str, dict[str, pd.Series[Any]]] = {}
     for field, frame in fields.items():
-        index = pd.Index(dates[field], name="date")
-        if index.hasnans:
-            raise DataError(f"{field} of {name} has a row without a date: fill or delete it")
+        index = moments[field]
         if index.has_duplicates:
             raise DataError(
                 f"{field} of {name} has {index[index.duplicated()][0]} twice: keep one row per date"
@@ -275,10 +317,21 @@ def split_wide(fields: Mapping[str, pd.DataFrame], name: str) -> Iterator[Rows]:
         if not index.is_monotonic_increasing:
             raise DataError(f"{field} of {name} is out of order: sort its rows by date, oldest first")
         for column in frame.columns.drop("date"):
+            if spell(column) in UNNAMED:  # the row numbers that pandas writes beside a table
+                continue
             columns.setdefault(column, {})[field] = frame[column].set_axis(index)
     for symbol, parts in columns.items():
         rows = pd.concat(parts, axis=1, sort=True).reset_index()
         yield Rows(symbol, f"{name} [{symbol}]", without_blanks(rows))
+
+
+def dates_of(column: pd.Series[Any], origin: str) -> pd.DatetimeIndex:
+    """Read the dates of a table of several symbols, see `read_moments`; refuse one that cannot be read."""
+    if column.isna().any():
+        raise DataError(f"{origin} has a row without a date: fill or delete it")
+    moments = read_moments(column)
+    refuse_unreadable(moments, column, origin)
+    return moments.rename("date")
 
 
 def without_blanks(frame: pd.DataFrame) -> pd.DataFrame:

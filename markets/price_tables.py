@@ -29,6 +29,7 @@ SPELLINGS = {
 }
 DATE_NAMES: Final = ("date", "datetime", "timestamp", "time")
 UNNAMED: Final = ("", "none", "unnamed: 0", "index")  # what an index without a name becomes as a column
+RANGE: Final = ("high", "low")
 LAYOUT = "Date and Close or Adj Close, and may have Open, Volume, Dividends and Stock Splits"
 FIRST_YEAR, LAST_YEAR = 1970, 2100
 STAMP: Final = re.compile(
@@ -39,6 +40,10 @@ LONGER_THAN_A_DAY: Final = "WMQY"  # first letters of periods; minutes are writt
 RATES_ZONE: Final = "Europe/London"  # where the day of a currency begins with the vendors that stamp it
 FEW_ON_WEEKENDS: Final = 3  # prices
 FEWER_OF_A_DAY: Final = 0.75  # of the Wednesdays: Mondays or Fridays that moved to a weekend
+SYMBOL: Final = re.compile(r"\^?[A-Z0-9][A-Z0-9-]*(?:\.[A-Z]+)?(?:=X)?")
+WITHOUT_MARKET: Final = re.compile(r"\d[A-Z0-9-]*|USD[A-Z]{3}|[A-Z]{3}USD")  # a code or a rate, and not where
+RENMINBI: Final = re.compile(r"8\d{4}\.HK")  # the codes that Hong Kong gives to what trades in renminbi
+NO_NUMBERS: Final = "bcmM"  # kinds of columns that would turn into floats: truth, complex, spans, dates
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +53,17 @@ class PriceTable:
     Args:
         symbol: in Yahoo's spelling: ``BABA``, ``9988.HK``, ``HKD=X``, ``^HSI``.
         origin: the name of the file, as messages and notes give it.
-        frame: float columns, those present of `PRICES` and `AMOUNTS`, by strictly increasing naive date.
-            NaN where the file says nothing.
+        frame: float columns, those present of `PRICES`, `AMOUNTS` and `RANGE`, by strictly increasing naive
+            date. NaN where the file says nothing, and where a high or low is no number: no market reads them.
         bars: the bars of which ``frame`` holds the days, where the file has times of day; else None.
+        yahoo: whether it is known to come from yfinance.
     """
 
     symbol: str
     origin: str
     frame: pd.DataFrame
     bars: pd.DataFrame | None = None
+    yahoo: bool = False
 
     def column(self, name: str) -> pd.Series[float]:
         """Return one column, all NaN where the file does not have it."""
@@ -72,7 +79,7 @@ class PriceTable:
 
 def spell(name: Hashable) -> str:
     """Return the name of a column in lower case and one spelling."""
-    plain = str(name).strip().lower()
+    plain = str(name).strip().strip("<>").lower()
     return SPELLINGS.get(plain, plain)
 
 
@@ -116,8 +123,8 @@ def refuse_repeated(frame: pd.DataFrame, origin: str) -> None:
         raise DataError(f"{origin} has the columns {repeated} twice: keep one of each")
 
 
-def parse_table(symbol: str, origin: str, frame: pd.DataFrame) -> PriceTable:
-    """Check one symbol's rows and turn them into floats by date."""
+def parse_table(symbol: str, origin: str, frame: pd.DataFrame, yahoo: bool = False) -> PriceTable:
+    """Check one symbol's rows, which may be known as those of yfinance, and turn them into floats by date."""
     refuse_repeated(frame, origin)
     lacks = [] if "date" in frame else ["Date"]
     lacks += [] if "close" in frame or "adj close" in frame else ["Close"]
@@ -125,7 +132,7 @@ def parse_table(symbol: str, origin: str, frame: pd.DataFrame) -> PriceTable:
         raise DataError(f"{origin} lacks the column {' and '.join(lacks)}: a price file has {LAYOUT}")
     if frame.empty:
         raise DataError(f"{origin} has no rows: give it at least one price or remove it")
-    symbol = spell_symbol(symbol)
+    symbol = check_symbol(symbol, origin)
     moments = local_moments(frame["date"], zone_of(symbol))
     stamps = bar_stamps(moments, frame["date"], symbol, origin)
     dates = parse_dates(moments, frame["date"], origin) if stamps is None else stamps
@@ -139,7 +146,8 @@ def parse_table(symbol: str, origin: str, frame: pd.DataFrame) -> PriceTable:
                 f"{origin} has {name} {values[row]:g} on {dates[row].date()}: {allowed}; correct the row, or "
                 "leave the cell blank where nothing is known"
             )
-    table = PriceTable(symbol, origin, pd.DataFrame(columns, index=dates))
+    columns |= {c: pd.to_numeric(frame[c], errors="coerce").to_numpy() for c in RANGE if c in frame}
+    table = PriceTable(symbol, origin, pd.DataFrame(columns, index=dates), yahoo=yahoo)
     table = table if stamps is None else as_bars(table)
     if table.level.empty:
         raise DataError(f"{origin} has no close at all: fill its Close column or remove it")
@@ -170,12 +178,7 @@ def parse_dates(moments: pd.DatetimeIndex, column: pd.Series[Any], origin: str) 
             f"between {FIRST_YEAR} and {LAST_YEAR}; correct the row"
         )
     dates = pd.DatetimeIndex(dates.as_unit("ns"), name="date")
-    if dates.hasnans:
-        row = int(np.argmax(dates.isna()))
-        raise DataError(
-            f"{origin} has the date {shown(str(column.iloc[row]))} in data row {row + 1}: dates are "
-            "written YYYY-MM-DD"
-        )
+    refuse_unreadable(dates, column, origin)
     if dates.has_duplicates:
         raise DataError(f"{origin} has {dates[dates.duplicated()][0].date()} twice: keep one row per date")
     if not dates.is_monotonic_increasing:
@@ -184,6 +187,16 @@ def parse_dates(moments: pd.DatetimeIndex, column: pd.Series[Any], origin: str) 
             f"{origin} is out of order at {dates[row].date()}: sort its rows by date, oldest first"
         )
     return dates
+
+
+def refuse_unreadable(dates: pd.DatetimeIndex, column: pd.Series[Any], origin: str) -> None:
+    """Refuse a cell of which no date could be made."""
+    if dates.hasnans:
+        row = int(np.argmax(dates.isna()))
+        raise DataError(
+            f"{origin} has the date {shown(str(column.iloc[row]))} in data row {row + 1}: dates are "
+            "written YYYY-MM-DD"
+        )
 
 
 def local_moments(column: pd.Series[Any], zone: str | None) -> pd.DatetimeIndex:
@@ -199,8 +212,8 @@ def read_moments(column: pd.Series[Any]) -> pd.DatetimeIndex:
     everywhere. Only stamps with a zone that are not all midnights there are moments.
 
     Args:
-        column: datetimes, days as periods, whole numbers YYYYMMDD, date objects, or text that begins with
-            YYYY-MM-DD and may go on with a time and an offset.
+        column: datetimes, days as periods, whole numbers or text YYYYMMDD, date objects, or text that begins
+            with YYYY-MM-DD and may go on with a time and an offset.
 
     Returns:
         Naive stamps where there is no zone or all are midnights, else stamps with a zone.
@@ -215,11 +228,16 @@ def read_moments(column: pd.Series[Any]) -> pd.DatetimeIndex:
         return wall if at_midnight(wall) else stamps
     text = column.astype("str")
     if pd.api.types.is_integer_dtype(column.dtype):
-        return pd.DatetimeIndex(
-            pd.to_datetime(text.where(text.str.len() == 8), format="%Y%m%d", errors="coerce")
-        )
+        return without_dashes(text)
     days = pd.DatetimeIndex(pd.to_datetime(text, format="%Y-%m-%d", errors="coerce"))
-    return days if not days.hasnans else written_moments(text)
+    if not days.hasnans:
+        return days
+    return without_dashes(text) if days.isna().all() and text.str.len().eq(8).all() else written_moments(text)
+
+
+def without_dashes(text: pd.Series[Any]) -> pd.DatetimeIndex:
+    """Read days written YYYYMMDD."""
+    return pd.DatetimeIndex(pd.to_datetime(text.where(text.str.len() == 8), format="%Y%m%d", errors="coerce"))
 
 
 def written_moments(text: pd.Series[Any]) -> pd.DatetimeIndex:
@@ -249,7 +267,8 @@ def refuse_shifted(table: PriceTable) -> None:
     Rates are quoted on Sundays too; of theirs the Mondays or Fridays must be missing besides.
     """
     level = table.level
-    days = pd.DatetimeIndex(level.index[(level != level.shift()).to_numpy()])
+    moved = np.append(True, np.diff(level.to_numpy()) != 0)
+    days = pd.DatetimeIndex(level.index)[moved]
     counts = np.bincount(days.day_of_week, minlength=7)
     weekends = int(counts[5:].sum())
     missing = min(counts[0], counts[4]) < FEWER_OF_A_DAY * counts[2]
@@ -266,7 +285,9 @@ def parse_numbers(
     """Turn a column into floats; a cell that is text is refused by date."""
     if column.dtype == np.float64:
         return column.to_numpy()
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = np.full(len(column), np.nan)
+    if column.dtype.kind not in NO_NUMBERS:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     lost = np.isnan(numbers) & column.notna().to_numpy()
     if lost.any():
         row = int(np.argmax(lost))
@@ -278,9 +299,25 @@ def parse_numbers(
 
 
 def spell_symbol(symbol: str) -> str:
-    """Return a symbol in Yahoo's spelling: Hong Kong codes have four digits."""
-    symbol = symbol.strip()
-    code, dot, market = symbol.partition(".")
-    if dot and market.upper() == "HK" and code.isdigit():
+    """Return a symbol in Yahoo's spelling: capitals, and Hong Kong codes of four digits."""
+    symbol = symbol.strip().upper()
+    code, _, market = symbol.partition(".")
+    if market == "HK" and code.isascii() and code.isdigit():
         return f"{int(code):04d}.HK"
     return symbol
+
+
+def check_symbol(symbol: str, origin: str) -> str:
+    """Return a symbol as `spell_symbol` does; refuse what would be taken for another line than it is."""
+    spelt = spell_symbol(symbol)
+    if not SYMBOL.fullmatch(spelt) or WITHOUT_MARKET.fullmatch(spelt):
+        raise DataError(
+            f"{origin} is named {shown(symbol)}, which does not say what it is: write Hong Kong lines as "
+            "9988.HK, New York lines as BABA, indices as ^HSI, and HKD per USD as HKD=X"
+        )
+    if RENMINBI.fullmatch(spelt):
+        raise DataError(
+            f"{origin} is named {spelt}, a counter that trades in renminbi, which is not covered: load the "
+            "counter in Hong Kong dollars"
+        )
+    return spelt

@@ -164,6 +164,7 @@ def named_columns(table: pd.DataFrame, times: str, origin: str) -> pd.DataFrame:
             return "known_at"
         return text.lower() if text.lower() in RESERVED else spell_symbol(text)
 
+    given = [str(column).strip() for column in table.columns]
     names = [spelled(column) for column in table.columns]
     table = table.set_axis(pd.Index(names, dtype="str"), axis=1)
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -171,7 +172,7 @@ def named_columns(table: pd.DataFrame, times: str, origin: str) -> pd.DataFrame:
         raise DataError(f"{origin} has the columns {shown(', '.join(repeated))} twice: keep one of each")
     others = [name for name in names if name not in ("date", "known_at")]
     if "date" not in names or not others or ("symbol" in names and "value" not in names):
-        raise DataError(f"{origin} has the columns {shown(', '.join(names))}: give it {LAYOUT}")
+        raise DataError(f"{origin} has the columns {shown(', '.join(given))}: give it {LAYOUT}")
     if times != "known_at" and "known_at" not in names:
         raise DataError(f"{origin} has no column {shown(times)} of times: name the one that holds them")
     return table

@@ -6,6 +6,7 @@ Sessions come from exchange_calendars, corrected by the sourced rows of `data/se
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -31,6 +32,9 @@ CLOCK_ORIGIN: Final = pd.Timestamp("2000-01-03")
 # calendar's close (HKEX, Closing Auction Session, phase 1); the later end is the one at which it is known.
 CLOSING_AUCTION_FROM: Final = pd.Timestamp("2016-07-25")
 CLOSING_AUCTION: Final = pd.Timedelta(minutes=10)
+
+# Day or month first: 04/01/2021 is in January or in April.
+_TWO_WAYS = re.compile(r"\s*\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}", re.ASCII)
 
 
 def session_times(
@@ -58,7 +62,7 @@ def session_times(
     wanted = check_phases(phases)
     first, last = (check_date(start), check_date(end))
     if first > last:
-        raise ParameterError(f"The start {first.date()} is after the end {last.date()}: swap them.")
+        raise ParameterError(f"the start {first.date()} is after the end {last.date()}: swap them")
     table = _calendar_for(venue, first, last)
     inside = table["session"].between(first, last).to_numpy()
     return table.loc[inside, ["session", *wanted]].reset_index(drop=True)
@@ -89,7 +93,7 @@ def build_grid(
         ParameterError: as `session_times`, or a venue named twice, or no session in the range.
     """
     if len(set(venues)) != len(venues) or not venues:
-        raise ParameterError(f"The venues {list(venues)} must be one or more of XHKG, XNYS, each named once.")
+        raise ParameterError(f"the venues {list(venues)} must be one or more of XHKG, XNYS, each named once")
     wanted = check_phases(phases)
     parts = [
         sessions[[phase, "session"]].rename(columns={phase: "time"}).assign(venue=venue, phase=phase)
@@ -106,7 +110,7 @@ def build_grid(
     ]
     grid = pd.concat(parts, ignore_index=True).sort_values("time", ignore_index=True)
     if grid.empty:
-        raise ParameterError(f"No session of {', '.join(venues)} falls between {start} and {end}.")
+        raise ParameterError(f"no session of {', '.join(venues)} falls between {start} and {end}")
     grid.index = pd.RangeIndex(len(grid), name="step")
     return grid[["time", "venue", "phase", "session"]]
 
@@ -191,10 +195,10 @@ def session_clock(times: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[
     index = pd.DatetimeIndex(times)
     if index.tz is None:
         raise ParameterError(
-            "The session clock was given times without a time zone; use tz_localize('UTC') if they are UTC."
+            "the session clock was given times without a time zone; use tz_localize('UTC') if they are UTC"
         )
     if index.hasnans:
-        raise ParameterError("The session clock was given a missing time (NaT); drop it first.")
+        raise ParameterError("the session clock was given a missing time (NaT); drop it first")
     if not len(index):
         return np.empty(0)
     utc = index.tz_convert("UTC").as_unit("ns")
@@ -215,7 +219,7 @@ def session_clock(times: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[
 def check_venue(venue: str) -> str:
     """The venue as given, if it has a calendar and a fee schedule."""
     if venue not in TIMEZONES:
-        raise ParameterError(f"The venue {venue!r} is unknown: use XHKG (Hong Kong) or XNYS (New York).")
+        raise ParameterError(f"the venue {venue!r} is unknown: use XHKG (Hong Kong) or XNYS (New York)")
     return venue
 
 
@@ -223,7 +227,7 @@ def check_phases(phases: Sequence[str]) -> tuple[str, ...]:
     """The phases in the order of the day, each at most once."""
     given = (phases,) if isinstance(phases, str) else tuple(phases) if isinstance(phases, Iterable) else ()
     if not given or not all(isinstance(phase, str) and phase in PHASES for phase in given):
-        raise ParameterError(f"The phases {shown(phases)} are not usable: give 'open', 'close' or both.")
+        raise ParameterError(f"the phases {shown(phases)} are not usable: give 'open', 'close' or both")
     return tuple(phase for phase in PHASES if phase in given)
 
 
@@ -243,21 +247,21 @@ def session_overrides() -> pd.DataFrame:
     wrong = ~(known & well_formed & table["venue"].isin(list(TIMEZONES)) & table["session"].notna())
     wrong |= table.duplicated(["venue", "session"])
     if wrong.any():
-        raise DataError(f"{name}: unusable or repeated rows among {table.loc[wrong, 'session'].tolist()}.")
+        raise DataError(f"{name}: unusable or repeated rows among {table.loc[wrong, 'session'].tolist()}")
     return table
 
 
 def check_date(moment: str | pd.Timestamp) -> pd.Timestamp:
     """A date without time of day or zone, or one sentence why it is none."""
     try:
-        if is_number(moment):
+        if is_number(moment) or (isinstance(moment, str) and _TWO_WAYS.match(moment)):
             raise TypeError
         stamp = pd.Timestamp(moment)
         if pd.isna(stamp):
             raise TypeError
         return stamp.tz_localize(None).normalize().as_unit("ns")
     except (TypeError, ValueError, AttributeError):
-        raise ParameterError(f"{shown(moment)} is not a date; write it as 2018-01-02.") from None
+        raise ParameterError(f"{shown(moment)} is not a date; write it as 2018-01-02") from None
 
 
 def _calendar_for(venue: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
@@ -316,6 +320,6 @@ def _library_schedule(venue: str, start: str, end: str) -> pd.DataFrame:
             schedule: pd.DataFrame = Calendar(start=start, end=end).schedule
         except ValueError:
             raise ParameterError(
-                f"No calendar of {venue} covers {start} to {end}: choose later years"
+                f"no calendar of {venue} covers {start} to {end}: choose later years"
             ) from None
     return schedule

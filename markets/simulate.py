@@ -66,7 +66,7 @@ def simulate_market(
     hk_shorts: Collection[str] = (),
     listings: ListingsSource | None = None,
 ) -> Market:
-    """Return a simulated market of Hong Kong and New York; the model stands at the top of this module.
+    """Return a simulated market of Hong Kong and New York; docs/simulation.md has the model.
 
     Ten dual-listed companies, China Mobile with its ADS until its delisting, Hong Kong names, and funds of
     both venues, which pay no dividends. Prices are raw, from each listing that the registry dates on, with

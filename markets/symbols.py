@@ -15,5 +15,5 @@ def hk_symbol(code: str) -> str:
     """
     digits = re.fullmatch(r"([0-9]{1,5})(\.HK)?", str(code).strip().upper())
     if digits is None:
-        raise ParameterError(f"{code!r} is not a Hong Kong code; write it as 9988 or 9988.HK.")
+        raise ParameterError(f"{code!r} is not a Hong Kong code; write it as 9988 or 9988.HK")
     return f"{int(digits[1]):04d}.HK"

@@ -26,11 +26,11 @@ def read_table(name: str, columns: str, key: str | None = None) -> pd.DataFrame:
         table = pd.read_csv(lines, dtype=str, keep_default_na=False)
     wanted = columns.split()
     if list(table.columns) != wanted:
-        raise DataError(f"{name} has the columns {list(table.columns)}; it must have {wanted}.")
+        raise DataError(f"{name} has the columns {list(table.columns)}; it must have {wanted}")
     if key is not None:
         unusable = table.loc[table[key].duplicated() | table[key].eq(""), key]
         if len(unusable):
-            raise DataError(f"{name}: {key} must be filled and unique, but {unusable.iloc[0]!r} is not.")
+            raise DataError(f"{name}: {key} must be filled and unique, but {unusable.iloc[0]!r} is not")
     return table
 
 
@@ -58,5 +58,5 @@ def _parsed(
     parsed = parse(table[column].where(table[column].ne("")))
     wrong = parsed.isna() & table[column].ne("")
     if wrong.any():
-        raise DataError(f"{name}: {column} is {table.loc[wrong, column].iloc[0]!r}, which is not {kind}.")
+        raise DataError(f"{name}: {column} is {table.loc[wrong, column].iloc[0]!r}, which is not {kind}")
     return parsed

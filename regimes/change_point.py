@@ -59,26 +59,26 @@ class ChangePointDetector(ProbabilityDetector):
         super().__post_init__()
         if not (is_number(self.expected_run) and 1 < self.expected_run < np.inf):
             raise ParameterError(
-                f"expected_run is {kind(self.expected_run)}: give a finite number of rows above 1."
+                f"expected_run is {kind(self.expected_run)}: give a finite number of rows above 1"
             )
         if not (is_whole(self.recent) and self.recent >= 1):
-            raise ParameterError(f"recent is {kind(self.recent)}: give a whole number of rows, 1 or more.")
+            raise ParameterError(f"recent is {kind(self.recent)}: give a whole number of rows, 1 or more")
         if not (is_whole(self.most_runs) and self.most_runs >= self.recent + 2):
             raise ParameterError(
                 f"most_runs is {kind(self.most_runs)}: give a whole number, at least recent + 2, which is "
-                f"{self.recent + 2}."
+                f"{self.recent + 2}"
             )
         weights = (
             self.event_weights if isinstance(self.event_weights, (tuple, list)) else [self.event_weights]
         )
         if not all(is_number(weight) and abs(weight) < np.inf for weight in weights):
             raise ParameterError(
-                f"event_weights is {kind(self.event_weights)}: give a finite number, or one for each channel."
+                f"event_weights is {kind(self.event_weights)}: give a finite number, or one for each channel"
             )
         if self.prior is not None and not _is_prior(self.prior):
             raise ParameterError(
                 f"prior is {kind(self.prior)}: give (m, k, a, b), numbers of at most 1e100, the last three "
-                "of at least 1e-100."
+                "of at least 1e-100"
             )
 
     def fit(self, y: Any, intensity: Any = None, previous: Self | None = None) -> Self:
@@ -94,7 +94,7 @@ class ChangePointDetector(ProbabilityDetector):
             DataError: when a prior is to be learnt and there are fewer than two rows, or they do not vary.
         """
         if not (previous is None or isinstance(previous, ChangePointDetector)):
-            raise ParameterError(f"previous is {kind(previous)}: give a ChangePointDetector, or None.")
+            raise ParameterError(f"previous is {kind(previous)}: give a ChangePointDetector, or None")
         y = _series(y)
         channels = intensities(intensity, len(y))
         weights = self._weights(channels.shape[1])
@@ -176,7 +176,7 @@ class ChangePointDetector(ProbabilityDetector):
         if len(weights) != channels:
             raise ParameterError(
                 f"event_weights has {len(weights)} numbers for {channels} channels: give one for each, or "
-                "one for all."
+                "one for all"
             )
         return np.array(weights, dtype=np.float64)
 
@@ -185,31 +185,31 @@ class ChangePointDetector(ProbabilityDetector):
         if len(there) < 2 or there.min() == there.max():
             raise DataError(
                 f"y has {len(there)} observations to learn a prior from: give two or more that are not all "
-                "the same, or a prior."
+                "the same, or a prior"
             )
         prior = np.array([there.mean(), 1.0, 1.0, there.var()])
         if not _is_prior(prior.tolist()):
-            raise DataError(f"y has the variance {there.var():.3g}: give it in other units.")
+            raise DataError(f"y has the variance {there.var():.3g}: give it in other units")
         return prior
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "prior_"):
             raise ParameterError(
-                "This ChangePointDetector has learnt nothing yet: call fit with training rows first."
+                "this ChangePointDetector has learnt nothing yet: call fit with training rows first"
             )
 
     def _check_channels(self, channels: FloatArray) -> None:
         if channels.shape[1] != len(self.weights_):
             raise ParameterError(
                 f"intensity has {channels.shape[1]} channels where {len(self.weights_)} were fitted: give "
-                "as many."
+                "as many"
             )
 
 
 def _series(y: object) -> FloatArray:
     values = observations(y)
     if (np.abs(values) > LARGEST).any():
-        raise DataError("y holds numbers beyond 1e100, whose squares overflow: give it in other units.")
+        raise DataError("y holds numbers beyond 1e100, whose squares overflow: give it in other units")
     return values
 
 

@@ -61,6 +61,8 @@ class Detector(Protocol):
 class ProbabilityDetector:
     """The switch of detectors that estimate a probability: on above one level, off below a lower one.
 
+    A base to inherit from: a detector of one's own adds `fit`, `filter` and `update`, as `Detector` has them.
+
     Args:
         half_life: New York sessions in which a mark halves, for whoever computes the intensities.
         enter: probability of the last state above which the switch goes on.
@@ -81,7 +83,7 @@ class ProbabilityDetector:
         if not (is_number(self.enter) and is_number(self.leave) and 0 < self.leave < self.enter < 1):
             raise ParameterError(
                 f"enter is {kind(self.enter)} and leave is {kind(self.leave)}: give probabilities between 0 "
-                "and 1, leave below enter, such as 0.8 and 0.2."
+                "and 1, leave below enter, such as 0.8 and 0.2"
             )
 
     def switch(
@@ -127,10 +129,10 @@ def run_switch(
     if len(shapes) > 1 or len(next(iter(shapes))) != 1:
         raise ParameterError(
             "probability or intensity, session_count and bypass have different lengths; give one row per "
-            "step in each."
+            "step in each"
         )
     if not (np.diff(session_count) >= 0).all():
-        raise ParameterError("session_count must not descend or hold NaN; give market.session_count.")
+        raise ParameterError("session_count must not descend or hold NaN; give market.session_count")
     state = np.empty(len(session_count), dtype=np.bool_)
     hysteresis(enter, leave, session_count, bypass, float(dwell), state)
     return state
@@ -140,13 +142,13 @@ def check_positive(**values: object) -> None:
     """Raise ParameterError unless every value is a finite number above 0."""
     for name, value in values.items():
         if not (is_number(value) and 0 < value < np.inf):
-            raise ParameterError(f"{name} is {kind(value)}: give a finite number, positive.")
+            raise ParameterError(f"{name} is {kind(value)}: give a finite number, positive")
 
 
 def check_dwell(dwell: object) -> None:
     """Raise ParameterError unless a dwell is a finite number of sessions, 0 or more."""
     if not (is_number(dwell) and 0 <= dwell < np.inf):
-        raise ParameterError(f"dwell is {kind(dwell)}: give a finite number, zero or more.")
+        raise ParameterError(f"dwell is {kind(dwell)}: give a finite number, zero or more")
 
 
 def observations(y: object, columns: int | None = 1) -> FloatArray:
@@ -164,10 +166,10 @@ def observations(y: object, columns: int | None = 1) -> FloatArray:
         values = np.ascontiguousarray(values[:, 0])
     if values.ndim != 1 and (columns == 1 or values.ndim != 2):
         wanted = "one number per row" if columns == 1 else "one row of numbers per session"
-        raise ParameterError(f"y has shape {values.shape}: give {wanted}.")
+        raise ParameterError(f"y has shape {values.shape}: give {wanted}")
     if np.isinf(values).any():
         row = int(np.argwhere(np.isinf(values))[0][0])
-        raise ParameterError(f"y is infinite at row {row}: give finite numbers, NaN where one is missing.")
+        raise ParameterError(f"y is infinite at row {row}: give finite numbers, NaN where one is missing")
     return values
 
 
@@ -188,13 +190,13 @@ def intensities(intensity: object, rows: int) -> FloatArray:
         values = values[:, np.newaxis]
     if values.ndim != 2 or len(values) != rows:
         raise ParameterError(
-            f"intensity has shape {values.shape} beside {rows} observations: give one row for each of them."
+            f"intensity has shape {values.shape} beside {rows} observations: give one row for each of them"
         )
     if not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
         raise ParameterError(
             f"intensity is missing or infinite at row {row}: give what is known of events at every row, 0 "
-            "where nothing happened."
+            "where nothing happened"
         )
     return values
 
@@ -221,7 +223,7 @@ def numbers(given: object, name: str, wanted: str) -> FloatArray:
     except (TypeError, ValueError, OverflowError):
         values = np.array(0.0)  # refused below, as whatever else has no rows of numbers
     if values.ndim == 0:
-        raise ParameterError(f"{name} is {kind(given)}: give {wanted}.")
+        raise ParameterError(f"{name} is {kind(given)}: give {wanted}")
     return values
 
 

@@ -58,9 +58,9 @@ def find_episodes(path: RegimePath, episodes: Sequence[Episode] = REMEMBERED) ->
         ParameterError: for an episode of an unknown risk.
     """
     if not isinstance(path, RegimePath):
-        raise ParameterError(f"find_episodes was given {kind(path)}: give a path from walk_forward.")
+        raise ParameterError(f"find_episodes was given {kind(path)}: give a path from walk_forward")
     if not isinstance(episodes, (list, tuple)):
-        raise ParameterError(f"episodes is {kind(episodes)}: give a list of Episode(name, risk, start, end).")
+        raise ParameterError(f"episodes is {kind(episodes)}: give a list of Episode(name, risk, start, end)")
     bits = {"tariff": 1, "delisting": 2}
     day = path.time.tz_convert("America/New_York").tz_localize(None).normalize()
     rows = []
@@ -94,10 +94,10 @@ def find_episodes(path: RegimePath, episodes: Sequence[Episode] = REMEMBERED) ->
 def _days(episode: object) -> tuple[pd.Timestamp, pd.Timestamp]:
     """First and last day of an episode, refused where it is none."""
     if not isinstance(episode, Episode):
-        raise ParameterError(f"an episode is {kind(episode)}: give Episode(name, risk, start, end).")
+        raise ParameterError(f"an episode is {kind(episode)}: give Episode(name, risk, start, end)")
     if episode.risk not in ("tariff", "delisting"):
         raise ParameterError(
-            f"the episode {short(episode.name)} is of {kind(episode.risk)}: its risk is tariff or delisting."
+            f"the episode {short(episode.name)} is of {kind(episode.risk)}: its risk is tariff or delisting"
         )
     try:
         start, end = pd.Timestamp(episode.start), pd.Timestamp(episode.end)
@@ -106,6 +106,6 @@ def _days(episode: object) -> tuple[pd.Timestamp, pd.Timestamp]:
     except (TypeError, ValueError):
         raise ParameterError(
             f"the episode {short(episode.name)} runs from {kind(episode.start)} to {kind(episode.end)}: give "
-            "two dates without a time zone, such as 2022-03-01, the first not after the last."
+            "two dates without a time zone, such as 2022-03-01, the first not after the last"
         ) from None
     return start, end

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from entrepot.errors import DataError, shown
+from entrepot.errors import DataError, near_word, shown
 from entrepot.markets.own_rows import (
     DROP,
     FORMAT,
@@ -20,7 +20,6 @@ from entrepot.markets.own_rows import (
     Format,
     OwnRows,
     csv_text,
-    near_word,
     parse_moment,
     printable,
     read_own_rows,
@@ -55,7 +54,7 @@ SOURCE_ZONES = Path(__file__).parent / "data" / "sources.csv"
 _DIRECTION = {"1": 1, "+1": 1, "-1": -1}
 _SEVERITY = {str(severity): severity for severity in range(1, 6)}
 _CORE = {"": 0, "0": 0, "1": 1}
-_AFFECTED = re.compile(r"all|adr|hk|sector:[a-z0-9_]+")
+AFFECTED = re.compile(r"all|adr|hk|sector:[a-z0-9_]+")
 _END_OF_DAY = time(23, 59, 59)
 
 
@@ -83,7 +82,7 @@ class EventTable:
             elif event_id not in names:
                 why = (
                     "drop is 1, and there is no such event to leave out"
-                    f"{near_word(event_id, names) or '; correct its event_id'}"
+                    f"{near_word(event_id, names) or ';'} correct its event_id"
                 )
             if why:
                 self.rows.bad.append(BadRow(number, printable(event_id), why))
@@ -154,7 +153,7 @@ def event_rows(frame: pd.DataFrame) -> tuple[list[str], list[dict[str, str]]]:
     """Return the columns of an event file and its rows as text."""
     taken = [name for name in (FORMAT, DROP) if name in frame]
     if taken:
-        raise DataError(f"the events have a column {taken[0]}, which is the file's own; rename it.")
+        raise DataError(f"the events have a column {taken[0]}, which is the file's own; rename it")
     columns = [*(str(name) for name in frame.columns), FORMAT]
     texts = {str(name): frame[name].astype("str") for name in frame.columns if name != "known_at"}
     texts["known_at"] = pd.Series([moment.isoformat() for moment in frame["known_at"]], dtype="str")
@@ -193,7 +192,7 @@ def _checked(row: dict[str, str]) -> tuple[dict[str, object], list[str]]:
         f"affected names {shown(word.strip())}; it must be all, adr, hk or sector:internet and such, "
         "separated by semicolons"
         for word in (row["affected"].split(";") if row["affected"] else ())
-        if not _AFFECTED.fullmatch(word.strip())
+        if not AFFECTED.fullmatch(word.strip())
     ]
     wrong += [
         f"{name} is {shown(row[name])}; it must be high, medium, low or blank"
@@ -231,6 +230,12 @@ def _known_at(row: dict[str, str]) -> datetime:
             raise ValueError(
                 f"announced_at is blank{took_effect}, so nobody could have known it; give the date it was "
                 "first public"
+            )
+        if isinstance(announced, datetime) and announced.time() == time.min:
+            # A date becomes this where a program gives it a time zone, and nobody knew at its first second.
+            raise ValueError(
+                f"announced_at {announced.isoformat()} is midnight, as of a date that was given a time zone; "
+                f"write the bare date {announced.date()}, or say in known_at that it is the moment"
             )
         return _end(announced, zone)
     if not isinstance(given, datetime):

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError, is_number, shown
-from entrepot.markets.own_rows import Rows, asked, cell_text, near_word
+from entrepot.errors import DataError, ParameterError, is_number, near_word, shown
+from entrepot.markets.own_rows import Rows, asked, cell_text
 from entrepot.markets.sessions import session_clock
 from entrepot.regimes.arguments import kind, short
 from entrepot.regimes.event_file import (
@@ -60,7 +60,7 @@ class Events:
         try:
             self._rows = checked_frame(frame)
         except UnicodeEncodeError:
-            raise DataError("the table of events holds half a character; correct that text.") from None
+            raise DataError("the table of events holds half a character; correct that text") from None
 
     @classmethod
     def _of(cls, rows: pd.DataFrame) -> Events:
@@ -105,7 +105,7 @@ class Events:
         """Return these events and the other's; where both have an event_id, the other's row is kept."""
         if not isinstance(other, Events):
             raise ParameterError(
-                f"merge was given {kind(other)}: give events, such as Events(frame) or load_events(path)."
+                f"merge was given {kind(other)}: give events, such as Events(frame) or load_events(path)"
             )
         theirs = other._rows
         kept = self._rows[~self._rows["event_id"].isin(theirs["event_id"])]
@@ -205,7 +205,7 @@ class Events:
             finite, >= 0, without NaN.
         """
         if not (hawkes is None or isinstance(hawkes, Hawkes)):
-            raise ParameterError(f"hawkes is {kind(hawkes)}: give Hawkes(base=0.02, branching=0.5), or None.")
+            raise ParameterError(f"hawkes is {kind(hawkes)}: give Hawkes(base=0.02, branching=0.5), or None")
         time = grid_time(grid)
         seen = self._seen(time)
         x = channel_intensity(
@@ -254,7 +254,7 @@ class Events:
         """
         if not (is_number(within_sessions) and within_sessions >= 0):
             raise ParameterError(
-                f"within_sessions is {kind(within_sessions)}: give a number of sessions, zero or more."
+                f"within_sessions is {kind(within_sessions)}: give a number of sessions, zero or more"
             )
         time = grid_time(grid)
         clock = np.asarray(session_clock(time), dtype=np.float64)
@@ -282,8 +282,9 @@ class Events:
             channels: which channels, or the name of one; all six when None.
 
         Returns:
-            (n_steps, 2 * n_channels) frame indexed by grid time, columns (channel, "escalation" | "relief"):
-            New York sessions until the nearest date begins, 0 on the date itself, NaN where none is ahead.
+            Frame of shape (n_steps, 2 * n_channels), indexed by grid time, columns (channel, "escalation" or
+            "relief"): New York sessions until the nearest date begins, 0 on the date itself, NaN where none
+            is ahead.
         """
         time = grid_time(grid)
         clock = np.asarray(session_clock(time), dtype=np.float64)
@@ -312,15 +313,15 @@ def grid_time(grid: pd.DataFrame | pd.DatetimeIndex) -> pd.DatetimeIndex:
     if isinstance(grid, pd.DatetimeIndex):
         grid = pd.DataFrame({"time": grid})
     if not isinstance(grid, pd.DataFrame):
-        raise ParameterError(f"the grid is {kind(grid)}: give market.grid, a frame with a UTC column time.")
+        raise ParameterError(f"the grid is {kind(grid)}: give market.grid, a frame with a UTC column time")
     if "time" not in grid:
-        raise DataError("the grid has no column time; give market.grid, or a frame with a UTC column time.")
+        raise DataError("the grid has no column time; give market.grid, or a frame with a UTC column time")
     try:
         time = pd.DatetimeIndex(grid["time"], name="time")
     except (ValueError, TypeError):
-        raise DataError("the grid's column time does not hold times; give market.grid.") from None
+        raise DataError("the grid's column time does not hold times; give market.grid") from None
     if time.tz is None or not time.is_monotonic_increasing:
-        raise DataError("the grid's times must ascend and carry a time zone; give market.grid.")
+        raise DataError("the grid's times must ascend and carry a time zone; give market.grid")
     return time.tz_convert("UTC").as_unit("ns")
 
 
@@ -357,7 +358,7 @@ def _effective(
     if not readable or (moment.tzinfo is None and moment.time() != time_of_day.min):
         raise DataError(
             f"event {short(event_id)}: effective_on {short(given)} is not a date; write 2025-04-09, or "
-            "2025-04-09T00:01-04:00 where the time is known."
+            "2025-04-09T00:01-04:00 where the time is known"
         )
     if moment.tzinfo is not None:
         begins = passed = moment
@@ -384,11 +385,11 @@ def _by_channel_and_side(
 def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table of events checked, in order, with the calendar's columns; refuse what cannot be used."""
     if not isinstance(frame, pd.DataFrame):
-        raise ParameterError(f"frame is {kind(frame)}: give a table such as load_events().frame.")
+        raise ParameterError(f"frame is {kind(frame)}: give a table such as load_events().frame")
     missing = [name for name in NEEDED if name not in frame]
     if missing or not frame.columns.is_unique:
         said = f"has no column {', '.join(missing)}" if missing else "names a column twice"
-        raise DataError(f"the table of events {said}; give each of {', '.join(NEEDED)} once.")
+        raise DataError(f"the table of events {said}; give each of {', '.join(NEEDED)} once")
     table = frame.reset_index(drop=True)
     known_at = pd.Series(pd.DatetimeIndex([_utc(moment) for moment in table["known_at"]], tz="UTC"))
     table["event_id"] = table["event_id"].where(table["event_id"].notna(), "").astype("str")
@@ -405,7 +406,7 @@ def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:
     ):
         if bad.any():
             row = int(bad.to_numpy().argmax())
-            raise DataError(f"events row {row} ({short(table['event_id'].iloc[row])}): {said}.")
+            raise DataError(f"events row {row} ({short(table['event_id'].iloc[row])}): {said}")
     for name in COLUMNS:
         if name not in table:
             table[name] = ""
@@ -452,7 +453,7 @@ def _aware(when: str | datetime) -> pd.Timestamp:
     if moment is None or pd.isna(moment) or moment.tzinfo is None:
         text = f"{when}" if isinstance(when, datetime) else kind(when)
         raise ParameterError(
-            f"{text} is not a moment with a UTC offset, which known_by needs; write 2022-03-10T18:00Z."
+            f"{text} is not a moment with a UTC offset, which known_by needs; write 2022-03-10T18:00Z"
         )
     return moment
 

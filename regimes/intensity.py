@@ -25,9 +25,7 @@ CONTEXT_ONLY = "context only"  # notes that begin so mark a row which is listed 
 def check_marks(marks: str) -> None:
     """Raise ParameterError unless `marks` is one of the policies of `event_marks`."""
     if not isinstance(marks, str) or marks not in get_args(Marks):
-        raise ParameterError(
-            f"marks={shown(marks)} is not a policy; use one of {', '.join(get_args(Marks))}."
-        )
+        raise ParameterError(f"marks={shown(marks)} is not a policy; use one of {', '.join(get_args(Marks))}")
 
 
 def event_marks(frame: pd.DataFrame, marks: Marks = "capped") -> NDArray[np.float64]:
@@ -118,13 +116,11 @@ class Hawkes:
 
     def __post_init__(self) -> None:
         if not (is_number(self.base) and 0 < self.base < np.inf):
-            raise ParameterError(
-                f"base is {kind(self.base)}: give events per session, above 0, such as 0.02."
-            )
+            raise ParameterError(f"base is {kind(self.base)}: give events per session, above 0, such as 0.02")
         if not (is_number(self.branching) and 0 <= self.branching < 1):
             raise ParameterError(
                 f"branching is {kind(self.branching)}: give a number from 0 to below 1, such as 0.5; from 1 "
-                "on events would multiply without end."
+                "on events would multiply without end"
             )
 
     def rate(self, x: pd.DataFrame, half_life: float, marks: Marks) -> pd.DataFrame:
@@ -157,16 +153,16 @@ def hawkes_loglikelihood(
     """
     check_half_life(half_life)
     if not isinstance(hawkes, Hawkes):
-        raise ParameterError(f"hawkes is {kind(hawkes)}: give Hawkes(base=0.02, branching=0.5).")
+        raise ParameterError(f"hawkes is {kind(hawkes)}: give Hawkes(base=0.02, branching=0.5)")
     if not (is_number(end) and 0 < end < np.inf):
-        raise ParameterError(f"end is {kind(end)}: give the length of the observation in sessions, positive.")
+        raise ParameterError(f"end is {kind(end)}: give the length of the observation in sessions, positive")
     when = _vector("times", times)
     if not ((np.diff(when) >= 0).all() and ((when >= 0) & (when <= end)).all()):
-        raise ParameterError(f"times must ascend and lie within 0 and the end {end:g}: sort and cut them.")
+        raise ParameterError(f"times must ascend and lie within 0 and the end {end:g}: sort and cut them")
     weight = np.ones(len(when)) if weights is None else _vector("weights", weights)
     if len(weight) != len(when) or not ((weight >= 0) & (weight <= 1)).all():
         raise ParameterError(
-            "weights must be one number from 0 to 1 for each time: divide marks by the largest."
+            "weights must be one number from 0 to 1 for each time: divide marks by the largest"
         )
     beta = log(2) / half_life
     total = -hawkes.base * end
@@ -227,11 +223,11 @@ def channel_sides(channels: str | Sequence[str]) -> list[tuple[str, str]]:
     given = (channels,) if isinstance(channels, str) else channels
     names = tuple(given) if isinstance(given, Iterable) else ()
     if not names:
-        raise ParameterError(f"channels is {kind(channels)}: give one or more of {', '.join(CHANNELS)}.")
+        raise ParameterError(f"channels is {kind(channels)}: give one or more of {', '.join(CHANNELS)}")
     unknown = [channel for channel in names if channel not in CHANNELS]
     if unknown:
         raise ParameterError(
-            f"unknown channel {short(', '.join(map(str, unknown)))}; use some of {', '.join(CHANNELS)}."
+            f"unknown channel {short(', '.join(map(str, unknown)))}; use some of {', '.join(CHANNELS)}"
         )
     return [(channel, side) for channel in names for side in SIDES]
 
@@ -244,9 +240,7 @@ def of_side(frame: pd.DataFrame, channel: str, side: str) -> NDArray[np.bool_]:
 def check_half_life(half_life: float) -> None:
     """Raise ParameterError unless a half-life is a positive, finite number."""
     if not (is_number(half_life) and 0 < half_life < np.inf):
-        raise ParameterError(
-            f"half_life={kind(half_life)} must be a positive number of sessions, such as 20."
-        )
+        raise ParameterError(f"half_life={kind(half_life)} must be a positive number of sessions, such as 20")
 
 
 def nanoseconds(moments: pd.Series | pd.DatetimeIndex) -> NDArray[np.int64]:
@@ -260,5 +254,5 @@ def _vector(name: str, given: Any) -> NDArray[np.float64]:
     except (TypeError, ValueError):
         values = np.array(np.nan)
     if values.ndim != 1 or not np.isfinite(values).all():
-        raise ParameterError(f"{name} must be a list of finite numbers, one for each event.")
+        raise ParameterError(f"{name} must be a list of finite numbers, one for each event")
     return values

@@ -84,19 +84,19 @@ class JumpDetector(ProbabilityDetector):
         for name, least in (("states", 2), ("starts", 1), ("seed", 0)):
             value = getattr(self, name)
             if not (is_whole(value) and value >= least):
-                raise ParameterError(f"{name} is {kind(value)}: give a whole number, {least} or more.")
+                raise ParameterError(f"{name} is {kind(value)}: give a whole number, {least} or more")
         if not is_whole(self.stress_by):
             raise ParameterError(
-                f"stress_by is {kind(self.stress_by)}: give the number of a feature, such as 0."
+                f"stress_by is {kind(self.stress_by)}: give the number of a feature, such as 0"
             )
         if not (is_number(self.penalty) and 0 <= self.penalty < np.inf):
-            raise ParameterError(f"penalty is {kind(self.penalty)}: give a finite number, zero or more.")
+            raise ParameterError(f"penalty is {kind(self.penalty)}: give a finite number, zero or more")
         if not (is_number(self.clip) and self.clip > 0):
-            raise ParameterError(f"clip is {kind(self.clip)}: give a number above 0, inf for no limit.")
+            raise ParameterError(f"clip is {kind(self.clip)}: give a number above 0, inf for no limit")
         for name, least in (("downside_half_lives", 1), ("sortino_half_lives", 0)):
             value = getattr(self, name)
             if not isinstance(value, (tuple, list)) or len(value) < least:
-                raise ParameterError(f"{name} is {kind(value)}: give a tuple of rows, such as (20.0, 60.0).")
+                raise ParameterError(f"{name} is {kind(value)}: give a tuple of rows, such as (20.0, 60.0)")
             for i, half_life in enumerate(value):
                 check_positive(**{f"{name}[{i}]": half_life})
 
@@ -123,7 +123,7 @@ class JumpDetector(ProbabilityDetector):
         if not -raw.shape[1] <= self.stress_by < raw.shape[1]:
             raise ParameterError(
                 f"stress_by is {self.stress_by}, but there are {raw.shape[1]} features: give the number "
-                "of one, 0 for the first."
+                "of one, 0 for the first"
             )
         if previous is not None:
             self._check_previous(previous, series, raw.shape[1])
@@ -249,16 +249,16 @@ class JumpDetector(ProbabilityDetector):
         if len(rows) < self.states:
             raise DataError(
                 f"y has {len(rows)} complete rows for {self.states} states, after those that fill the "
-                "longest half-life: give more rows, and returns that are not all positive."
+                "longest half-life: give more rows, and returns that are not all positive"
             )
         with np.errstate(over="ignore", invalid="ignore"):
             mean, sd = rows.mean(axis=0), rows.std(axis=0)
         if not (np.isfinite(mean) & np.isfinite(sd)).all():
-            raise DataError("y holds numbers whose squares overflow: give it in other units.")
+            raise DataError("y holds numbers whose squares overflow: give it in other units")
         # What is left of a constant after rounding is not variation; 1e-12 is 4,500 units in the last place.
         varies = sd > 1e-12 * np.abs(rows).max(axis=0)
         if not varies.any():
-            raise DataError("y does not vary over the training rows: give observations that do.")
+            raise DataError("y does not vary over the training rows: give observations that do")
         return mean, np.where(varies, sd, 1.0)
 
     def _starting_centroids(self, rows: FloatArray) -> FloatArray:
@@ -296,7 +296,7 @@ class JumpDetector(ProbabilityDetector):
     def _check_fitted(self) -> None:
         if not hasattr(self, "centroids_"):
             raise ParameterError(
-                "This JumpDetector has learnt nothing yet: call fit with training rows first."
+                "this JumpDetector has learnt nothing yet: call fit with training rows first"
             )
 
     def _check_columns(self, y: FloatArray, channels: FloatArray) -> None:
@@ -306,17 +306,17 @@ class JumpDetector(ProbabilityDetector):
             fitted = "a series" if self.series_ else f"{columns} columns"
             raise ParameterError(
                 f"y has shape {y.shape} and intensity {channels.shape[1]} channels, but {fitted} and "
-                f"{self.channels_} channels were fitted: give the same."
+                f"{self.channels_} channels were fitted: give the same"
             )
 
     def _check_previous(self, previous: object, series: bool, features: int) -> None:
         if not (isinstance(previous, JumpDetector) and hasattr(previous, "centroids_")):
-            raise ParameterError(f"previous is {kind(previous)}: give a fitted JumpDetector, or None.")
+            raise ParameterError(f"previous is {kind(previous)}: give a fitted JumpDetector, or None")
         wanted = (self.states, features)
         if previous.series_ != series or previous.centroids_.shape != wanted:
             raise ParameterError(
                 f"previous has centroids of shape {previous.centroids_.shape} where {wanted} are wanted: "
-                "give one that was fitted to the same kind of data with as many states."
+                "give one that was fitted to the same kind of data with as many states"
             )
 
 

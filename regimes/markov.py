@@ -120,28 +120,26 @@ class MarkovDetector(ProbabilityDetector):
             ("starts", 0 if self.starts is None else self.starts, 1000, 0),
         ):
             if not (is_whole(value) and least <= value <= most):
-                raise ParameterError(f"{name} is {kind(value)}: give a whole number from {least} to {most}.")
+                raise ParameterError(f"{name} is {kind(value)}: give a whole number from {least} to {most}")
         for name, text, allowed in (
             ("stress_by", self.stress_by, get_args(StressBy)),
             ("family", self.family, ("normal", "student")),
         ):
             if text not in allowed:
-                raise ParameterError(f"{name}={shown(text)} is unknown: use one of {', '.join(allowed)}.")
+                raise ParameterError(f"{name}={shown(text)} is unknown: use one of {', '.join(allowed)}")
         if not (is_number(self.nu) and 2 < self.nu < np.inf):
-            raise ParameterError(f"nu is {kind(self.nu)}: give a finite number above 2, such as 5.")
+            raise ParameterError(f"nu is {kind(self.nu)}: give a finite number above 2, such as 5")
         for name, weight in (("ridge", self.ridge), ("prior", self.prior)):
             if not (is_number(weight) and 0 <= weight < np.inf):
-                raise ParameterError(f"{name} is {kind(weight)}: give a finite number, zero or more.")
+                raise ParameterError(f"{name} is {kind(weight)}: give a finite number, zero or more")
         if not is_whole(self.seed) or self.seed < 0:
-            raise ParameterError(f"seed is {kind(self.seed)}: give a whole number, zero or more.")
+            raise ParameterError(f"seed is {kind(self.seed)}: give a whole number, zero or more")
         if not isinstance(self.switching_variance, bool):
-            raise ParameterError(
-                f"switching_variance is {kind(self.switching_variance)}: give True or False."
-            )
+            raise ParameterError(f"switching_variance is {kind(self.switching_variance)}: give True or False")
         if self.stress_by == "volatile" and not self.switching_variance:
             raise ParameterError(
                 "states without a variance of their own are not told apart by it: give stress_by='low' or "
-                "'high' with switching_variance=False."
+                "'high' with switching_variance=False"
             )
 
     @property
@@ -254,7 +252,7 @@ class MarkovDetector(ProbabilityDetector):
         self._check_fitted()
         row = observations(np.atleast_1d(y))
         if len(row) != 1:
-            raise ParameterError(f"update was given {len(row)} observations: give one, or use filter.")
+            raise ParameterError(f"update was given {len(row)} observations: give one, or use filter")
         x = self._scaled(None if intensity is None else [intensity], 1)
         driver = _with_constant(self._position.intensity[np.newaxis])
         sample = Sample((row - self._units.y_centre) / self._units.y, np.ones((1, 1)), driver)
@@ -271,14 +269,14 @@ class MarkovDetector(ProbabilityDetector):
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "_parameters"):
-            raise ParameterError("this MarkovDetector has learned nothing yet: call fit(y, intensity) first.")
+            raise ParameterError("this MarkovDetector has learned nothing yet: call fit(y, intensity) first")
 
     def _scaled(self, intensity: Any, rows: int) -> FloatArray:
         """Intensities in units of the training rows; refuse other channels than those fitted."""
         x = intensities(intensity, rows)
         if x.shape[1] != len(self._units.x):
             raise ParameterError(
-                f"intensity has {x.shape[1]} channels and the fit had {len(self._units.x)}: give the same."
+                f"intensity has {x.shape[1]} channels and the fit had {len(self._units.x)}: give the same"
             )
         return (x - self._units.x_centre) / self._units.x
 
@@ -305,12 +303,12 @@ class MarkovDetector(ProbabilityDetector):
     def _carried_over(self, previous: MarkovDetector, units: Units) -> Parameters:
         """The parameters of an earlier fit in other units."""
         if not isinstance(previous, MarkovDetector) or not hasattr(previous, "_parameters"):
-            raise ParameterError(f"previous is {kind(previous)}: give a fitted MarkovDetector, or None.")
+            raise ParameterError(f"previous is {kind(previous)}: give a fitted MarkovDetector, or None")
         theirs, own = previous._parameters, previous._units
         if len(theirs.sigma) != self.states or len(own.x) != len(units.x):
             raise ParameterError(
                 f"previous has {len(theirs.sigma)} states and {len(own.x)} channels where {self.states} and "
-                f"{len(units.x)} are fitted: give one of the same kind."
+                f"{len(units.x)} are fitted: give one of the same kind"
             )
         logits = theirs.logits.copy()
         logits[:, :, 0] += logits[:, :, 1:] @ ((units.x_centre - own.x_centre) / own.x)
@@ -400,7 +398,7 @@ def _units(values: FloatArray, x: FloatArray) -> Units:
         size = np.abs(x).max(axis=0, initial=0.0)
     if not (0 < unit < np.inf and np.isfinite(x_unit).all()):
         raise DataError(
-            "y or intensity is too large or too small for its squares to be numbers: give it in another unit."
+            "y or intensity is too large or too small for its squares to be numbers: give it in another unit"
         )
     return Units(centre, unit, x_centre, np.where(x_unit > CONSTANT * size, x_unit, 1.0))
 
@@ -414,14 +412,14 @@ def _check_rows(values: FloatArray, x: FloatArray, states: int) -> None:
     seen = values[~np.isnan(values)]
     least = ROWS_PER_STATE * states
     if len(values) and not len(seen):
-        raise DataError(f"all {len(values)} rows of y are missing: give observations, such as returns.")
+        raise DataError(f"all {len(values)} rows of y are missing: give observations, such as returns")
     if len(seen) < least:
         raise DataError(
             f"y has {len(seen)} rows that are not missing, and {states} states need {least}: give a longer "
-            "history, or fewer states."
+            "history, or fewer states"
         )
     if np.ptp(seen) <= 1e-12 * np.abs(seen).max():
-        raise DataError(f"y is {seen[0]:g} in every row: a series that does not vary has no states.")
+        raise DataError(f"y is {seen[0]:g} in every row: a series that does not vary has no states")
     # Sorting all rows for this would take a thirtieth of the fit.
     kinds = len(np.unique(seen[:MANY]))
     if kinds <= states:
@@ -429,10 +427,10 @@ def _check_rows(values: FloatArray, x: FloatArray, states: int) -> None:
     if kinds <= states:
         raise DataError(
             f"y takes {kinds} different values and {states} states are asked for: give fewer states, or "
-            "observations that vary."
+            "observations that vary"
         )
     if x.shape[1] and not x.any():
         raise DataError(
             f"intensity is 0 in all {len(x)} rows, its events are known only later: give rows that reach "
-            "them, or intensity=None."
+            "them, or intensity=None"
         )

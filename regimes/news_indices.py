@@ -118,12 +118,12 @@ def load_news_index(path: str | Path, column: str | None = None, lag: int | None
         ),
     ):
         if bad.any():
-            raise DataError(f"{name} row {numbers[int(bad.to_numpy().argmax())]}: {said}.")
+            raise DataError(f"{name} row {numbers[int(bad.to_numpy().argmax())]}: {said}")
     frequency = "monthly" if day.dt.is_month_end.all() else "daily"
     days = _lag(lag, frequency)
     missing = value.isna() | ((value == 0) & (frequency == "monthly"))
     if missing.all():
-        raise DataError(f"{name} has no value in {short(column)}; give a file with dates and numbers.")
+        raise DataError(f"{name} has no value in {short(column)}; give a file with dates and numbers")
     dated = pd.DatetimeIndex(day[~missing])
     known_at = dated + pd.Timedelta(days=days + 1) - pd.Timedelta(seconds=1)
     frame = pd.DataFrame(
@@ -160,18 +160,18 @@ def compare_with_intensity(index: NewsIndex, intensity: pd.DataFrame | pd.Series
     if not isinstance(index, NewsIndex) or not isinstance(table, pd.DataFrame):
         raise ParameterError(
             f"compare_with_intensity was given {kind(index)} and {kind(intensity)}: give "
-            "load_news_index(path), then events.intensity(market.grid)."
+            "load_news_index(path), then events.intensity(market.grid)"
         )
     if not isinstance(table.index, pd.DatetimeIndex) or table.index.tz is None:
         raise ParameterError(
-            "the intensity must be indexed by moments with a time zone: give Events.intensity."
+            "the intensity must be indexed by moments with a time zone: give Events.intensity"
         )
     # In UTC every step of either venue has the date of its session: 01:30 to 08:10 and 13:30 to 21:00.
     ours = table.groupby(_month(table.index.tz_convert("UTC"))).mean()
     theirs = index.frame["value"].groupby(_month(pd.DatetimeIndex(index.frame["date"]))).mean()
     months = ours.index.intersection(theirs.index)
     if months.empty:
-        raise DataError(f"{index.name} and the intensity have no month in common: choose a longer grid.")
+        raise DataError(f"{index.name} and the intensity have no month in common: choose a longer grid")
     ours, theirs = ours.loc[months], theirs.loc[months]
     columns = [ours.iloc[:, i] for i in range(ours.shape[1])]
     return pd.DataFrame(
@@ -187,13 +187,13 @@ def compare_with_intensity(index: NewsIndex, intensity: pd.DataFrame | pd.Series
 def _column(header: list[str], column: str | None, name: str) -> str:
     if "date" not in header or len(header) < 2:
         raise DataError(
-            f"{name} needs a column date and one of numbers; its columns are {short(', '.join(header))}."
+            f"{name} needs a column date and one of numbers; its columns are {short(', '.join(header))}"
         )
     others = [other for other in header if other != "date"]
     if column is None and len(others) == 1:
         return others[0]
     if not isinstance(column, str) or column not in others:
-        raise DataError(f"column is {kind(column)}, which {name} has not: choose one of {', '.join(others)}.")
+        raise DataError(f"column is {kind(column)}, which {name} has not: choose one of {', '.join(others)}")
     return column
 
 
@@ -204,7 +204,7 @@ def _lag(lag: int | None, frequency: str) -> int:
     if not (is_whole(lag) and least <= lag <= 3660):
         raise ParameterError(
             f"lag is {kind(lag)}: give whole days, at least {least} for a {frequency} index, because nothing "
-            "is published sooner."
+            "is published sooner"
         )
     return int(lag)
 

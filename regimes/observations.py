@@ -104,9 +104,9 @@ def parity_gap(
     _check_word("align", align, get_args(Align))
     _check_log(log)
     if log and statistic != "dispersion":
-        raise ParameterError(f"log is True and {statistic} has either sign: use statistic='dispersion'.")
+        raise ParameterError(f"log is True and {statistic} has either sign: use statistic='dispersion'")
     if not (is_number(span) and 1 <= span < np.inf):
-        raise ParameterError(f"span is {kind(span)}: give a number of sessions, 1 or more.")
+        raise ParameterError(f"span is {kind(span)}: give a number of sessions, 1 or more")
     _check_count("window", window, 1)
     _check_count("min_pairs", min_pairs, 1)
     gap = _premia(market, rows, "same_date", "parity_gap")
@@ -170,7 +170,7 @@ def _premia(market: Market, rows: Rows, align: Literal["same_date", "next_hk"], 
     """Return every pair's premium by session of its New York close, shape (S, pairs), NaN without one."""
     if market.pairs.empty:
         raise DataError(
-            f"{who} needs pairs and this market has none: load ADRs together with their Hong Kong lines."
+            f"{who} needs pairs and this market has none: load ADRs together with their Hong Kong lines"
         )
     result = np.full((len(rows.step), len(market.pairs)), np.nan)
     for p, (adr, hk) in enumerate(market.pairs["hk"].items()):
@@ -319,7 +319,7 @@ def _sectors(market: Market, universe: object, least: int) -> pd.Series[str]:
     have = ", ".join(f"{name} {lines[name].nunique()}" for name in wanted)
     raise DataError(
         f"sector_dispersion needs {least} sectors and this market has fewer ({have}): load lines of more "
-        "sectors, or name its lines as universe."
+        "sectors, or name its lines as universe"
     )
 
 
@@ -333,7 +333,7 @@ def _basket(market: Market, symbols: object) -> list[str]:
     for wanted in (china, new_york & ~index, ~index):
         if wanted.any():
             return _of_one_venue(market, list(table.index[wanted].astype(str)))
-    raise DataError("every line of this market is an index: name the basket's lines as symbols.")
+    raise DataError("every line of this market is an index: name the basket's lines as symbols")
 
 
 def _of_one_venue(market: Market, symbols: list[str]) -> list[str]:
@@ -341,7 +341,7 @@ def _of_one_venue(market: Market, symbols: list[str]) -> list[str]:
     if len(set(venues)) > 1:
         first, other = symbols[0], symbols[[venue != venues[0] for venue in venues].index(True)]
         raise ParameterError(
-            f"{first} and {other} trade in two venues, whose closes are hours apart: give lines of one."
+            f"{first} and {other} trade in two venues, whose closes are hours apart: give lines of one"
         )
     return symbols
 
@@ -397,21 +397,21 @@ def on_steps(rows: pd.DataFrame, values: object, grid: pd.DataFrame) -> FloatArr
         getattr(rows.get("known_at"), "dtype", None), pd.DatetimeTZDtype
     ):
         raise ParameterError(
-            f"rows is {kind(rows)}: give what parity_gap and its like return, with UTC times known_at."
+            f"rows is {kind(rows)}: give what parity_gap and its like return, with UTC times known_at"
         )
     time = grid_time(grid).asi8
     known = pd.DatetimeIndex(rows["known_at"]).as_unit("ns").asi8
     if rows["known_at"].isna().any() or not (np.diff(known) > 0).all():
-        raise DataError("the rows do not become known one after the other: sort them and drop duplicates.")
+        raise DataError("the rows do not become known one after the other: sort them and drop duplicates")
     try:
         carried = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise ParameterError(
-            f"values is {kind(values)}: give numbers, one or as many as you like a row."
+            f"values is {kind(values)}: give numbers, one or as many as you like a row"
         ) from None
     if carried.ndim not in (1, 2) or len(carried) != len(known):
         raise ParameterError(
-            f"values has shape {carried.shape} beside {len(known)} rows: give one row of values for each."
+            f"values has shape {carried.shape} beside {len(known)} rows: give one row of values for each"
         )
     last = np.searchsorted(known, time, side="right") - 1
     result = np.full((len(time), *carried.shape[1:]), np.nan)
@@ -425,12 +425,12 @@ def on_steps(rows: pd.DataFrame, values: object, grid: pd.DataFrame) -> FloatArr
 def _rows(market: object, who: str, least: int = 1) -> Rows:
     """Return the market's sessions, or refuse what is no market or too short."""
     if not isinstance(market, Market):
-        raise ParameterError(f"{who} was given {kind(market)}: give a market, such as simulate_market().")
+        raise ParameterError(f"{who} was given {kind(market)}: give a market, such as simulate_market()")
     step = np.flatnonzero(market.decision_steps)
     if len(step) < least:
         raise DataError(
             f"{who} needs {least} complete session{'s' * (least > 1)} of New York (or of the only venue) and "
-            f"the market has {len(step)}: give a longer one."
+            f"the market has {len(step)}: give a longer one"
         )
     session = pd.DatetimeIndex(market.grid["session"].to_numpy()[step], name="session").as_unit("ns")
     return Rows(step, session, pd.DatetimeIndex(market.grid["time"].iloc[step]).as_unit("ns"))
@@ -471,20 +471,20 @@ def _symbols(name: str, value: object) -> list[str]:
     listed = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Set, Mapping))
     symbols: list[Any] = list(value) if listed else []  # type: ignore[call-overload]
     if not symbols or not all(isinstance(s, str) for s in symbols) or len(set(symbols)) < len(symbols):
-        raise ParameterError(f"{name} is {kind(value)}: give a list of symbols, each once, such as ['FXI'].")
+        raise ParameterError(f"{name} is {kind(value)}: give a list of symbols, each once, such as ['FXI']")
     return symbols
 
 
 def _check_word(name: str, value: object, allowed: tuple[str, ...]) -> None:
     if not isinstance(value, str) or value not in allowed:
-        raise ParameterError(f"{name} is {kind(value)}: give {' or '.join(map(repr, allowed))}.")
+        raise ParameterError(f"{name} is {kind(value)}: give {' or '.join(map(repr, allowed))}")
 
 
 def _check_log(log: object) -> None:
     if not isinstance(log, bool):
-        raise ParameterError(f"log is {kind(log)}: give True or False.")
+        raise ParameterError(f"log is {kind(log)}: give True or False")
 
 
 def _check_count(name: str, value: object, least: int) -> None:
     if not (is_whole(value) and value >= least):
-        raise ParameterError(f"{name} is {kind(value)}: give a whole number of at least {least}.")
+        raise ParameterError(f"{name} is {kind(value)}: give a whole number of at least {least}")

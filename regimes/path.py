@@ -160,9 +160,9 @@ class RegimePath:
         """
         steps = len(self.time)
         if not is_whole(step):
-            raise ParameterError(f"step is {kind(step)}: give a whole number from 0 to {steps - 1}.")
+            raise ParameterError(f"step is {kind(step)}: give a whole number from 0 to {steps - 1}")
         if not -steps <= step < steps:
-            raise ParameterError(f"step {step} is outside the path of {steps} steps; use 0 to {steps - 1}.")
+            raise ParameterError(f"step {step} is outside the path of {steps} steps; use 0 to {steps - 1}")
         stop = step % steps + 1
         return replace(
             self,

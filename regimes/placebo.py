@@ -34,9 +34,9 @@ def misdate(events: Events, market: Market, rng: np.random.Generator, move: Move
         ParameterError: for another move, or events that are none.
     """
     if move not in get_args(Move):
-        raise ParameterError(f"move={shown(move)} is unknown: use one of {', '.join(get_args(Move))}.")
+        raise ParameterError(f"move={shown(move)} is unknown: use one of {', '.join(get_args(Move))}")
     if not isinstance(events, Events):
-        raise ParameterError(f"events is {kind(events)}: give events such as load_events().")
+        raise ParameterError(f"events is {kind(events)}: give events such as load_events()")
     clock, time = market.session_count, market.times
     frame = events.known_by(market.price.index[-1]).frame
     known = nanoseconds(pd.DatetimeIndex(frame["known_at"]))

@@ -79,11 +79,11 @@ class Schedule:
     def __post_init__(self) -> None:
         for name, value in (("every", self.every), ("least", self.least)):
             if not (is_whole(value) and value >= 1):
-                raise ParameterError(f"{name} is {kind(value)}: give a whole number of rows, 1 or more.")
+                raise ParameterError(f"{name} is {kind(value)}: give a whole number of rows, 1 or more")
         if self.window is not None and not (is_whole(self.window) and self.window >= self.least):
             raise ParameterError(
                 f"window is {kind(self.window)}: give a whole number of rows, not below least, which is "
-                f"{self.least}, or None for all rows."
+                f"{self.least}, or None for all rows"
             )
 
     def stops(self, y: FloatArray) -> range:

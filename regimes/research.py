@@ -67,7 +67,7 @@ def smoothed(detector: Detector, y: FloatArray, intensity: FloatArray | None = N
         return path
     raise ParameterError(
         f"smoothed was given {kind(detector)}: give a MarkovDetector or a JumpDetector; the others have no "
-        "smoother."
+        "smoother"
     )
 
 
@@ -90,7 +90,7 @@ def leaky_path(
     """
     check_fitted(model)
     if leak not in get_args(Leak):
-        raise ParameterError(f"leak={shown(leak)} is unknown: use one of {', '.join(get_args(Leak))}.")
+        raise ParameterError(f"leak={shown(leak)} is unknown: use one of {', '.join(get_args(Leak))}")
     honest = honest or model.walk_forward(market, events, progress=False)
     rows, refits = honest.rows, honest.refits
 
@@ -99,7 +99,7 @@ def leaky_path(
         if fitted.rejected_:
             raise DataError(
                 f"the {risk} detector fitted on all rows should not be used ({fitted.rejected_}): there is "
-                "no hindsight to compare with, give another detector or market."
+                "no hindsight to compare with, give another detector or market"
             )
         told = fitted.filter(fed.y, fed.x) if leak == "full_sample" else smoothed(fitted, fed.y, fed.x)
         known = rows[risk]["probability"].notna().to_numpy()
@@ -111,11 +111,11 @@ def leaky_path(
 def check_fitted(model: object) -> None:
     """Raise ParameterError where there is no model, or no detector of it learns anything."""
     if not isinstance(model, RegimeModel):
-        raise ParameterError(f"model is {kind(model)}: give a RegimeModel with a fitted detector.")
+        raise ParameterError(f"model is {kind(model)}: give a RegimeModel with a fitted detector")
     if not any(getattr(model, risk).needs_observations for risk in RISK_CHANNELS):
         raise ParameterError(
             "neither detector of the model is fitted, so hindsight has nothing to change: give it a "
-            "MarkovDetector or a JumpDetector."
+            "MarkovDetector or a JumpDetector"
         )
 
 
@@ -203,23 +203,22 @@ def calendar_value(
         ParameterError: for a detector that gives no scores, or where no row is scored by both.
     """
     if not isinstance(model, RegimeModel):
-        raise ParameterError(f"model is {kind(model)}: give a RegimeModel.")
+        raise ParameterError(f"model is {kind(model)}: give a RegimeModel")
     when = model.schedule if schedule is None else schedule
     fed = replace(model, schedule=when).rows_of(risk, market, events)
     detector: Detector = getattr(model, risk)
     if not isinstance(detector, MarkovDetector):
         raise ParameterError(
-            f"the {risk} detector is {kind(detector)}, which has no predictive density: give a "
-            "MarkovDetector."
+            f"the {risk} detector is {kind(detector)}, which has no predictive density: give a MarkovDetector"
         )
     if fed.x is None or not model.event_driven:
-        raise ParameterError("the model reads no events: give it event_driven=True.")
+        raise ParameterError("the model reads no events: give it event_driven=True")
     if not is_whole(placebo) or placebo < 0:
-        raise ParameterError(f"placebo is {kind(placebo)}: give a whole number of calendars, 0 or more.")
+        raise ParameterError(f"placebo is {kind(placebo)}: give a whole number of calendars, 0 or more")
     if move not in get_args(Move):
-        raise ParameterError(f"move={shown(move)} is unknown: use one of {', '.join(get_args(Move))}.")
+        raise ParameterError(f"move={shown(move)} is unknown: use one of {', '.join(get_args(Move))}")
     if not is_whole(seed) or seed < 0:
-        raise ParameterError(f"seed is {kind(seed)}: give a whole number, 0 or more.")
+        raise ParameterError(f"seed is {kind(seed)}: give a whole number, 0 or more")
     without, refused_without = log_scores(detector, fed.y, fed.x[:, 2:] if fed.x.shape[1] > 2 else None, when)
     with_events, refused = log_scores(detector, fed.y, fed.x, when)
     found = replace(_compared(with_events, without, fed.frame.index), refused=(refused, refused_without))
@@ -269,7 +268,7 @@ def hac_mean(values: FloatArray, lags: int | None = None) -> tuple[float, float,
     if len(values) < 2 or not (lags is None or (is_whole(lags) and 0 <= lags < len(values))):
         raise ParameterError(
             f"{len(values)} values and lags={kind(lags)} have no standard error: give two values or more, "
-            "and fewer lags than values."
+            "and fewer lags than values"
         )
     if lags is None:
         lags = int(4.0 * (len(values) / 100.0) ** (2.0 / 9.0))
@@ -285,7 +284,7 @@ def _compared(with_events: FloatArray, without: FloatArray, sessions: pd.Index) 
     if both.sum() < 2:
         raise ParameterError(
             "no two sessions are scored both with and without events: give a longer market, or a schedule "
-            "with a smaller least."
+            "with a smaller least"
         )
     scores = pd.DataFrame(
         {"with_events": with_events[both], "without_events": without[both]}, index=sessions[both]

@@ -58,7 +58,7 @@ class TariffLevels:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         if not isinstance(frame, pd.DataFrame):
-            raise ParameterError(f"frame is {kind(frame)}: give a table such as load_tariff_levels().frame.")
+            raise ParameterError(f"frame is {kind(frame)}: give a table such as load_tariff_levels().frame")
         _check_header(list(frame.columns), "the table of tariff levels")
         cells = frame.reset_index(drop=True).map(_text).astype("str")
         self._rows = _checked(cells, [f"tariff levels row {row}" for row in range(len(cells))])
@@ -113,7 +113,7 @@ class TariffLevels:
         if unknown:
             raise ParameterError(
                 f"unknown series {short(', '.join(map(str, unknown)))}; use some of "
-                f"{', '.join((*self.series, *AGGREGATES))}."
+                f"{', '.join((*self.series, *AGGREGATES))}"
             )
         spans = self._spans(time)
         columns = {}
@@ -199,27 +199,27 @@ def read_cells(path: str | Path, what: str) -> tuple[list[str], list[tuple[int, 
         DataError: for what is no CSV file in UTF-8, a column named twice, or a row longer than the header.
     """
     if not isinstance(path, (str, PathLike)):
-        raise ParameterError(f"path is {kind(path)}: give the path of {what}.")
+        raise ParameterError(f"path is {kind(path)}: give the path of {what}")
     name = short(Path(path).name)
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
     except (UnicodeDecodeError, csv.Error):
-        raise DataError(f"{name} is not a CSV file in UTF-8; save it as CSV UTF-8.") from None
+        raise DataError(f"{name} is not a CSV file in UTF-8; save it as CSV UTF-8") from None
     except (OSError, ValueError):  # a NUL in the path is a ValueError
         text = " ".join(str(path).split())
         text = text if len(text) <= 60 else f"...{text[-57:]}"
-        raise DataError(f"{text!r} cannot be read as {what}; give the path of a CSV file.") from None
+        raise DataError(f"{text!r} cannot be read as {what}; give the path of a CSV file") from None
     header = lines[0] if lines else []
     named = [column for column in header if column]
     if len(set(named)) != len(named):
-        raise DataError(f"{name} names a column twice; give each column a name of its own.")
+        raise DataError(f"{name} names a column twice; give each column a name of its own")
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         if any(line[len(header) :]):
             raise DataError(
                 f"{name} row {number}: {len(line)} cells under a header of {len(header)}; put a text that "
-                "contains a comma between double quotes."
+                "contains a comma between double quotes"
             )
         if any(line):
             cells = dict(zip(header, line, strict=False))
@@ -235,7 +235,7 @@ def _names(series: str | Sequence[str] | None, every: tuple[str, ...]) -> list[s
     names = list(series) if isinstance(series, Iterable) else []
     if not names:
         raise ParameterError(
-            f"series is {kind(series)}: give one or more of {', '.join((*every, *AGGREGATES))}."
+            f"series is {kind(series)}: give one or more of {', '.join((*every, *AGGREGATES))}"
         )
     return names
 
@@ -244,7 +244,7 @@ def _check_header(header: Sequence[str], where: str) -> None:
     missing = [name for name in NEEDED if name not in header]
     if missing or len(set(header)) != len(header):
         said = f"has no column {', '.join(missing)}" if missing else "names a column twice"
-        raise DataError(f"{where} {said}; give each of {', '.join(NEEDED)} once.")
+        raise DataError(f"{where} {said}; give each of {', '.join(NEEDED)} once")
 
 
 def _checked(cells: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
@@ -274,7 +274,7 @@ def _checked(cells: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
     ):
         if bad.any():
             row = int(bad.to_numpy().argmax())
-            raise DataError(f"{where[row]} ({short(table['series'].iloc[row]) or 'no series'}): {said}.")
+            raise DataError(f"{where[row]} ({short(table['series'].iloc[row]) or 'no series'}): {said}")
     table = table.assign(effective_from=first, effective_to=last, rate_pct=rate.astype("float64"))
     return table[[*COLUMNS, *(name for name in cells.columns if name not in COLUMNS)]]
 

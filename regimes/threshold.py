@@ -49,7 +49,7 @@ class ThresholdDetector:
         check_dwell(self.dwell)
         if not (is_number(self.exit_ratio) and 0 < self.exit_ratio <= 1):
             raise ParameterError(
-                f"exit_ratio is {kind(self.exit_ratio)}: give a finite number, above 0 and at most 1."
+                f"exit_ratio is {kind(self.exit_ratio)}: give a finite number, above 0 and at most 1"
             )
 
     def fit(self, y: Any = None, intensity: Any = None, previous: Any = None) -> Self:
@@ -106,11 +106,11 @@ def _sides(intensity: Any) -> tuple[FloatArray, FloatArray]:
     sides = numbers(intensity, "intensity", "escalation and relief of each step, as from Events.intensity")
     if sides.ndim != 2 or sides.shape[1] != 2:
         raise ParameterError(
-            f"intensity has shape {sides.shape}: give a row of two numbers per step, escalation and relief."
+            f"intensity has shape {sides.shape}: give a row of two numbers per step, escalation and relief"
         )
     if not (np.isfinite(sides) & (sides >= 0)).all():
         raise ParameterError(
             "intensity must be finite and at least 0 everywhere: give escalation and relief, as from "
-            "Events.intensity."
+            "Events.intensity"
         )
     return sides[:, 0], sides[:, 1]

@@ -99,23 +99,23 @@ class RegimeModel:
             detector = getattr(self, risk)
             if isinstance(detector, type) or not isinstance(detector, Detector):
                 raise ParameterError(
-                    f"{risk} is {kind(detector)}: give a detector, such as ThresholdDetector(threshold=2.5)."
+                    f"{risk} is {kind(detector)}: give a detector, such as ThresholdDetector(threshold=2.5)"
                 )
             if not callable(getattr(self, f"{risk}_observation")):
                 raise ParameterError(
                     f"{risk}_observation is {kind(getattr(self, f'{risk}_observation'))}: give a function of "
-                    "the market, such as entrepot.regimes.observations.hk_minus_adr."
+                    "the market, such as entrepot.regimes.observations.hk_minus_adr"
                 )
             covariates = getattr(self, f"{risk}_covariates")
             if not isinstance(covariates, tuple) or not all(map(callable, covariates)):
                 raise ParameterError(
-                    f"{risk}_covariates is {kind(covariates)}: give a tuple of functions of UTC times."
+                    f"{risk}_covariates is {kind(covariates)}: give a tuple of functions of UTC times"
                 )
         if not isinstance(self.event_driven, bool):
-            raise ParameterError(f"event_driven is {kind(self.event_driven)}: give True or False.")
+            raise ParameterError(f"event_driven is {kind(self.event_driven)}: give True or False")
         if not isinstance(self.schedule, Schedule):
             raise ParameterError(
-                f"schedule is {kind(self.schedule)}: give Schedule(every=21, least=500), in rows."
+                f"schedule is {kind(self.schedule)}: give Schedule(every=21, least=500), in rows"
             )
 
     def walk_forward(self, market: Market, events: Events, progress: bool = True) -> RegimePath:
@@ -203,7 +203,7 @@ class RegimeModel:
         """
         check_inputs(market, events)
         if risk not in RISK_CHANNELS:
-            raise ParameterError(f"risk is {kind(risk)}: it is one of {', '.join(RISK_CHANNELS)}.")
+            raise ParameterError(f"risk is {kind(risk)}: it is one of {', '.join(RISK_CHANNELS)}")
         last = grid_time(market.grid)[-1]
         frame = _checked_rows(getattr(self, f"{risk}_observation")(market), risk, last)
         y = observations(frame.drop(columns="known_at"), columns=None)
@@ -217,7 +217,7 @@ class RegimeModel:
             if not event_marks(seen.frame[of_risk], self.marks).any():
                 raise ParameterError(
                     f"the {risk} detector is driven by events and none in {', '.join(RISK_CHANNELS[risk])} "
-                    "is known by the market's last step: give events that are, or event_driven=False."
+                    "is known by the market's last step: give events that are, or event_driven=False"
                 )
             parts.append(self._sides(seen, time, np.asarray(session_clock(time), dtype=np.float64), risk))
         name = f"{risk}_covariates"
@@ -233,17 +233,17 @@ class RegimeModel:
         if not known.any():
             raise ParameterError(
                 f"all {len(y)} observations of the {risk} detector are missing: give prices from which they "
-                f"can be made, or another {risk}_observation."
+                f"can be made, or another {risk}_observation"
             )
         if not self.schedule.stops(y):
             raise ParameterError(
                 f"the {risk} detector is first fitted after {self.schedule.least} observations and the "
                 f"market has {known.sum()} in {len(y)} sessions: give a longer one, or a schedule with a "
-                "smaller least."
+                "smaller least"
             )
         if (np.ptp(y[known], axis=0) == 0).all():
             raise ParameterError(
-                f"the observations of the {risk} detector do not vary: give another {risk}_observation."
+                f"the observations of the {risk} detector do not vary: give another {risk}_observation"
             )
 
     def _walked(self, risk: str, fed: Rows, progress: bool) -> tuple[FloatArray, pd.DataFrame]:
@@ -259,7 +259,7 @@ class RegimeModel:
             row = first + int(np.isnan(probability[first:]).argmax())
             raise DataError(
                 f"the {risk} detector was fitted and has no probability for {fed.frame.index[row]:%Y-%m-%d}: "
-                "look at the observation of that session."
+                "look at the observation of that session"
             )
         return probability, refit_table(made, fed.frame.index, fed.frame["known_at"])
 
@@ -315,7 +315,7 @@ def check_inputs(market: object, events: object) -> None:
     if not (isinstance(market, Market) and isinstance(events, Events)):
         raise ParameterError(
             f"walk_forward was given {kind(market)} and {kind(events)}: give the market first, then events "
-            "such as load_events()."
+            "such as load_events()"
         )
 
 
@@ -323,18 +323,16 @@ def _checked_rows(frame: object, risk: str, last: pd.Timestamp) -> pd.DataFrame:
     """Observations by session, refused where they are not what `observations` makes."""
     name = f"{risk}_observation"
     if not isinstance(frame, pd.DataFrame) or "known_at" not in frame or frame.shape[1] < 2 or frame.empty:
-        raise DataError(
-            f"{name} returned {kind(frame)}: return a frame by session with known_at and numbers."
-        )
+        raise DataError(f"{name} returned {kind(frame)}: return a frame by session with known_at and numbers")
     known = frame["known_at"]
     if not isinstance(known.dtype, pd.DatetimeTZDtype) or known.isna().any() or (known > last).any():
         raise DataError(
             f"{name} returned a known_at that is NaT, without a time zone or after the market's last step: "
-            "give the UTC time from which each row was known."
+            "give the UTC time from which each row was known"
         )
     text = [str(column) for column in frame if column != "known_at" and frame[column].dtype.kind not in "fiu"]
     if text:
         raise DataError(
-            f"{name} returned {short(', '.join(text))} without numbers: return floats, NaN for none."
+            f"{name} returned {short(', '.join(text))} without numbers: return floats, NaN for none"
         )
     return frame

@@ -188,7 +188,8 @@ def checked_levels(benchmark: object) -> pd.Series[Any]:
     """Return levels in order of time, by date (no zone) or by UTC time, or say what is wrong with them."""
     if not isinstance(benchmark, pd.Series):
         raise DataError(
-            f"the benchmark is of type {type(benchmark).__name__}: give a Series of levels by date or time"
+            f"the benchmark is of type {type(benchmark).__name__}: give a Series of levels by date or time, "
+            "such as market.price['KWEB']"
         )
     index = benchmark.index
     if not isinstance(index, pd.DatetimeIndex):

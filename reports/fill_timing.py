@@ -14,7 +14,7 @@ from entrepot.engine.backtest import backtest
 from entrepot.engine.costs import Costs
 from entrepot.engine.plans import TargetArrays
 from entrepot.engine.result import Ledger
-from entrepot.errors import ParameterError
+from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market, records
 
 SESSIONS_A_YEAR = 252
@@ -40,22 +40,35 @@ def fill_timing(market: Market, targets: TargetArrays, costs: Costs | None = Non
     A same-date premium pairs New York's close with a Hong Kong close twelve hours older. Filled at those two
     prices, half of the overnight news is bought back at yesterday's price: a profit nobody could take.
 
+        >>> import entrepot as ep
+        >>> market = ep.simulate_market("2021-01-04", "2022-12-30", symbols=["BABA", "9988.HK"], seed=7)
+        >>> naive = ep.LongHKShortADR(signal="same_date", span=1, round_trip_bps=0)
+        >>> ratios = ep.fill_timing(market, naive.targets(market)).loc["BABA"]
+        >>> bool(ratios["own closes"] > ratios["next step"] > ratios["next step, net"])
+        True
+
     Args:
         market: T steps of both venues.
-        targets: linked pairs and their weights, decided at New York closes. Together they are scaled to a
-            gross weight of at most 1 a side.
+        targets: linked pairs and their weights, decided at New York closes, such as
+            ``strategy.targets(market)``. Together they are scaled to a gross weight of at most 1 a side;
+            single lines and how a pair is closed are left out.
         costs: of the third column; `Costs()` where not given.
 
     Returns:
         One row per pair; annualised Sharpe ratios of the pair's daily profit over equity, while both its
         lines print: ``own closes`` (both legs at the closes of the decision's date, no costs), ``next step``
         (each leg at its venue's next step, no costs), ``next step, net`` (after all costs), and the number
-        of ``round trips``. A pair finances itself, so its profit is an excess return. NaN where it never
+        of ``round trips``, begun each time that a weight other than 0 follows none, 0 or one of the other
+        sign. A pair finances itself, so its profit is an excess return. NaN where it never
         traded, or where a line never printed.
 
     Raises:
-        ParameterError: when the targets link no pair.
+        ParameterError: when these are no targets, or link no pair.
     """
+    if not isinstance(market, Market):
+        raise ParameterError(f"market is {shown(market)}: give one, made by load_market or simulate_market")
+    if not all(hasattr(targets, name) for name in ("pairs", "pair_weights")):
+        raise ParameterError(f"targets is {shown(targets)}: give such as LongHKShortADR().targets(market)")
     if not targets.pairs:
         raise ParameterError("the targets link no pair: give those of a pair strategy")
     largest = np.nansum(np.nanmax(np.abs(targets.pair_weights), axis=0, initial=0.0))
@@ -64,16 +77,17 @@ def fill_timing(market: Market, targets: TargetArrays, costs: Costs | None = Non
         tuple(targets.pairs),
         targets.pair_weights / max(float(largest), 1.0),
     )
-    own = _own_close_profit(market, plan)
     free = profit_by_pair(backtest(market, plan, costs=Costs.none()), plan.pairs)
     paid = profit_by_pair(backtest(market, plan, costs=costs), plan.pairs)
-    emitted = np.isfinite(plan.pair_weights) & (plan.pair_weights != 0.0)
+    own = _own_close_profit(market, plan)
+    side = np.sign(pd.DataFrame(plan.pair_weights).ffill().fillna(0.0).to_numpy())
+    begun = (side != 0.0) & (side != np.vstack([np.zeros((1, side.shape[1])), side[:-1]]))
     return pd.DataFrame(
         {
             "own closes": sharpe(own),
             "next step": sharpe(free),
             "next step, net": sharpe(paid),
-            "round trips": pd.Series(emitted.sum(axis=0), index=own.columns),
+            "round trips": pd.Series(begun.sum(axis=0), index=own.columns),
         }
     ).rename_axis("pair")
 

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.decisions import OWN, Decision, DecisionState
-from entrepot.errors import ParameterError, TargetError, is_whole, shown
+from entrepot.errors import ParameterError, TargetError, is_whole, no_plan, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind, short
 from entrepot.regimes.path import RegimePath
@@ -428,7 +428,7 @@ def require_strategy(strategy: object) -> str:
         )
     if isinstance(strategy, type) or not (hasattr(strategy, "targets") or hasattr(strategy, "decision")):
         raise ParameterError(
-            f"check_causal was given {kind(strategy)}: give a strategy, such as LongHKShortADR()"
+            f"check_causal was given {no_plan(strategy, 'a strategy, such as LongHKShortADR()')}"
         )
     named = getattr(strategy, "name", None)
     return named if isinstance(named, str) else type(strategy).__name__

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.decisions import Decision, Function
-from entrepot.errors import ParameterError, TargetError, is_number, shown
+from entrepot.errors import ParameterError, TargetError, is_number, no_parameter, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
@@ -117,9 +117,7 @@ class CompiledStrategy:
         """Return a copy with some parameters changed."""
         for name in changes:
             if name not in self.parameters:
-                raise ParameterError(
-                    f"{self!r} has no parameter {name!r}: it has {', '.join(self.parameters) or 'none'}"
-                )
+                raise no_parameter(repr(self), name, list(self.parameters))
         own = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return type(self)(**(own | {"parameters": {**self.parameters, **changes}}))
 

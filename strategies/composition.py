@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError, TargetError, is_number, shown
+from entrepot.errors import ParameterError, TargetError, is_number, no_parameter, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
@@ -102,8 +102,11 @@ class Composition(Parametrised, ABC):
         own = {name: value for name, value in changes.items() if name in self.__dict__}
         others = {name: value for name, value in changes.items() if name not in own}
         if unknown := [name for name in others if name not in parts]:
-            allowed = ", ".join(dict.fromkeys([*(f.name for f in fields(self)), *parts]))
-            raise ParameterError(f"{type(self).__name__} has no parameter {unknown[0]!r}: it has {allowed}")
+            known = list(dict.fromkeys([*(f.name for f in fields(self)), *parts]))
+            inside = [
+                f"{name}.{unknown[0]}" for name, part in parts.items() if has_parameter(part, unknown[0])
+            ]
+            raise no_parameter(type(self).__name__, unknown[0], known, inside)
         return replace(self._with_parts(parts | others) if others else self, **own)
 
     def _with_parts(self, parts: Mapping[str, Any]) -> Self:
@@ -348,6 +351,14 @@ def on_grid(market: Market, labels: object) -> tuple[NDArray[np.int64], list[Any
         step -= session[np.maximum(step - 1, 0)] == day  # the last step of the date, where it is a session
     inside = step < len(market)
     return step[inside].astype(np.int64), labels[inside].tolist()
+
+
+def has_parameter(part: Part, name: str) -> bool:
+    """Whether a part has a parameter of a name."""
+    known = (
+        part.parameters if isinstance(part, FunctionStrategy) else getattr(part, "__dataclass_fields__", ())
+    )
+    return name in known
 
 
 def short_name(part: Part) -> str:

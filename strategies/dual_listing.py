@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.decisions import Decision, Identity
-from entrepot.errors import ParameterError, shown
+from entrepot.errors import ParameterError, is_number, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.exposure import Exposure, exposure_to, require_risks
@@ -133,11 +133,11 @@ class LongHKShortADR(Parametrised):
         require("span", self.span, 1)
         require("weight", self.weight, 0)
         require_band(self.drift_band)
-        require("exit", self.exit, -self.entry, self.entry)
-        if abs(self.exit) == self.entry:
+        if is_number(self.exit) and not abs(self.exit) < self.entry:
             raise ParameterError(
-                f"exit is {self.exit} and entry {self.entry}: exit lies strictly within +-entry"
+                f"exit is {self.exit} and entry {self.entry}: exit lies strictly between -entry and entry"
             )
+        require("exit", self.exit, -self.entry, self.entry)
         if self.round_trip_bps is not None:
             require("round_trip_bps", self.round_trip_bps, 0)
         require_flag("reverse", self.reverse)

@@ -12,7 +12,7 @@ from typing import Any, Self, overload
 import numpy as np
 import pandas as pd
 
-from entrepot.errors import ParameterError, TargetError
+from entrepot.errors import ParameterError, TargetError, no_parameter
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
@@ -42,9 +42,7 @@ class FunctionStrategy:
         defaults = parameters_of(self.function)
         for name in given:
             if name not in defaults:
-                raise ParameterError(
-                    f"{self.name} has no parameter {name!r}: it has {', '.join(defaults) or 'none'}"
-                )
+                raise no_parameter(self.name, name, list(defaults))
         values = {name: given.get(name, default) for name, default in defaults.items()}
         missing = [name for name, value in values.items() if value is Parameter.empty]
         if missing:
@@ -99,13 +97,21 @@ class FunctionStrategy:
         Raises:
             TargetError: where the function returns no frame of weights or `Targets`, or returns what does not
                 fit the market.
-            ParameterError: for what is no market, and for a path of other steps.
+            ParameterError: for what is no market, for a path of other steps, and for none where the function
+                reads it.
         """
         require_market(market, self.name)
         if path is not None:
             path = require_path(market, path, self.name)
         own = {"path": path} if "path" in list(signature(self.function).parameters)[1:] else {}
-        made = self.function(market, **own, **self.parameters)
+        try:
+            made = self.function(market, **own, **self.parameters)
+        except AttributeError as error:
+            if own and path is None and error.obj is None:  # most often path.regime of a path not given
+                raise ParameterError(
+                    f"{self.name} needs a regime path: pass path=model.walk_forward(market, events)"
+                ) from error
+            raise
         if isinstance(made, pd.DataFrame):
             return Targets.from_frame(market, made)
         if not isinstance(made, Targets):

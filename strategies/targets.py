@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.decisions import Decision, compiled
-from entrepot.errors import ParameterError, TargetError, is_number, shown
+from entrepot.errors import ParameterError, TargetError, is_number, near_word, no_parameter, shown, some_of
 from entrepot.markets.frames import weights_on_grid
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
@@ -141,8 +141,8 @@ class Targets:
             unknown = [str(name) for name in frame.columns if name not in adr_of]
             if unknown:
                 raise TargetError(
-                    f"weights for the pairs {', '.join(unknown)}, which this market does not have; it has "
-                    f"{', '.join(market.pairs.index) or 'none'}"
+                    f"weights for the pairs {some_of(unknown)}, which this market does not have"
+                    f"{near_word(unknown[0], adr_of) or ';'} it has {some_of(list(market.pairs.index))}"
                 )
             frame = frame.set_axis([adr_of[name] for name in frame.columns], axis=1)
         on_grid = weights_on_grid(market, frame)
@@ -197,8 +197,7 @@ class Parametrised:
         known = [f.name for f in fields(self)]  # type: ignore[arg-type]
         for name in changes:
             if name not in known:
-                allowed = ", ".join(known)
-                raise ParameterError(f"{type(self).__name__} has no parameter {name!r}: it has {allowed}")
+                raise no_parameter(type(self).__name__, name, known)
         return replace(self, **changes)  # type: ignore[type-var]
 
 

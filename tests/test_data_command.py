@@ -43,6 +43,18 @@ def test_a_good_folder_is_said_to_be_good(folder: Path, capsys: pytest.CaptureFi
     assert all(len(line) <= WIDTH for line in out.splitlines())
 
 
+def test_what_another_way_to_end_is_refused_for_is_said_where_it_differs(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closes("XNYS", "2022-01-04", "2022-05-31").to_csv(folder / "FXI.csv", index=False)
+    closes("XHKG", "2022-01-04", "2022-06-30").to_csv(folder / "0700.HK.csv", index=False)
+    rates = pd.Series(7.8, pd.bdate_range("2022-01-03", "2022-06-10", name="Date"), name="Close")
+    rates.to_csv(folder / "HKD=X.csv")
+    assert main(["data", "check", str(folder)]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "ends='error' refused ends='drop' refused: HKD=X.csv ends 2022-06-10 and the market" in out
+
+
 def test_one_file_of_all_symbols_is_checked_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frames = [pd.read_csv(path).assign(symbol=path.stem) for path in folder.glob("*.csv")]
     pd.concat(frames).to_csv(folder.parent / "all.csv", index=False)
@@ -115,7 +127,7 @@ def test_what_cannot_be_checked_is_one_sentence(
 def test_names_and_cells_do_not_steer_the_terminal(
     folder: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    for name in ("E\x1b[31mVIL", "A\rB", "\u202egnp"):
+    for name in ("EVIL", "E\x1b[31mVIL", "A\rB", "\u202egnp"):
         (folder / f"{name}.csv").write_text("Date,Close\n2022-01-04,\x1b[2Jx\n", encoding="utf-8")
     (folder / "new\nline.txt").write_text("mine")
     assert main(["data", "check", str(folder), "--all"]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -14,12 +15,15 @@ from types import ModuleType
 
 import pytest
 
+import entrepot as ep
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]+)\)")
 FORMULA = re.compile(r"^```math\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FROM_ELSEWHERE = re.compile(r"^(?:https?:)?//")
+RETURNS = re.compile(r"Returns:</span></p>\s*<ul>(.*?)</ul>\s*</?(?:div|p|h\d)", re.DOTALL)
 
 
 def name(page: Path) -> str:
@@ -144,6 +148,42 @@ def test_the_reference_sums_up_every_name(hook: ModuleType) -> None:
         assert row[1].endswith((".", ":", "?", "`", ")")), row[0]
 
 
+def test_the_reference_describes_what_a_name_is_and_no_module_that_bears_it() -> None:
+    """`entrepot.reports.exposures` is a function and a module: mkdocstrings would show all of the module."""
+    text = (DOCS / "reference.md").read_text(encoding="utf-8")
+    for path in re.findall(r"^::: (\S+)$", text, re.MULTILINE):
+        *folders, last = path.split(".")
+        beside = (ROOT / "src" / Path(*folders)).glob("*")
+        assert last not in {file.stem for file in beside if file.suffix in ("", ".py")}, path
+
+
+SPOKEN_OF = {
+    "ep": ep,
+    "events": ep.Events,
+    "listings": ep.Listings,
+    "market": ep.Market,
+    "path": ep.RegimePath,
+    "result": ep.Result,
+    "sweep": ep.Sweep,
+}
+FILES = {"csv", "html", "ipynb", "json", "md", "parquet", "pdf", "png", "py"}
+
+
+def has(owner: object, named: str) -> bool:
+    """Whether it can stand behind the dot, fields without a default included."""
+    bases = getattr(owner, "__mro__", ())
+    return hasattr(owner, named) or any(named in inspect.get_annotations(base) for base in bases)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_names_in_running_text_exist(page: Path) -> None:
+    """Blocks of code run in `test_readme.py`; this is what stands between them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for span in re.findall(r"`([^`]+)`", text):
+        for owner, named in re.findall(rf"(?<![\w./])({'|'.join(SPOKEN_OF)})\.(\w+)", span):
+            assert named in FILES or has(SPOKEN_OF[owner], named), span
+
+
 class Loaded(HTMLParser):
     """What a browser loads for a page, without being asked."""
 
@@ -179,6 +219,8 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
         loaded.feed(page.read_text(encoding="utf-8"))
         assert [address for address in loaded.addresses if FROM_ELSEWHERE.match(address)] == [], page.name
         assert loaded.unnamed == 0, page.name
+    for returned in RETURNS.findall((tmp_path / "reference.html").read_text(encoding="utf-8")):
+        assert returned.count("doc-section-item") == 1, "what is returned was cut into lines"
     for style in tmp_path.rglob("*.css"):
         outside = re.findall(r"url\(\s*['\"]?(https?:)?//", style.read_text(encoding="utf-8"))
         assert outside == [], style.name

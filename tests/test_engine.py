@@ -421,10 +421,15 @@ def plain() -> tuple[Market, pd.DataFrame]:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda w: w.rename(columns={"a": "zzz"}), "zzz"),
+        (lambda w: w.rename(columns={"a": "zzz"}), "for zzz, which this market does not have; it has a, b"),
+        (lambda w: w.rename(columns={"a": "A"}), "does not have, did you mean a"),
+        (lambda w: w.reset_index(names="Date"), "not indexed by dates"),
         (lambda w: w.replace(0.5, np.inf), "infinite"),
-        (lambda w: w.set_axis(w.index + pd.Timedelta(days=400)), "no session"),
-        (lambda w: w.set_axis(w.index.tz_localize("UTC")), "no step"),
+        (
+            lambda w: w.set_axis(w.index + pd.Timedelta(days=400)),
+            r"dated 2021-02-04 and on 5 more days or times, .* no session .*weights.reindex\(market.grid",
+        ),
+        (lambda w: w.set_axis(w.index.tz_localize("UTC")), r"no step of .*weights.tz_localize\(None\)"),
         (lambda w: w.reset_index(drop=True), "not indexed by dates"),
         (lambda w: w.astype(str), "not numbers"),
         (lambda w: pd.concat([w, w]), "twice"),
@@ -436,6 +441,40 @@ def test_weights_that_cannot_be_used_are_refused_in_one_sentence(plain, change, 
     with pytest.raises(TargetError, match=says) as refused:
         backtest(market, change(weights))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("plan", "says"),
+    [
+        (pd.Series([0.5]), "the plan is a Series: give a DataFrame of weights"),
+        (lambda market: None, r"the plan is a function: .*strategy\(function\)"),
+        (SimpleNamespace, r"the plan is the class SimpleNamespace: give an instance, SimpleNamespace\(\)"),
+        ("convergence", "the plan is 'convergence': give a DataFrame of weights"),
+    ],
+)
+def test_what_is_no_plan_is_refused_with_what_makes_one_of_it(plain, plan: object, says: str) -> None:
+    with pytest.raises(TargetError, match=says):
+        backtest(plain[0], plan)
+
+
+def test_targets_already_made_are_a_plan(plain) -> None:
+    market, frame = plain
+    weights = pd.DataFrame({"a": [0.5, 0.0]}, index=frame.index[[1, 3]])
+    targets = Targets.from_frame(market, weights)
+    given, framed = (backtest(market, plan, capital=1000.0) for plan in (targets, weights))
+    assert given.equity.tolist() == framed.equity.tolist()
+    with pytest.raises(TargetError, match="targets have the shapes"):
+        backtest(market.until(3), targets)
+
+
+def test_the_sessions_named_in_a_refusal_leave_out_days_without_one(plain) -> None:
+    market, frame = plain
+    every_day = pd.DataFrame({"a": 0.5}, index=pd.date_range(frame.index[0], frame.index[-1]))
+    with pytest.raises(TargetError, match="no session"):
+        backtest(market, every_day)
+    kept = every_day.reindex(market.grid["session"].unique())
+    assert kept.index.tolist() == frame.index.tolist()
+    backtest(market, kept, check=True)
 
 
 def test_a_frame_by_date_decides_at_the_last_step_of_the_date(plain) -> None:

@@ -80,6 +80,23 @@ def test_source_archive_holds_the_rooms_and_nothing_else(archives: tuple[Path, P
     assert names - made == rooms | root | set(BESIDE)
 
 
+def test_an_editable_install_puts_the_source_on_the_path(tmp_path: Path) -> None:
+    # A finder instead would come after a folder named entrepot beside the script: a clone of the project.
+    mode = re.search(r"--config-settings (\w+)=(\w+) --editable", (ROOT / "Makefile").read_text())
+    assert mode is not None
+    for name in BESIDE:
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("src", *ROOMS):
+        leftovers = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True, ignore=leftovers)
+    build = f"from setuptools import build_meta; build_meta.build_editable('.', {dict([mode.groups()])})"
+    subprocess.run([sys.executable, "-c", build], cwd=tmp_path, check=True, capture_output=True)
+    (made,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(made) as wheel:
+        (path,) = (name for name in wheel.namelist() if name.endswith(".pth"))
+        assert Path(wheel.read(path).decode().strip()) == tmp_path / "src"
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_link_leads_to_its_room(room: str) -> None:
     link = ROOT / "src" / "entrepot" / room

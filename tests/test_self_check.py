@@ -21,7 +21,7 @@ from entrepot.engine.tape import build_tape
 from entrepot.errors import DataError, EntrepotError
 
 CENT = 0.01
-ENDING = "this is a defect of entrepot, please report it"
+ENDING = "this is a defect of entrepot, report it"
 
 
 @dataclass(frozen=True, eq=False)

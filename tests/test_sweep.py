@@ -200,7 +200,12 @@ def test_best_select_and_heatmap(swept: ep.Sweep) -> None:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"parameters": {"nope": [1]}}, "has no parameter 'nope'"),
+        ({"parameters": {"nope": [1]}}, "has no parameter 'nope': it has"),
+        ({"parameters": {"lookbak": [1]}}, r"has no parameter 'lookbak', did you mean lookback\? it has"),
+        (
+            {"strategy": ep.cap(ep.LongHKShortADR(), gross=1.0), "parameters": {"lookback": [20]}},
+            r"Capped has no parameter 'lookback', did you mean strategy.lookback\? it has",
+        ),
         ({"parameters": {"entry": []}}, "entry has no values"),
         ({"parameters": {"entry": 1.5}}, "entry is 1.5: give its values in a list"),
         ({"parameters": {}}, "there are no parameters"),
@@ -208,7 +213,7 @@ def test_best_select_and_heatmap(swept: ep.Sweep) -> None:
         ({"parameters": {"model.tariff.dwell": [1]}}, "need model= and events="),
         ({"parameters": {"calm.entry": [1]}}, "has no part 'calm'"),
         ({"strategy": 5}, "the strategy is 5"),
-        ({"strategy": ep.LongHKShortADR}, "the strategy is"),
+        ({"strategy": ep.LongHKShortADR}, r"the class LongHKShortADR: give an instance, LongHKShortADR\(\)"),
         ({"chunk": 0}, "chunk is 0"),
         ({"executor": 7}, "executor is 7"),
         ({"capital": -1}, "capital is -1"),
@@ -229,6 +234,10 @@ def test_what_is_no_figure_or_row_is_refused(swept: ep.Sweep) -> None:
     ):
         with pytest.raises(ParameterError):
             call()
+    with pytest.raises(ParameterError, match=r"no figure of this sweep, did you mean Sharpe Ratio\? give"):
+        swept.best("sharpe ratio")
+    with pytest.raises(ParameterError, match="'entry' is no figure of this sweep: give"):
+        swept.best("entry")
 
 
 def test_memory_does_not_grow_with_configurations(market: ep.Market) -> None:

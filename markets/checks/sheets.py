@@ -30,12 +30,10 @@ class Sheet:
     Args:
         table: the checked rows.
         line: how `load_market` reads them.
-        rows: the float columns of the file by date, those of the table and high and low where they are.
     """
 
     table: PriceTable
     line: Line
-    rows: pd.DataFrame
 
     @property
     def symbol(self) -> str:
@@ -52,11 +50,14 @@ class Sheet:
         """Venue of the line."""
         return self.line.instrument["venue"]
 
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The columns of the file by date."""
+        return self.table.frame
+
     def column(self, name: str) -> pd.Series[float]:
         """Return a column of the file, all NaN where it has none."""
-        if name in self.rows:
-            return self.rows[name]
-        return pd.Series(np.nan, index=self.rows.index, name=name)
+        return self.table.column(name)
 
     @cached_property
     def closes(self) -> pd.Series[float]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from entrepot.errors import DataError
-from entrepot.markets.bars import settle_bars
+from entrepot.markets.bars import BarTimes, settle_bars
 from entrepot.markets.checks.findings import Finding, days
 from entrepot.markets.checks.sheets import Pair, Sheet
 from entrepot.markets.ends import Ends, settle_end
@@ -97,11 +97,7 @@ class Reading:
     @cached_property
     def sheets(self) -> dict[str, Sheet]:
         """The lines with all columns of their files; asked for once all lines are read."""
-        raw = {spell_symbol(rows.symbol): rows.frame for rows in reversed(self.rows)}
-        return {
-            symbol: Sheet(self.tables[symbol], line, with_high_and_low(self.tables[symbol], raw[symbol]))
-            for symbol, line in self.lines.items()
-        }
+        return {symbol: Sheet(self.tables[symbol], line) for symbol, line in self.lines.items()}
 
 
 def refusal(kind: str, symbol: str, file: str, sentence: str) -> Finding:
@@ -112,17 +108,6 @@ def refusal(kind: str, symbol: str, file: str, sentence: str) -> Finding:
     return Finding(kind, symbol, file, days(dates[:1]), sentence)
 
 
-def with_high_and_low(table: PriceTable, raw: pd.DataFrame) -> pd.DataFrame:
-    """Return a table's columns and its high and low, which no market reads, as far as they are numbers."""
-    frame = table.frame
-    if table.bars is not None:
-        return frame
-    own = {
-        name: pd.to_numeric(raw[name], errors="coerce").to_numpy() for name in ("high", "low") if name in raw
-    }
-    return frame.assign(**own)
-
-
 def read_source(
     source: PriceSource,
     *,
@@ -131,6 +116,7 @@ def read_source(
     ends: Ends,
     adjusted: Adjustment | Mapping[str, Adjustment] | None,
     listings: Listings,
+    bar_times: BarTimes | None,
 ) -> Reading:
     """Go the way of `load_market` file by file and pair by pair, past everything it would refuse.
 
@@ -139,7 +125,7 @@ def read_source(
         ParameterError: for a source or an argument of the wrong kind.
     """
     reading = Reading()
-    read_tables(source, reading)
+    read_tables(source, reading, bar_times)
     manifest = Manifest()
     with reading.hears("unreadable file", file=MANIFEST):
         manifest = read_manifest(source)
@@ -160,7 +146,7 @@ def read_source(
     return reading
 
 
-def read_tables(source: PriceSource, reading: Reading) -> None:
+def read_tables(source: PriceSource, reading: Reading, bar_times: BarTimes | None) -> None:
     """Read every file, and check every symbol, on its own."""
     reading.rows = read_rows(source, reading)
     for rows in reading.rows:
@@ -178,7 +164,7 @@ def read_tables(source: PriceSource, reading: Reading) -> None:
     for table in bars:
         del reading.tables[table.symbol]
     with reading.hears("unreadable file"):
-        reading.tables |= {table.symbol: table for table in settle_bars(bars, None, reading.notes)[0]}
+        reading.tables |= {table.symbol: table for table in settle_bars(bars, bar_times, reading.notes)[0]}
     reading.tables = dict(sorted(reading.tables.items()))
 
 

@@ -66,7 +66,8 @@ def head(check: DataCheck) -> Iterator[str]:
     for ends, row in check.ranges.iterrows():
         name = f"  ends={str(ends)!r:8}"
         if row["refusal"]:
-            yield f"{name} refused"
+            why = "" if row["refusal"] == check.refusal else f": {row['refusal']}"
+            yield from wrapped(f"refused{why}", f"{name} ", "    ")
         else:
             yield (
                 f"{name} {row['first'].date()} to {row['last'].date()}, {counted(row['lines'], 'line')}, "

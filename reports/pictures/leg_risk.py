@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ARRANGEMENT = [["moves", "pairs"], ["hours", "pairs"], ["sums", "sums"]]
 MOST_PAIRS = 18
 MOST_BINS = 60
+HEADROOM = 1.3  # of the highest bar, for the figures above it
 NOTE = (
     "From the fill of the leg that leads until the other one's, against a hedge at once at the last price "
     "known then; that price was hours old, so part of the move had happened before. Whiskers: 95 % interval, "
@@ -79,8 +80,12 @@ def draw_hours(place: Axes, hours: NDArray[np.float64], theme: Theme) -> None:
 
 
 def aside(place: Axes, text: str, theme: Theme) -> None:
-    """Write figures in the line of the title, at the right."""
-    place.set_title(text, loc="right", color=theme.faint, fontweight="normal", fontsize=theme.size)
+    """Write figures above the bars, at the right: beside the title a slide has no room for them."""
+    place.set_ylim(top=HEADROOM * place.get_ylim()[1])
+    place.text(
+        1.0, 1.0, text, transform=place.transAxes, ha="right", va="top", color=theme.faint,
+        bbox={"facecolor": theme.paper, "edgecolor": "none", "pad": theme.scale},
+    )  # fmt: skip
 
 
 def count(place: Axes, values: NDArray[np.float64], theme: Theme, edges: Any = "auto") -> None:

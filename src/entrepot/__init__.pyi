@@ -77,6 +77,7 @@ from .reports.comparison import (
     compare_results as compare_results,
     comparison_report as comparison_report,
 )
+from .reports.fill_timing import fill_timing as fill_timing
 from .reports.overfitting import (
     Overfitting as Overfitting,
     overfitting as overfitting,

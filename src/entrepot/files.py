@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -50,6 +51,8 @@ def check_target(path: object, suffixes: Sequence[str]) -> Path:
 def write_whole(path: Path, write: Writer, check: Callable[[Path], object] | None = None) -> None:
     """Write into a new file of the same folder, then put it in place: never half a file under `path`.
 
+    A link stays one, and what it points to is written; an older file hands on who may read it.
+
     Args:
         path: where the file shall be.
         write: writes its content into an open file.
@@ -61,21 +64,31 @@ def write_whole(path: Path, write: Writer, check: Callable[[Path], object] | Non
     if not path.parent.is_dir():
         raise ParameterError(f"the folder {path.parent} does not exist: create it, or give another path")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:20]}.", suffix=path.suffix)
+        place = Path(os.path.realpath(path))
+        if place.exists() and not place.is_file():
+            raise ParameterError(f"{path} is no ordinary file: give another path")
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{path.name[:20]}.", suffix=path.suffix)
         try:
             with os.fdopen(handle, "wb") as target:
                 write(target)
             if check is not None:
                 check(Path(name))
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(name, 0o666 & ~mask)
-            os.replace(name, path)
+            os.chmod(name, _mode(place))
+            os.replace(name, place)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise _refused(path, error) from error
+
+
+def _mode(place: Path) -> int:
+    """Return who may read and write a file: as the older one of its name, or as any new one."""
+    if place.exists():
+        return stat.S_IMODE(place.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 @contextmanager

@@ -92,7 +92,7 @@ def look_ahead_gap(
     """
     if not (isinstance(strategy, RegimeSwitch) or callable(strategy)):
         raise ParameterError(
-            f"look_ahead_gap was given {shown(strategy)}: give a RegimeSwitch, or a function of a path."
+            f"look_ahead_gap was given {shown(strategy)}: give a RegimeSwitch, or a function of a path"
         )
     check_fitted(model)
     honest = model.walk_forward(market, events, progress=False)
@@ -131,15 +131,15 @@ def draw_regimes(
     from entrepot.reports.pictures.regime_ribbon import draw_ribbon
 
     if not isinstance(market, Market) or not isinstance(path, RegimePath):
-        raise ParameterError("draw_regimes needs a market and its regime path, in this order.")
+        raise ParameterError("draw_regimes needs a market and its regime path, in this order")
     if not (events is None or isinstance(events, Events)):
-        raise ParameterError(f"events is {shown(events)}: give events such as load_events(), or None.")
+        raise ParameterError(f"events is {shown(events)}: give events such as load_events(), or None")
     if market.pairs.empty:
         raise ParameterError(
-            "the market has no pair, so there are no premia: give one with both legs of some."
+            "the market has no pair, so there are no premia: give one with both legs of some"
         )
     if not path.time.equals(pd.DatetimeIndex(market.grid["time"])):
-        raise ParameterError("the path is of another market: walk the model over this one.")
+        raise ParameterError("the path is of another market: walk the model over this one")
     premia = pd.DataFrame({adr: premium(market, str(adr)) for adr in market.pairs.index})
     stress = {risk: _stress(path, risk) for risk in RISK_CHANNELS}
     chosen = None

@@ -92,7 +92,7 @@ def _run(
     path = RegimeModel().walk_forward(market, events)
     stage("deciding targets")
     plan = default_plan(path)
-    stage("running the ledger")
+    stage("running the ledger, compiled at its first use")
     result = backtest(market, plan, costs=costs, check=True)
     stage("asking what other terms would have done")
     sensitivity = _sensitivity(result, plan, costs)

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from entrepot.strategies.targets import Targets
+
 Sectors = SectorMap | Mapping[str, str] | pd.Series
 
 
@@ -101,6 +103,14 @@ class Result(Ledger):
         True
         """
         return reports.summary(self, benchmark)
+
+    def by_source(self) -> pd.DataFrame:
+        """Return profit and loss by source: "P&L" in base currency, costs negative, and "P&L [%]" of capital.
+
+        The rows add up to final equity less capital; see `entrepot.reports.by_source`.
+        """
+        booked = reports.by_source(self).rename_axis("source")
+        return pd.DataFrame({"P&L": booked, "P&L [%]": 100 * booked / self.capital})
 
     def by_leg(self) -> pd.DataFrame:
         """Return profit and loss by leg and source; see `entrepot.reports.by_leg`."""
@@ -268,6 +278,7 @@ class Result(Ledger):
 
         Raises:
             DataError: where `benchmark` is not a series of levels.
+            ParameterError: where a line is called "cash".
         """
         return pyfolio_frames(self, None if benchmark is None else self.benchmark_returns(benchmark))
 
@@ -452,7 +463,7 @@ def _frame_of(events: Events | pd.DataFrame) -> pd.DataFrame:
 
 def backtest(
     market: Market,
-    plan: pd.DataFrame | Plan,
+    plan: pd.DataFrame | Targets | Plan,
     *,
     capital: float = 10_000_000.0,
     base_currency: str = "USD",
@@ -477,9 +488,9 @@ def backtest(
 
     Args:
         market: T steps.
-        plan: anything with ``targets(market, path)``, or a DataFrame of weights of equity whose columns are
-            symbols and whose index is dates (decided at the last step of each date) or UTC times of steps.
-            NaN leaves a line alone, 0 gets out of it.
+        plan: anything with ``targets(market, path)``, `Targets` already made for this market, or a DataFrame
+            of weights of equity whose columns are symbols and whose index is dates (decided at the last step
+            of each date) or UTC times of steps. NaN leaves a line alone, 0 gets out of it.
         capital: equity before the first step, in ``base_currency``.
         base_currency: of equity.
         costs: what trading and holding cost; `Costs()` where not given.

@@ -17,7 +17,7 @@ from entrepot.engine.batch import Bench
 from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of
 from entrepot.engine.sweep import Rows
-from entrepot.errors import EntrepotError, ParameterError
+from entrepot.errors import EntrepotError, ParameterError, no_parameter
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath
 from entrepot.strategies import RegimeSwitch
@@ -271,9 +271,7 @@ def changed_together(owner: Any, values: Mapping[str, Any]) -> Any:
     known = [item.name for item in fields(owner)] if hasattr(owner, "__dataclass_fields__") else []
     for name in values:
         if name not in known:
-            raise ParameterError(
-                f"{type(owner).__name__} has no parameter {name!r}: it has {', '.join(known) or 'none'}"
-            )
+            raise no_parameter(type(owner).__name__, name, known)
     return replace(owner, **values)
 
 

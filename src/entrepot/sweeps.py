@@ -20,7 +20,7 @@ from entrepot.engine.figures import columns_of
 from entrepot.engine.fingerprints import code_fingerprint, fingerprint
 from entrepot.engine.plans import check_run, decides
 from entrepot.engine.sweep import cut, run_chunks
-from entrepot.errors import ParameterError, is_whole, shown
+from entrepot.errors import ParameterError, is_whole, near_word, no_plan, shown
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath
 from entrepot.reports.pictures.style import Size
@@ -251,20 +251,23 @@ class Sweep:
             dates, booleans or text stand under a short text, numbered where several read alike.
 
         Raises:
-            ParameterError: for a row that is not in the table or was refused, where all were, and for another
-                `by`.
+            ParameterError: for a row that is not in the table or was refused, where there is none or all
+                were, and for another `by` or `excess`.
         """
         from entrepot.doubt.reruns import returns_of
 
         check_label(by)
+        if not isinstance(excess, bool):
+            raise ParameterError(f"excess is {shown(excess)}: give True for over the policy rate, or False")
         return self._labelled(returns_of(self, rows, progress, excess=excess), by)
 
     def _labelled(self, curves: pd.DataFrame, by: Label) -> pd.DataFrame:
         """Name columns, which are numbers of configurations, by what was asked for."""
         if by == "parameters":
-            # Labels are those of the whole table, whichever rows were asked for.
-            labels = pd.DataFrame({name: readable(self.table[name]) for name in self.parameters})
-            labels.index = self.table.index
+            # Labels are those of the whole sweep, whatever was selected and whichever rows were asked for.
+            every = np.arange(len(self.job.configurations))
+            values = _parameter_table(self.job.configurations, self.parameters, every)
+            labels = pd.DataFrame({name: readable(values[name].tolist()) for name in self.parameters})
             chosen = labels.loc[curves.columns]
             only = len(self.parameters) == 1
             curves.columns = pd.Index(chosen.iloc[:, 0]) if only else pd.MultiIndex.from_frame(chosen)
@@ -384,10 +387,12 @@ class Sweep:
     def column_of(self, metric: str) -> str:
         """Return the column of the table that a metric stands for; see `best`."""
         name = SHORT_NAMES.get(metric, metric)
-        if name not in self.table.columns or name in (*self.parameters, REFUSED):
+        figures = [str(column) for column in self.table if column not in (*self.parameters, REFUSED)]
+        if name not in figures:
+            hint = near_word(str(metric), figures) or ":"
             raise ParameterError(
-                f"{shown(metric)} is no figure of this sweep: give {', '.join(SHORT_NAMES)}, or a column of "
-                "the table"
+                f"{shown(metric)} is no figure of this sweep{hint} give {', '.join(SHORT_NAMES)}, or a "
+                "column of the table"
             )
         return name
 
@@ -510,10 +515,7 @@ def named(strategy: Any) -> dict[str, Any]:
         found = {"": strategy}
     for one in found.values():
         if isinstance(one, type) or not (hasattr(one, "targets") or decides(one)):
-            raise ParameterError(
-                f"the strategy is {shown(one)}: give an object with targets(market, path) or "
-                "decision(market, path), such as LongHKShortADR()"
-            )
+            raise ParameterError(f"the strategy is {no_plan(one, 'a strategy, such as LongHKShortADR()')}")
     if not found:
         raise ParameterError("no strategy was given: give one, or several by name")
     return found
@@ -566,11 +568,11 @@ def check_label(by: object) -> None:
         raise ParameterError(f'by is {shown(by)}: give "parameters" or "configuration"')
 
 
-def readable(values: pd.Series[Any]) -> list[Any]:
+def readable(values: list[Any]) -> list[Any]:
     """Return the values of a parameter as labels: objects by a short text, numbered where some read alike."""
     plainly = (str, int, float, datetime.date, NoneType)
     if all(isinstance(value, plainly) for value in values):
-        return list(values)
+        return values
     known: dict[int, tuple[str, str]] = {}
     for value in values:
         if id(value) not in known:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from entrepot.engine.lines import FEE_KINDS, SOURCES
 from entrepot.engine.marks import departure, line_marks, line_rates, share_growth, usd_rates
+from entrepot.errors import ParameterError
 
 if TYPE_CHECKING:
     from entrepot.engine.result import Ledger
@@ -91,6 +92,10 @@ class PyfolioFrames(TypedDict):
 
 def pyfolio_frames(ledger: Ledger, benchmark: pd.Series[Any] | None = None) -> PyfolioFrames:
     """Return a run in the layout of pyfolio; see `Result.to_pyfolio`."""
+    if "cash" in ledger.position_values:
+        raise ParameterError(
+            'a line is called "cash", as pyfolio calls what is in no line: give it another name in the prices'
+        )
     returns = ledger.returns.tz_localize("UTC")
     sampled = np.flatnonzero(ledger.market.decision_steps)[1:]
     positions = ledger.position_values.iloc[sampled].set_axis(returns.index)
@@ -155,6 +160,8 @@ def moves(ledger: Ledger) -> pd.DataFrame:
     goes at its mark, a short that is bought in at what was paid.
     """
     moved = ledger.record.moved[: ledger.record.counts[2]]
+    if not len(moved):
+        return pd.DataFrame()
     step, line, into = (moved[:, j].astype(np.int64) for j in (0, 1, 3))
     given, made, why = moved[:, 2], moved[:, 4], ledger.conversions["reason"].to_numpy()
     marks, rates = line_marks(ledger.market, ledger.lines, held(ledger)), base_rates(ledger)

@@ -34,7 +34,7 @@ def portfolio_of(ledger: Ledger) -> vectorbt.Portfolio:
     trades = blotter(ledger)
     place = close.columns.get_indexer(pd.Index(trades["symbol"]))
     adjust = pd.DataFrame(last_shares(ledger), columns=list(ledger.lines.symbols))
-    adjust = adjust.loc[:, ~adjust.columns.duplicated()]
+    adjust = adjust.loc[:, ~adjust.columns.duplicated()].reindex(columns=close.columns)
     units = trades["quantity"].to_numpy() * adjust.to_numpy()[trades["step"], place]
     orders = np.empty(len(trades), dtype=order_dt)
     orders["id"] = np.arange(len(trades))
@@ -57,7 +57,8 @@ def portfolio_of(ledger: Ledger) -> vectorbt.Portfolio:
 def closes(ledger: Ledger) -> pd.DataFrame:
     """Return what a share of the last step was marked at after each step, base currency, (T, symbols).
 
-    Prices are carried while a venue is closed, and NaN before the first one.
+    Prices are carried while a venue is closed, and NaN before the first one. A symbol that has none is left
+    out: with it vectorbt's benchmark would be NaN.
     """
     positions, lines = held(ledger), ledger.lines
     marks = line_marks(ledger.market, lines, positions) * base_rates(ledger) / last_shares(ledger)
@@ -69,9 +70,10 @@ def closes(ledger: Ledger) -> pd.DataFrame:
     frame = pd.DataFrame(
         marks[:, order], ledger.equity.index, pd.Index([lines.symbols[k] for k in order], name="symbol")
     )
-    if frame.empty:
-        return frame.assign(cash=np.nan)  # a portfolio needs a column, though nothing was to be traded
-    return frame.loc[:, ~frame.columns.duplicated()][list(dict.fromkeys(lines.symbols))]
+    frame = frame.loc[:, ~frame.columns.duplicated()][list(dict.fromkeys(lines.symbols))]
+    frame = frame.dropna(axis="columns", how="all")
+    # A portfolio needs a column, though nothing was to be traded.
+    return frame.assign(cash=np.nan) if frame.empty else frame
 
 
 def spacing(index: pd.Index) -> pd.Timedelta | None:
@@ -92,10 +94,12 @@ def gap_in_words(ledger: Ledger) -> str:
     gap = gap_by_step(ledger)
     if gap.abs().to_numpy().max(initial=0.0) <= NEGLIGIBLE * ledger.capital:
         return ""
-    largest = gap.iloc[-1].sort_values(key=abs, ascending=False).iloc[:3]
-    named = ", ".join(f"{name} {amount:+,.0f}" for name, amount in largest.items())
+    amounts = gap.iloc[-1].sort_values(key=abs, ascending=False)
+    amounts = amounts[amounts.abs() > NEGLIGIBLE * ledger.capital]
+    named = [f"{name} {amount:+,.0f}" for name, amount in amounts.iloc[:3].items()]
+    named += ["..."] * (len(amounts) > 3)
     end = float(ledger.equity_by_step[-1])
     return (
         f"vectorbt books orders only: this portfolio ends at {end - gap.iloc[-1].sum():,.0f} and the run at "
-        f"{end:,.0f} {ledger.base_currency} ({named}, ...); result.vectorbt_gap() lists the difference"
+        f"{end:,.0f} {ledger.base_currency} ({', '.join(named)}); result.vectorbt_gap() lists the difference"
     )

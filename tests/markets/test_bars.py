@@ -235,10 +235,13 @@ def test_a_bar_of_one_price_and_no_volume_is_a_gap() -> None:
     row = int(table.index[table["Datetime"] == "2021-03-09 11:00"][0])
     table.loc[row, ["Open", "High", "Low", "Close", "Volume"]] = [*[table.loc[row - 1, "Close"]] * 4, 0.0]
     table.loc[row + 1, "Volume"] = 0.0  # but not of one price
+    table.loc[row + 6, "Open"] = table.loc[row + 6, "Close"]
+    table.loc[row + 6, ["High", "Volume"]] = [table.loc[row + 6, "Close"] * 1.001, 0.0]  # nor this
     table.loc[row + 2, "Close"] = np.nan
     market = ep.load_market(files)
     three = prices_at(market, "KWEB", *(f"2021-03-09 11:{m}" for m in ("05", "10", "15")))
     assert np.isnan(three).tolist() == [True, False, True]
+    assert np.isfinite(prices_at(market, "KWEB", "2021-03-09 11:35")).all()
     assert any("2 without a trade left out" in note for note in market.notes)
 
 
@@ -399,7 +402,34 @@ def one_day_among(table: pd.DataFrame) -> pd.DataFrame:
     return with_rows(rest, {"Datetime": "2021-03-10"})
 
 
+def written_in(zone: str, symbol: str = "KWEB", end: str = "2021-03-12", stamped: str = "start") -> Change:
+    """Give a line bars whose stamps are in another zone's time and do not say so."""
+
+    def spoil(files: Files) -> None:
+        own = "Asia/Hong_Kong" if symbol.endswith(".HK") else "America/New_York"
+        table = minute_files(both(end=end), 5, stamped)[symbol]
+        stamps = pd.to_datetime(table["Datetime"]).dt.tz_localize(own).dt.tz_convert(zone)
+        files[symbol] = table.assign(Datetime=stamps.dt.strftime("%Y-%m-%d %H:%M"))
+
+    return spoil
+
+
+OTHER_CLOCK = "outside the sessions of .* and none in the {} hour of any: its stamps seem to be of another"
+
 REFUSED: dict[str, tuple[Change, dict[str, object], str]] = {
+    "New York in UTC": (written_in("UTC"), {}, OTHER_CLOCK.format("first")),
+    "New York in UTC, ends": (written_in("UTC", stamped="end"), {}, OTHER_CLOCK.format("first")),
+    "New York in UTC, a day": (written_in("UTC", end="2021-03-08"), {}, OTHER_CLOCK.format("first")),
+    "New York in Chicago's time, an hour early": (
+        written_in("America/Chicago"),
+        {},
+        OTHER_CLOCK.format("last"),
+    ),
+    "Hong Kong in UTC": (
+        written_in("UTC", "0005.HK"),
+        {"bar_times": "start"},
+        OTHER_CLOCK.format("first"),
+    ),
     "out of order": (change("KWEB", swapped), {}, "2021-03-08 09:55' in data row 7, out of order"),
     "repeated": (
         change("KWEB", lambda t: pd.concat([t[:4], t[3:]])),
@@ -547,3 +577,45 @@ def test_bars_after_a_line_left_new_york_are_left_out() -> None:
 def test_bars_are_split_adjusted_or_raw_as_told() -> None:
     market = ep.load_market(minute_files(both(), 30), adjusted="split")
     assert set(market.instruments["adjustment"]) == {"split"}
+
+
+def test_a_check_is_told_how_bars_are_stamped_as_the_loader_is() -> None:
+    """Files with trades before and after the session, as most vendors' are, do not tell it themselves."""
+    files = minute_files(both(), 5)
+    files["KWEB"] = with_rows(files["KWEB"], {"Datetime": "2021-03-09 16:00"})
+    assert "say which with bar_times=" in ep.check_data(files).refusal
+    told = ep.check_data(files, bar_times="start")
+    assert told.loads
+    assert told.counts["stops"] == 0
+    assert ep.load_market(files, bar_times="start").symbols == tuple(told.symbols.index.drop("HKD=X"))
+
+
+def test_no_price_is_seen_before_its_bar_has_ended() -> None:
+    """Every bar has a price of its own, so that each price of the market leads back to one bar."""
+    rng = np.random.default_rng(5)
+    for stamped in ("start", "end"):
+        files = minute_files(both("2021-03-10", "2021-03-17"), 5, stamped)  # clocks change on 14 March
+        for symbol in ("KWEB", "0005.HK"):
+            table = files[symbol]
+            count = len(table)
+            table["Close"] = 100.0 + rng.permutation(count) * 1e-3
+            table["Open"] = 200.0 + np.arange(count) * 1e-3
+            files[symbol] = table[rng.random(count) < 0.8].reset_index(drop=True)
+        market = ep.load_market(files, adjusted="raw")
+        for symbol, zone in (("KWEB", "America/New_York"), ("0005.HK", "Asia/Hong_Kong")):
+            table = files[symbol]
+            stamp = pd.DatetimeIndex(table["Datetime"]).tz_localize(zone).tz_convert("UTC")
+            length = pd.Timedelta(minutes=5 if stamped == "start" else 0)
+            ended = dict(zip(table["Close"], stamp + length, strict=True))
+            begun = dict(zip(table["Open"], stamp + length - pd.Timedelta(minutes=5), strict=True))
+            seen = market.price[symbol].dropna()
+            phase = market.grid.set_index("time")["phase"].reindex(seen.index)
+            assert len(seen) > 0.7 * len(table)
+            for time, price, which in zip(seen.index, seen, phase, strict=True):
+                if which == "open":
+                    assert begun[price] == time
+                elif which == "bar" or symbol == "KWEB":
+                    assert ended[price] == time
+                else:  # the auction's one bar is stamped within the auction, and known when that is over
+                    assert time - pd.Timedelta(minutes=10) < ended[price] - length
+                    assert pd.Timestamp(time) >= ended[price] - length

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from price_folders import ACTIONS, Action, closes, fixings, long, pair, split_pair, write
 
-from entrepot.errors import DataError
+from entrepot.errors import DataError, ParameterError
 from entrepot.markets.load import load_market
 from entrepot.markets.premium import premium
 
@@ -388,6 +388,19 @@ def test_a_range_keeps_what_is_in_it_and_nothing_later() -> None:
     assert market.fx["HKD"].notna().all()
 
 
+def test_a_label_says_where_prices_come_from(tmp_path: Path) -> None:
+    folder = write(tmp_path / "prices", pair())
+    market = load_market(folder, label="simulated market, seed 7")
+    assert market.label == "simulated market, seed 7"
+    assert repr(market).startswith("Market('simulated market, seed 7'")
+    plain = load_market(folder)
+    assert (plain.label, plain.notes) == ("prices loaded from prices", market.notes)
+    pd.testing.assert_frame_equal(plain.price, market.price)
+    for wrong in ("", "  ", 7, b"simulated"):
+        with pytest.raises(ParameterError, match=r"label=.* is no text: say where the prices come from"):
+            load_market(folder, label=wrong)
+
+
 def test_the_real_folder_loads(real_prices: Path) -> None:
     load_market(real_prices, start="2018-01-02", ends="cut")
     begun = time.process_time()
@@ -425,10 +438,12 @@ def test_an_open_that_is_the_close_in_disguise_is_no_open(tmp_path: Path) -> Non
     """One price in all columns and no volume is a vendor's stand-in: a fill there would be hours early."""
     files = pair()
     table = files["9988.HK"].assign(High=lambda t: t["Close"] * 1.02, Low=lambda t: t["Open"] * 0.98)
-    disguised, quiet = table.index[10], table.index[20]
+    disguised, quiet, moved = table.index[10], table.index[20], table.index[30]
     table.loc[disguised, ["Open", "High", "Low"]] = table.loc[disguised, "Close"]
     table.loc[disguised, "Volume"] = 0.0
     table.loc[quiet, ["Open", "High", "Low"]] = table.loc[quiet, "Close"]  # one price, but it traded
+    table.loc[moved, "Open"] = table.loc[moved, "Close"]
+    table.loc[moved, "Volume"] = 0.0  # which is not known: the price moved on that day and came back
     market = load_market(write(tmp_path / "prices", files | {"9988.HK": table}))
     line = market.price["9988.HK"].set_axis(market.grid.index)
     steps = market.grid[market.grid["venue"] == "XHKG"].set_index(["session", "phase"]).index
@@ -436,4 +451,5 @@ def test_an_open_that_is_the_close_in_disguise_is_no_open(tmp_path: Path) -> Non
     assert np.isnan(prices[table["Date"][disguised], "open"])
     assert prices[table["Date"][disguised], "close"] == table["Close"][disguised]
     assert prices[table["Date"][quiet], "open"] == table["Close"][quiet]
+    assert prices[table["Date"][moved], "open"] == table["Close"][moved]
     assert said(market, "9988.HK.csv", "1 open was left out")

@@ -85,7 +85,8 @@ def test_what_is_no_pair_is_refused_by_name() -> None:
     for symbol, words in (
         ("JD", "9618.HK is not in this market"),
         ("9988.HK", "ask for the premium of its ADR, BABA"),
-        ("TCOM", "'TCOM' is not in this market"),
+        ("TCOM", "'TCOM' is not in this market; its symbols are"),
+        ("baba", r"'baba' is not in this market, did you mean BABA\? its symbols are"),
     ):
         with pytest.raises(ParameterError, match=words):
             premium(market, symbol)

@@ -214,6 +214,7 @@ CLOSES: dict[str, Shape] = {
     "csv, the index unnamed": lambda wide, folder: csv_of(wide.rename_axis(None), folder),
     "index of text": lambda wide, _: wide.set_axis(wide.index.strftime("%Y-%m-%d"), axis=0),
     "mapping of series": lambda wide, _: {symbol: wide[symbol].dropna() for symbol in wide},
+    "csv, with row numbers": lambda wide, folder: csv_of(wide.reset_index(), folder),
     "vectorbt series": lambda wide, _: vectorbt_closes(wide),
 }
 
@@ -234,7 +235,7 @@ def test_a_column_of_closes_per_symbol_is_read_as_closes_and_said(
 ) -> None:
     only = {s: f[["Date", "Close"]] for s, f in files.items() if "Close" in f}
     expected = load_market(write(tmp_path / "prices", only))
-    market = load_market(CLOSES[shape](by_field(only)["Close"], tmp_path))
+    market = load_market(CLOSES[shape](by_field(only)["Close"].rename_axis(columns="line"), tmp_path))
     same(expected, market)
     assert any("read as closes" in note for note in market.notes)
 
@@ -261,7 +262,21 @@ def as_yfdata(files: Files) -> Any:
         )
 
 
-@pytest.mark.parametrize("shape", [side_by_side, as_yfdata])
+def one_below_the_other(files: Files) -> pd.DataFrame:
+    return side_by_side(files).stack(level="Ticker").reset_index()  # noqa: PD013
+
+
+def cut_out(files: Files) -> Files:
+    both = side_by_side(files)
+    return {symbol: both.xs(symbol, axis=1, level="Ticker").dropna(how="all") for symbol in files}
+
+
+def picked(files: Files) -> Files:
+    both = side_by_side(files, "symbol first")
+    return {symbol: both[symbol].dropna(how="all") for symbol in files}
+
+
+@pytest.mark.parametrize("shape", [side_by_side, as_yfdata, one_below_the_other, cut_out, picked])
 def test_what_yfinance_adjusted_for_dividends_without_saying_is_total_return(
     shape: Callable[[Files], Any],
 ) -> None:
@@ -273,6 +288,21 @@ def test_what_yfinance_adjusted_for_dividends_without_saying_is_total_return(
     assert "total_return" not in plain.instruments["adjustment"].tolist()
     assert len(plain.dividends) == 2
     pd.testing.assert_frame_equal(adjusted.price, plain.price)
+
+
+@pytest.mark.parametrize("pick", [lambda both: both["Close"], lambda both: both[["Close"]]])
+def test_closes_of_yfinance_may_be_adjusted_and_its_rates_are_of_whole_days(
+    pick: Callable[[pd.DataFrame], pd.DataFrame],
+) -> None:
+    """Its rate of a date is the last of the day: as a fixing it would be known at New York's close."""
+    files = as_yfinance_gives_it(auto_adjust=False)
+    market = load_market(pick(side_by_side(files)))
+    late = load_market({s: f[["Date", "Close"]] for s, f in files.items()}, fx_time="23:59 Europe/London")
+    same(late, market)
+    assert any("auto_adjust=False: say adjusted='total_return'" in note for note in market.notes)
+    assert any("as yfinance's all are" in note for note in market.notes)
+    early = load_market(pick(side_by_side(files)), fx_time="14:15 Europe/Berlin")
+    assert (early.fixings["time"].iloc[: len(market.fixings)] < market.fixings["time"]).all()
 
 
 def test_other_tables_without_adjusted_closes_are_what_they_say() -> None:
@@ -317,6 +347,7 @@ DATES: dict[str, Callable[[pd.Series, str], Any]] = {
     "text with midnights": lambda days, _: days.dt.strftime("%Y-%m-%d 00:00:00"),
     "date objects": lambda days, _: days.dt.date,
     "whole numbers": lambda days, _: days.dt.strftime("%Y%m%d").astype("int64"),
+    "eight digits as text": lambda days, _: days.dt.strftime("%Y%m%d"),
     "short whole numbers": lambda days, _: days.dt.strftime("%Y%m%d").astype("int32"),
     "periods": lambda days, _: days.dt.to_period("D"),
     "seconds": lambda days, _: days.astype("datetime64[s]"),
@@ -564,6 +595,39 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda _: {"close": by_field(simulated())["Close"].rename({pd.Timestamp("2022-02-02"): pd.NaT})},
         "close of a mapping in memory has a row without a date",
     ),
+    "days written otherwise by field": (
+        lambda _: {
+            "close": by_field(simulated())["Close"].rename(index=lambda day: f"{day:%d/%m/%Y}"),
+        },
+        "close of a mapping in memory has the date '25/01/2022' in data row 1: dates are written YYYY-MM-DD",
+    ),
+    "fields with a zone and without": (
+        lambda _: {
+            "close": by_field(simulated())["Close"].shift(9, freq="h").tz_localize("UTC"),
+            "open": by_field(simulated())["Open"],
+        },
+        "close of a mapping in memory has stamps with a time zone and open has none: give both alike",
+    ),
+    "a symbol in the index and a column": (
+        lambda _: long(pair()).set_index(["symbol", "Date"], drop=False),
+        r"has \['Date', 'symbol'\] twice among its index and columns: keep one of each",
+    ),
+    "two levels of the index with one name": (
+        lambda _: long(pair()).set_index(["symbol", "Date"]).rename_axis(["symbol", "symbol"]),
+        r"has \['symbol'\] twice among its index and columns",
+    ),
+    "a file that begins with a blank": (
+        lambda folder: [(folder / "BABA.csv").write_text("Date,Close\n03/01/2022,-\n"), folder][1],
+        "BABA.csv has the date '03/01/2022' in data row 1",
+    ),
+    "truth for closes": (
+        lambda _: {"BABA": pair()["BABA"].assign(Close=True)},
+        "has close 'True' on 2022-01-04: it must be a number or blank",
+    ),
+    "dates for closes": (
+        lambda _: {"BABA": pair()["BABA"].assign(Close=pair()["BABA"]["Date"])},
+        "has close '2022-01-04 00:00:00' on 2022-01-04: it must be a number or blank",
+    ),
     "no closes by field": (
         lambda _: {"open": by_field(simulated())["Open"]},
         r"a mapping in memory \[9988.HK\] lacks the column Close",
@@ -609,6 +673,45 @@ def test_a_source_of_another_kind_is_refused(name: str) -> None:
     with pytest.raises(ParameterError, match=words) as error:
         load_market(source)
     sentence(error)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["9988", "09988", "9988 HK Equity", "HK.09988", "SEHK:9988", "9988-HK", "²².HK", "Close_9988.HK", ""],
+)
+def test_a_name_that_does_not_say_where_a_line_trades_is_refused(name: str) -> None:
+    """Read as a line of New York, its prices would be in dollars."""
+    files = pair(start="2022-02-08", end="2022-02-16")  # days on which both venues hold sessions
+    files[name] = files.pop("9988.HK")
+    with pytest.raises(
+        DataError, match=r"does not say what it is: write Hong Kong lines as 9988\.HK"
+    ) as error:
+        load_market(files)
+    sentence(error)
+
+
+@pytest.mark.parametrize("name", ["USDHKD", "HKDUSD", "USD/HKD", "USDHKD Curncy"])
+def test_a_rate_is_no_share_of_new_york(name: str) -> None:
+    with pytest.raises(DataError, match="and HKD per USD as HKD=X") as error:
+        load_market({"BABA": pair()["BABA"], name: pair()["HKD=X"]})
+    sentence(error)
+
+
+def test_a_counter_in_renminbi_is_not_read_in_hong_kong_dollars() -> None:
+    files = pair()
+    with pytest.raises(DataError, match=r"89988\.HK, a counter that trades in renminbi") as error:
+        load_market({**files, "89988.HK": files["9988.HK"]})
+    sentence(error)
+
+
+def test_symbols_may_be_in_small_letters() -> None:
+    files = pair()
+    small = {symbol.lower(): frame for symbol, frame in files.items()}
+    same(load_market(files), load_market(small))
+    market = load_market(small, adjusted={"baba": "raw"}, hk_shorts=["9988.hk"])
+    assert market.instruments.at["9988.HK", "shortable"]
+    with pytest.raises(DataError, match="both hold BABA"):
+        load_market({**files, "baba": files["BABA"]})
 
 
 def test_the_source_given_is_left_as_it_was() -> None:
@@ -661,3 +764,36 @@ def test_parquet_of_every_writer_and_type_of_date_reads_the_same(tmp_path: Path)
                 else:
                     pl.from_arrow(table).write_parquet(path)  # type: ignore[union-attr]
             same(expected, load_market(place))
+
+
+# -- files as programs write them ----------------------------------------------------------------------------
+
+WRITTEN: dict[str, Callable[[str], bytes]] = {
+    "byte order mark": lambda text: text.encode("utf-8-sig"),
+    "windows": lambda text: text.replace("\n", "\r\n").encode(),
+    "old macintosh": lambda text: text.replace("\n", "\r").encode(),
+    "rows of commas below": lambda text: (
+        text + 2 * (text[: text.index("\n")].count(",") * "," + "\n")
+    ).encode(),
+    "blank lines": lambda text: ("\n\n" + text + "\n  \n\n").encode(),
+    "a comma more on each row": lambda text: text.replace("\n", ",\n").encode(),
+    "names in angle brackets": lambda text: (
+        ",".join(f"<{name.upper()}>" for name in text[: text.index("\n")].split(","))
+        + text[text.index("\n") :]
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_a_file_reads_the_same_as_every_program_writes_it(
+    how: str, files: Files, folder: Market, tmp_path: Path
+) -> None:
+    for symbol, frame in files.items():
+        (tmp_path / f"{symbol}.csv").write_bytes(WRITTEN[how](frame.to_csv(index=False)))
+    same(folder, load_market(tmp_path))
+
+
+def test_a_web_page_is_still_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "BABA.csv").write_text("<!DOCTYPE html>\n<html></html>\n")
+    with pytest.raises(DataError, match="it is a web page, not a CSV"):
+        load_market(tmp_path)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from entrepot.errors import DataError, EntrepotError
+from entrepot.errors import DataError, EntrepotError, ParameterError
 from entrepot.markets import sessions as module
-from entrepot.markets.sessions import build_grid, session_clock, session_overrides, session_times
+from entrepot.markets.sessions import build_grid, check_date, session_clock, session_overrides, session_times
 
 CLOSED_BY_WEATHER = ["2020-10-13", "2021-10-13", "2023-07-17", "2023-09-01", "2023-09-08", "2024-09-06"]
 
@@ -231,3 +231,10 @@ def test_real_new_york_prints_fall_on_sessions(real_prices: Path) -> None:
         printed = pd.DatetimeIndex(pd.read_csv(real_prices / f"{name}.csv", parse_dates=["Date"])["Date"])
         expected = session_times("XNYS", printed.min(), printed.max())["session"]
         assert printed.as_unit("ns").equals(pd.DatetimeIndex(expected)), name
+
+
+@pytest.mark.parametrize("written", ["04/01/2021", "4.1.2021", "04-01-21", " 4/1/2021 09:30"])
+def test_a_date_with_the_day_or_the_month_first_is_refused(written: str) -> None:
+    with pytest.raises(ParameterError, match="is not a date; write it as 2018-01-02"):
+        check_date(written)
+    assert check_date("2021-01-04") == check_date("20210104") == check_date("4 January 2021")

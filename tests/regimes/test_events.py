@@ -401,5 +401,5 @@ def test_a_calendar_ahead_that_cannot_be_is_refused(spring_2025):
 
 def assert_one_sentence(text: str) -> None:
     assert "\n" not in text
-    assert text.endswith(".")
+    assert not text.endswith(".")
     assert ". " not in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from entrepot.errors import DataError, EntrepotError, ParameterError
 from entrepot.regimes import CHANNELS, Events, load_events
 from entrepot.regimes.event_file import BUNDLED_EVENTS, COLUMNS
 
+ALL = len(load_events())
 HEADER = "event_id,announced_at,channel,direction,severity,title"
 MORE = HEADER + ",effective_on,source_name,affected,confidence,core,known_at,drop,format"
 GOOD = "ours,2024-02-01,tariff,1,2,Tariffs announced"
@@ -100,6 +101,19 @@ def test_every_shape_of_a_table_gives_the_same_events(folder):
         pd.testing.assert_frame_equal(load_events(source, replace=True).frame, expected)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/New_York"])
+def test_dates_that_were_given_a_time_zone_are_not_known_at_their_first_second(zone):
+    frame = pd.DataFrame([(GOOD + ",").split(",")], columns=[*HEADER.split(","), "known_at"])
+    dates = frame.assign(announced_at=pd.to_datetime(frame["announced_at"]).dt.tz_localize(zone))
+    assert "is midnight, as of a date that was given a time zone" in told(dates)
+    assert "is midnight" in told(pl.from_pandas(dates))
+    moment = dates["announced_at"].item()
+    meant = load_events(dates.assign(known_at=moment), replace=True)
+    assert meant.frame["known_at"].item() == moment
+    late = dates.assign(announced_at=moment + pd.Timedelta("1s"))
+    assert load_events(late, replace=True).frame["known_at"].item() == moment + pd.Timedelta("1s")
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -145,13 +159,13 @@ def test_rows_add_override_and_drop(folder):
         header=HEADER + ",drop",
     )
     merged = load_events(path).frame
-    assert len(merged) == 245 + 1 - 1
+    assert len(merged) == ALL + 1 - 1
     assert "s232-steel-alum" not in set(merged["event_id"])
     memo = merged.set_index("event_id").loc["s301-memo"]
     assert (memo["severity"], memo["title"], memo["source_name"]) == (2, "Memorandum", "")
     assert "drop" not in merged
     untouched = load_events().frame
-    assert (len(untouched), untouched.set_index("event_id").loc["s301-memo", "severity"]) == (245, 4)
+    assert (len(untouched), untouched.set_index("event_id").loc["s301-memo", "severity"]) == (ALL, 4)
 
 
 def test_later_files_take_precedence_and_may_drop_from_earlier_ones(folder):
@@ -166,10 +180,10 @@ def test_later_files_take_precedence_and_may_drop_from_earlier_ones(folder):
 
 
 def test_dropping_by_name():
-    assert len(load_events(drop="s301-memo")) == 244
-    assert len(load_events(drop=["s301-memo", "s232-steel-alum"])) == 243
-    assert len(load_events().without()) == 245
-    assert load_events().without("s301-memo").frame.index.tolist() == list(range(244))
+    assert len(load_events(drop="s301-memo")) == ALL - 1
+    assert len(load_events(drop=["s301-memo", "s232-steel-alum"])) == ALL - 2
+    assert len(load_events().without()) == ALL
+    assert load_events().without("s301-memo").frame.index.tolist() == list(range(ALL - 1))
     assert "did you mean s301-memo" in told(None, drop="s301-mem")
     assert "there is no event 5" in told(None, drop=[5])
     assert "drop is 5" in told(None, drop=5)
@@ -210,6 +224,13 @@ BAD_ROWS = [
     ({"announced_at": "2024-02-01 00:00:00"}, "has a time without a UTC offset"),
     ({"announced_at": "2024-02-01T25:00-05:00"}, "'2024-02-01T25:00-05:00' is not a date"),
     ({"announced_at": "2024-02-01T10:00-99:00"}, "'2024-02-01T10:00-99:00' is not a date"),
+    ({"announced_at": "2024-02-01T10:00+18:00", "known_at": ""}, "has an offset that no clock has"),
+    ({"known_at": "2024-02-01T23:00-12:30"}, "known_at '2024-02-01T23:00-12:30' has an offset that no clock"),
+    (
+        {"announced_at": "2024-02-01T00:00+08:00", "known_at": ""},
+        "announced_at 2024-02-01T00:00:00+08:00 is midnight, as of a date that was given a time zone; write "
+        "the bare date 2024-02-01, or say in known_at that it is the moment",
+    ),
     ({"announced_at": "2024-02-01T10:00 EST"}, "'2024-02-01T10:00 EST' is not a date"),
     ({"announced_at": "", "known_at": ""}, "announced_at is blank although it took effect on 2024-03-01"),
     ({"announced_at": "", "known_at": "", "effective_on": ""}, "announced_at is blank, so nobody could"),
@@ -265,7 +286,7 @@ def test_a_bad_row_is_told_with_its_number_its_name_and_what_is_allowed(folder, 
     assert words in text
     assert text.startswith("mine.csv row 2")
     assert "\n" not in text
-    assert text.endswith(".")
+    assert not text.endswith(".")
     assert text.isprintable()
 
 
@@ -372,8 +393,8 @@ def test_where_chooses_what_fits_everything():
             == frame.loc[frame["direction"] == sign, "event_id"].tolist()
         )
     assert chosen(severity=4)["severity"].min() == 4
-    assert len(chosen(core=True)) + len(chosen(core=False)) == 245
-    assert len(chosen(core=True)) == 159
+    assert len(chosen(core=True)) + len(chosen(core=False)) == ALL
+    assert len(chosen(core=True)) == frame["core"].sum()
     semis = chosen(affected="sector:semis")["affected"]
     assert len(semis) == frame["affected"].str.split(";").map(lambda words: "sector:semis" in words).sum()
     assert set(chosen(affected="adr")["event_id"]) < set(chosen(affected=["adr", "hk"])["event_id"])
@@ -387,7 +408,7 @@ def test_where_between_dates_of_announcement_as_written(folder):
     assert (days.min(), days.max()) == ("2025-04-02", "2025-04-09")
     assert len(chosen(between=("2018-03-08", "2018-03-08"))) == 1
     assert len(chosen(between=(None, "2018-03-08"))) == 1
-    assert len(chosen(between=("2018-03-08", None))) == len(chosen(between=(None, None))) == 245
+    assert len(chosen(between=("2018-03-08", None))) == len(chosen(between=(None, None))) == ALL
     late = written(
         folder, row(announced_at="", known_at="2024-02-02T03:00Z"), header=MORE
     )  # the evening before
@@ -404,6 +425,9 @@ def test_where_searches_all_words_in_any_case():
     assert texts.str.contains("rule").all()
     assert len(chosen(search="zzz")) == 0
     assert len(load_events().where(search="zzz").where(search="a", channel="tariff")) == 0
+    assert len(chosen(affected="sector:zzz")) == 0
+    own = Events(load_events().frame.assign(affected="Our Fund; adr"))
+    assert len(own.where(affected="Our Fund")) == ALL  # a word of the table, if of no file
 
 
 @pytest.mark.parametrize(
@@ -424,6 +448,12 @@ def test_where_searches_all_words_in_any_case():
         ({"between": (20240101, None)}, "between: 20240101 is not a date"),
         ({"between": (pd.NaT, None)}, "between: NaT is not a date"),
         ({"between": (None, np.nan)}, "between: nan is not a date"),
+        (
+            {"affected": "ADR"},
+            "affected 'ADR' is unknown, did you mean adr\\? use all, adr, hk, or sector: and",
+        ),
+        ({"affected": ["adr", "sector"]}, "affected 'sector' is unknown"),
+        ({"affected": ""}, "affected '' is unknown; use all, adr, hk"),
         ({"search": " "}, "search is ' ': give words"),
     ],
 )
@@ -446,7 +476,7 @@ def own_events(draw: st.DrawFn) -> Events:
     names = draw(st.lists(st.sampled_from("abcdefgh"), min_size=count, max_size=count, unique=True))
     moments = st.one_of(
         DAY.map(date.isoformat),
-        st.datetimes(datetime(1990, 1, 1), datetime(2099, 1, 1)).map(
+        st.builds(datetime.combine, DAY, st.times(time(0, 0, 1))).map(
             lambda when: f"{when.isoformat()}+08:00"
         ),
     )
@@ -524,7 +554,7 @@ def test_a_frame_of_ones_own_comes_back_too(folder):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"title": ""}, "could not be read again: the table of events has 245 rows"),
+        ({"title": ""}, f"could not be read again: the table of events has {ALL} rows"),
         ({"known_at": pd.Timestamp("2018-01-01T00:00Z")}, "known_at .* is before announced_at"),
         ({"drop": "x"}, "have a column drop, which is the file's own"),
         ({"format": ""}, "have a column format"),
@@ -554,9 +584,9 @@ def test_a_file_is_written_whole_or_not_at_all(folder, monkeypatch):
     path = folder / "calendar.csv"
     path.write_text("older")
     for target, words in (
-        (folder / "a.txt", "ending in .csv or .parquet"),
+        (folder / "a.txt", r"ending in \.csv, \.parquet"),
         (folder, "ending in .csv"),
-        (folder / "no" / "a.csv", "cannot be written"),
+        (folder / "no" / "a.csv", "does not exist"),
         ("", "the path is ''"),
         (None, "the path is None"),
         ("a\0b.csv", "the path is"),

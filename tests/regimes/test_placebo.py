@@ -64,7 +64,7 @@ def test_shuffled_dates_spread_evenly_over_the_sessions(market: ep.Market) -> No
 
 
 def test_wrong_arguments(market: ep.Market) -> None:
-    with pytest.raises(ep.ParameterError, match=r"move='swap' is unknown: use one of shuffle, shift\."):
+    with pytest.raises(ep.ParameterError, match=r"move='swap' is unknown: use one of shuffle, shift"):
         misdate(ep.load_events(), market, np.random.default_rng(0), "swap")  # type: ignore[arg-type]
     with pytest.raises(ep.ParameterError, match="give events such as load_events"):
         misdate(ep.load_events().frame, market, np.random.default_rng(0))  # type: ignore[arg-type]

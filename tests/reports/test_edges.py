@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import doubles
 import numpy as np
@@ -10,9 +11,9 @@ import pandas as pd
 import pytest
 
 import entrepot as ep
+from entrepot.errors import ParameterError, TargetError
 from entrepot.job import pair_fill_timing
 from entrepot.reports import report, summary
-from entrepot.reports.fill_timing import fill_timing
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +46,31 @@ def test_no_pair_prints_at_all(market):
     free = ep.LongHKShortADR().targets(market)
     alone = [free.pairs.index(pair) for pair in free.pairs if pair[1] == "LI"]
     chosen = ep.Targets(free.weights, (free.pairs[alone[0]],), free.pair_weights[:, alone])
-    timing = fill_timing(market, chosen)
+    timing = ep.fill_timing(market, chosen)
     assert list(timing.index) == ["LI"]
     assert timing.drop(columns="round trips").isna().all(axis=None)
+
+
+def test_round_trips_are_begun_once_however_often_their_weight_is_told(market):
+    weight = np.full((len(market), 1), np.nan)
+    weight[[9, 13, 17, 21, 25, 29, 33], 0] = [0.2, 0.3, 0.0, 0.2, -0.2, 0.0, 0.0]
+    nothing, shorts = np.full(market.price.shape, np.nan), market.instruments.assign(shortable=True)
+    targets = ep.Targets(nothing, (("0941.HK", "CHL"),), weight)
+    timing = ep.fill_timing(replace(market, instruments=shorts), targets)
+    assert timing.loc["CHL", "round trips"] == 3
+
+
+def test_what_is_no_pair_of_this_market_has_no_timing(market):
+    targets = ep.LongHKShortADR().targets(market)
+    for given in (ep.LongHKShortADR(), pd.DataFrame(), None):
+        with pytest.raises(ParameterError, match=r"targets is .*: give such as LongHKShortADR\(\)\.targets"):
+            ep.fill_timing(market, given)
+    with pytest.raises(ParameterError, match="market is 'x': give one, made by load_market"):
+        ep.fill_timing("x", targets)
+    with pytest.raises(ParameterError, match="link no pair"):
+        ep.fill_timing(market, ep.SectorRotation().targets(market))
+    with pytest.raises(TargetError, match=r"this market needs \(101, 47\)"):
+        ep.fill_timing(market.until(100), targets)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 200])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import doubles
 import pytest
 
 from entrepot.errors import ParameterError
-from entrepot.files import all_or_none
+from entrepot.files import all_or_none, write_whole
 from entrepot.reports import report, tear_sheet
 
 
@@ -42,6 +44,31 @@ def test_a_target_that_cannot_be_is_refused(write, suffix, ledger, tmp_path):
 def test_a_long_but_legal_name_is_written(tmp_path):
     name = "x" * 240 + ".html"
     assert report(doubles.from_equity([100, 101, 102]), tmp_path / name).is_file()
+
+
+def test_a_link_is_kept_and_an_older_file_hands_on_who_may_read_it(tmp_path):
+    kept, link, new = tmp_path / "kept.csv", tmp_path / "link.csv", tmp_path / "new.csv"
+    kept.write_text("older")
+    kept.chmod(0o600)
+    link.symlink_to("kept.csv")
+    for path in (link, new):
+        write_whole(path, lambda target: target.write(b"newer"))
+    assert link.is_symlink()
+    assert kept.read_text() == new.read_text() == "newer"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(new.stat().st_mode) & 0o400
+    link.unlink()
+    link.symlink_to("no/kept.csv")
+    with pytest.raises(ParameterError, match="cannot be written"):
+        write_whole(link, lambda target: target.write(b"newer"))
+    assert {path.name for path in tmp_path.iterdir()} == {"kept.csv", "link.csv", "new.csv"}
+
+
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ParameterError, match="is no ordinary file"):
+        write_whole(tmp_path / "pipe.csv", lambda target: target.write(b"x"))
+    assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
 
 
 def test_tables_that_are_no_frames_are_refused(ledger, tmp_path):

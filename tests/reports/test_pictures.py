@@ -21,6 +21,7 @@ from entrepot.errors import ParameterError
 from entrepot.hindsight import LookAheadGap
 from entrepot.monitor import discount_monitor
 from entrepot.reports.pictures import style, sweep_map
+from entrepot.reports.pictures.leg_risk import draw_leg_risk
 from entrepot.reports.pictures.regime_shades import HATCHES
 from entrepot.reports.pictures.style import DARK, LIGHT, LINE_STYLES, money, number
 from entrepot.reports.pictures.waterfall import largest, source_steps
@@ -586,6 +587,20 @@ def test_sources_are_the_ledgers(once, result):
     source = reports.by_source(result)
     assert widths[0] == pytest.approx(source["price"])
     assert money(source["price"]) in [text.get_text() for text in once("sources").texts]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_figures_of_leg_risk_stand_clear_of_titles_and_bars(size, result):
+    orders = result.linked_orders.assign(move=lambda own: 30 * own["move"])  # four digits
+    axes = draw_leg_risk(orders, pair_costs(orders), "simulated market, seed 7", "USD", size)
+    figure = legible.figure_of(axes)
+    texts = legible.drawn_texts(figure)
+    assert legible.complaints(figure, legible.LEAST_SIZE[size], texts) == []
+    for place in axes[:2]:
+        (note,) = place.texts
+        highest = max(bar.get_window_extent().y1 for bar in place.patches)
+        assert texts[note].y0 > highest
+    plt.close(figure)
 
 
 def test_leg_risk_is_the_tables(once, result):

@@ -596,7 +596,8 @@ def test_the_first_difference_is_told():
     ("call", "words"),
     [
         (lambda: check_causal(3, MARKET), "check_causal was given 3: give a strategy"),
-        (lambda: check_causal(LongHKShortADR, MARKET), "the class LongHKShortADR"),
+        (lambda: check_causal(LongHKShortADR, MARKET), "the class LongHKShortADR: give an instance"),
+        (lambda: check_causal(lambda market: SCORES, MARKET), "a function: make a strategy of it"),
         (lambda: check_causal(SCORES, MARKET), "a frame of weights, of which nothing can be told"),
         (lambda: check_causal(QUICK, None), "was given None: give a market"),
         (lambda: check_causal(QUICK, MARKET, PATH.until(5)), "6 steps"),

@@ -461,6 +461,12 @@ def test_a_negative_entry_is_told_to_be_positive():
     assert LongHKShortADR(entry=np.float32(2), lookback=np.int64(60)).entry == 2
 
 
+@pytest.mark.parametrize("exit", [0.3, -0.3, 0.1])
+def test_an_exit_outside_the_entry_is_refused_with_both(exit):
+    with pytest.raises(ParameterError, match=rf"exit is {exit} and entry 0.1: exit lies strictly between"):
+        LongHKShortADR(entry=0.1, exit=exit)
+
+
 def test_wrong_objects_are_refused_in_one_sentence(make_pairs):
     market = make_pairs(count=5)
     with pytest.raises(ParameterError, match="was given None: give a market"):

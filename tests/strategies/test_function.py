@@ -162,6 +162,14 @@ def decide(step, state, params, features, out):
     out[0] = 1.0
 
 
+def test_a_path_that_is_read_and_not_given_is_asked_for():
+    market = ep.simulate_market("2024-01-02", "2024-02-02", symbols=["KWEB"])
+    with pytest.raises(ParameterError, match=r"<lambda> needs a regime path: pass path=model"):
+        ep.backtest(market, strategy(lambda market, path: path.regime))
+    with pytest.raises(AttributeError, match="no attribute 'closes'"):  # any other mistake is shown as it is
+        ep.backtest(market, strategy(lambda market, path: market.closes))
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -171,7 +179,7 @@ def decide(step, state, params, features, out):
         (lambda: strategy(many), r"argument \*others has no name"),
         (lambda: strategy(by_place), "argument lookback=3 has no name"),
         (lambda: strategy(decide), "CompiledStrategy"),
-        (lambda: strategy(momentum, lookbak=3), "no parameter 'lookbak': it has symbols, lookback, size"),
+        (lambda: strategy(momentum, lookbak=3), "no parameter 'lookbak', did you mean lookback"),
         (lambda: pathless.with_(path=3), "no parameter 'path': it has lookback"),
         (lambda: strategy(lambda market, path, weight: None), "no value for weight: give the argument"),
         (lambda: strategy(lambda market: None, a=1), "no parameter 'a': it has none"),

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from entrepot.commands.output import in_terminal, write
+from entrepot.markets.bars import BarTimes
 from entrepot.markets.checks.words import MOST, describe
 from entrepot.markets.data_check import DataCheck, check_data
 from entrepot.markets.ends import Ends
@@ -47,6 +48,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="what you will do about lines that end early (default: error, which refuses them)",
     )
     check.add_argument("--listings", metavar="FILE", help="listings of your own")
+    check.add_argument(
+        "--bar-times",
+        choices=get_args(BarTimes),
+        help="which end of a bar its stamp is, where it cannot be told",
+    )
     check.add_argument("--all", action="store_true", help=f"list every finding, not {MOST} of a kind")
     check.add_argument("--json", action="store_true", help="write everything as JSON instead")
 
@@ -54,7 +60,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def run(given: argparse.Namespace) -> int:
     """Check a source and show what was found."""
     check = check_data(
-        given.source, start=given.start, end=given.end, ends=given.ends, listings=given.listings
+        given.source,
+        start=given.start,
+        end=given.end,
+        ends=given.ends,
+        listings=given.listings,
+        bar_times=given.bar_times,
     )
     text = as_json(check) if given.json else describe(check, None if given.all else MOST)
     write(in_terminal(f"{text}\n"))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
 import entrepot as ep
+from entrepot.commands.output import in_terminal, write
 from entrepot.job import REPORT, TEAR_SHEET, TIMING_TITLE, Outcome, run_main_job
 from entrepot.reports.pages.caveats import estimates_note
 from entrepot.reports.pictures.style import source_name
@@ -60,59 +63,62 @@ def run(given: argparse.Namespace) -> int:
         def stage(name: str) -> None:
             bar.set_description_str(name, refresh=False)
             bar.update()
+            bar.refresh()  # update alone leaves out a stage that follows at once
 
         outcome = run_main_job(make_market, given.out, stage=stage)
-    _show(outcome)
+    write(in_terminal(_shown(outcome)))
     return 0
 
 
-def _show(outcome: Outcome) -> None:
-    result = outcome.result
-    print(result.label)
-    print()
+def _shown(outcome: Outcome) -> str:
+    result, page = outcome.result, io.StringIO()
+    say = partial(print, file=page)
+    say(result.label)
+    say()
     summary = result.summary()
-    print(_written(summary.drop(["Sampling", "Undefined"]).to_frame()).to_string(header=False))
-    print(f"Sampling: {summary['Sampling']}")
+    say(_written(summary.drop(["Sampling", "Undefined"]).to_frame()).to_string(header=False))
+    say(f"Sampling: {summary['Sampling']}")
     reasons: dict[str, list[str]] = {}
     for name, reason in summary.attrs["reasons"].items():
         reasons.setdefault(reason, []).append(name)
     for reason, names in reasons.items():
-        print(f"n/a, {reason}: {', '.join(names)}")
-    print()
-    print(f"Profit and loss by regime, {result.base_currency}")
-    print(_written(result.by_regime().T).rename_axis(None, axis=1).to_string())
-    print()
-    print(f"Costs, {result.base_currency}")
+        say(f"n/a, {reason}: {', '.join(names)}")
+    say()
+    say(f"Profit and loss by regime, {result.base_currency}")
+    say(_written(result.by_regime().T).rename_axis(None, axis=1).to_string())
+    say()
+    say(f"Costs, {result.base_currency}")
     costs = result.costs()
     amounts = {source_name(str(kind)): f"{amount:,.0f}" for kind, amount in costs.items()}
     amounts["Total"] = f"{costs.sum():,.0f}"
-    print(pd.Series(amounts).to_string())
-    print()
-    print("Under other terms of borrow, and with other exits")
-    print(_written(outcome.sensitivity.T).T.to_string())
-    print()
-    print(TIMING_TITLE)
-    print(outcome.timing.to_string(float_format="{:,.2f}".format, na_rep="n/a"))
-    print()
+    say(pd.Series(amounts).to_string())
+    say()
+    say("Under other terms of borrow, and with other exits")
+    say(_written(outcome.sensitivity.T).T.to_string())
+    say()
+    say(TIMING_TITLE)
+    say(outcome.timing.to_string(float_format="{:,.2f}".format, na_rep="n/a"))
+    say()
     if note := estimates_note(result):
-        print(note)
-        print()
-    _show_notes("market", result.market.notes)
-    _show_notes("plan", result.plan_notes)
-    print(f"report      {outcome.report}")
-    print(f"tear sheet  {outcome.tear_sheet}")
+        say(note)
+        say()
+    _show_notes("market", result.market.notes, say)
+    _show_notes("plan", result.plan_notes, say)
+    say(f"report      {outcome.report}")
+    say(f"tear sheet  {outcome.tear_sheet}")
+    return page.getvalue()
 
 
-def _show_notes(about: str, notes: Sequence[str]) -> None:
+def _show_notes(about: str, notes: Sequence[str], say: Callable[..., None] = print) -> None:
     """List notes, or count them where they are many: the report has them all."""
     if not notes:
         return
     few = len(notes) <= NOTES
-    print(f"{len(notes)} {'note' if len(notes) == 1 else 'notes'} on the {about}", end="")
-    print(":" if few else ", all of them in the report")
+    say(f"{len(notes)} {'note' if len(notes) == 1 else 'notes'} on the {about}", end="")
+    say(":" if few else ", all of them in the report")
     for note in notes if few else ():
-        print(f"  {note}")
-    print()
+        say(f"  {note}")
+    say()
 
 
 def _written(table: pd.DataFrame) -> pd.DataFrame:

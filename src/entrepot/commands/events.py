@@ -102,7 +102,7 @@ def run(given: argparse.Namespace) -> int:
         severity=given.severity,
         core=given.core,
         affected=given.affected,
-        between=bounds if any(bounds) else None,
+        between=None if bounds == (None, None) else bounds,
         search=given.search,
     )
     if given.csv:

@@ -5,17 +5,29 @@ from __future__ import annotations
 import os
 import sys
 
+from entrepot.errors import ParameterError
+
 
 def in_terminal(text: str) -> bytes:
     """Return text in the encoding of standard output, "?" for what that cannot write."""
-    return text.encode(sys.stdout.encoding or "utf-8", "replace")
+    return text.encode((sys.stdout and sys.stdout.encoding) or "utf-8", "replace")
 
 
 def write(content: bytes) -> None:
-    """Write to standard output; whoever stops reading, such as ``head``, ends it quietly."""
+    """Write to standard output; whoever stops reading, such as ``head``, ends it quietly.
+
+    Raises:
+        ParameterError: it cannot be written, as on a full disk.
+    """
+    if sys.stdout is None:  # closed before the start: nobody wants to read
+        return
     try:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # What is left in the buffer would be written once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise ParameterError(
+                f"the output cannot be written ({error.strerror or error}): free space, or write elsewhere"
+            ) from error

@@ -87,6 +87,8 @@ def _numbers(sweep: Sweep, rows: int | Iterable[int] | None) -> NDArray[np.int64
                 "every configuration of this sweep was refused: look at the column Refused of its table"
             )
     wanted = list(rows) if isinstance(rows, Iterable) else [rows]
+    if not wanted:
+        raise ParameterError("no configuration was asked for: give numbers of the table, or None for all")
     for row in wanted:
         sweep.configuration(row)
         if why := str(sweep.table.at[row, "Refused"]):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from entrepot.sweeps import Sweep
 
 # What is told of each case.
-HEADLINE = (
+HEADLINE: tuple[str, ...] = (
     "Total Return [%]",
     "Sharpe Ratio",
     "Monthly Sharpe",

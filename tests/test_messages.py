@@ -1,0 +1,72 @@
+"""The refusals of the whole package, read as a set: one form for all of them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import entrepot as ep
+from entrepot import errors
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("markets", "regimes", "strategies", "engine", "reports")
+REFUSALS = {
+    name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, ValueError)
+} | {"LookAheadError"}
+
+
+def sources() -> list[Path]:
+    """The package's modules, those of the rooms by the folder they are in."""
+    own = (ROOT / "src" / "entrepot").rglob("*.py")
+    linked = {ROOT / "src" / "entrepot" / room for room in ROOMS}
+    found = [path for path in own if not linked & set(path.parents)]
+    return sorted(found + [path for room in ROOMS for path in (ROOT / room).rglob("*.py")])
+
+
+def template(node: ast.expr) -> str:
+    """A message as written, each value that is put into it as ``{}``."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(template(part) for part in node.values)
+    return "{}"
+
+
+def messages() -> list[tuple[str, str]]:
+    """Where each refusal is made and what it says."""
+    found = []
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in REFUSALS:
+                where = f"{path.relative_to(ROOT)}:{node.lineno}"
+                found.append((where, template(node.args[0]) if node.args else ""))
+    return found
+
+
+def test_there_are_many_and_each_is_found() -> None:
+    assert len(messages()) > 700
+    assert {"ParameterError", "DataError", "TargetError", "EntrepotError"} <= REFUSALS
+    assert issubclass(ep.EntrepotError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_there"),
+    [
+        ("says nothing", lambda text: not text.strip()),
+        ("ends with a full stop, though it is shown after a name and in brackets", lambda t: t.endswith(".")),
+        ("is more than one sentence", lambda text: ". " in text.replace("...", "")),
+        ("has a line break", lambda text: "\n" in text),
+        ("begins with a capital", lambda text: text.split(" ")[0].rstrip(",").istitle() and text[1:2] != "S"),
+        ("shouts or apologises", lambda text: "!" in text or "sorry" in text.lower() or "please" in text),
+    ],
+)
+def test_no_message(fault: str, is_there) -> None:  # type: ignore[no-untyped-def]
+    allowed = {"Costs", "Effects", "Events"}  # names of classes
+    wrong = [
+        f"{where}: {text}"
+        for where, text in messages()
+        if is_there(text) and text.split(" ")[0] not in allowed
+    ]
+    assert not wrong, f"{fault}: {wrong}"
