@@ -37,3 +37,9 @@ def test_every_public_name_exists() -> None:
     names = getattr(entrepot, "__all__", ())
     assert len(set(names)) == len(names)
     assert [name for name in names if not hasattr(entrepot, name)] == []
+
+
+def test_a_module_does_not_hide_the_function_of_its_name() -> None:
+    script = "import entrepot.capacity, entrepot; print(callable(entrepot.capacity))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout == "True\n"

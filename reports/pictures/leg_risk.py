@@ -83,7 +83,7 @@ def aside(place: Axes, text: str, theme: Theme) -> None:
     """Write figures above the bars, at the right: beside the title a slide has no room for them."""
     place.set_ylim(top=HEADROOM * place.get_ylim()[1])
     place.text(
-        1.0, 1.0, text, transform=place.transAxes, ha="right", va="top", color=theme.faint,
+        1.0, 0.97, text, transform=place.transAxes, ha="right", va="top", color=theme.faint,
         bbox={"facecolor": theme.paper, "edgecolor": "none", "pad": theme.scale},
     )  # fmt: skip
 

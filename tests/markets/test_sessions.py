@@ -152,7 +152,7 @@ def test_clock_does_not_depend_on_what_else_is_asked_or_on_unit_and_zone() -> No
         (lambda: session_times("XHKG", "2049-01-01", "2050-01-31"), "XHKG"),
         (lambda: build_grid([], "2020-01-01", "2020-02-01"), "one or more"),
         (lambda: build_grid(["XNYS", "XNYS"], "2020-01-01", "2020-02-01"), "once"),
-        (lambda: build_grid(["XHKG", "XNYS"], "2020-02-01", "2020-02-02"), "No session"),  # a weekend
+        (lambda: build_grid(["XHKG", "XNYS"], "2020-02-01", "2020-02-02"), "no session"),  # a weekend
         (lambda: session_clock(pd.DatetimeIndex(["2020-01-01"])), "time zone"),
         (lambda: session_clock(pd.DatetimeIndex(["2020-01-01", None], tz="UTC")), "NaT"),
     ],

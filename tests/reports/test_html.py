@@ -17,10 +17,11 @@ import pandas as pd
 import pytest
 
 import entrepot as ep
+from entrepot import files
 from entrepot.errors import ParameterError
 from entrepot.reports import report
 from entrepot.reports.intervals import sharpe_interval
-from entrepot.reports.pages import document, files
+from entrepot.reports.pages import document
 from entrepot.reports.pages.document import Document, Picture, Section, rendered
 from entrepot.reports.pages.findings import gather
 from entrepot.reports.pages.glance import belief, glance, independent_episodes
