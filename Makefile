@@ -113,7 +113,7 @@ $(VENV)/.run: $(LOCK) pyproject.toml | $(BIN)/python
 	$(call install,.)
 
 $(VENV)/.test: $(LOCK) pyproject.toml | $(BIN)/python
-	$(call install,".[test]")
+	$(call install,".[test,docs]")
 
 $(VENV)/.lint: $(LOCK) pyproject.toml | $(BIN)/python
 	$(call install,".[lint]")
