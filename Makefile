@@ -113,7 +113,7 @@ $(VENV)/.run: $(LOCK) pyproject.toml | $(BIN)/python
 	$(call install,.)
 
 $(VENV)/.test: $(LOCK) pyproject.toml | $(BIN)/python
-	$(call install,".[test,docs]")
+	$(call install,".[test]")
 
 $(VENV)/.lint: $(LOCK) pyproject.toml | $(BIN)/python
 	$(call install,".[lint]")
