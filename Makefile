@@ -48,7 +48,7 @@ lowest: $(VENV)/.lint ## Run the tests with the lowest versions that pyproject.t
 	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[test]"
 	$(LOWEST)/bin/python -m pytest $(WORKERS) -m "not slow" tests src/entrepot $(PYTEST_ARGS)
 
-bench: $(VENV)/.test ## Measure everything, ten minutes; rewrite the tables of the README and docs/performance.md
+bench: $(VENV)/.test ## Measure everything; rewrite the tables of the README and docs/performance.md
 	$(BIN)/python benchmarks/start_up.py --cold --json out/start_up.json
 	$(BIN)/python benchmarks/sweeps.py --json out/sweeps.json
 	$(BIN)/python benchmarks/mechanics.py --json out/mechanics.json

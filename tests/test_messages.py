@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_there_are_many_and_each_is_found() -> None:
         ("shouts or apologises", lambda text: "!" in text or "sorry" in text.lower() or "please" in text),
     ],
 )
-def test_no_message(fault: str, is_there) -> None:  # type: ignore[no-untyped-def]
+def test_no_message(fault: str, is_there: Callable[[str], bool]) -> None:
     allowed = {"Costs", "Effects", "Events"}  # names of classes
     wrong = [
         f"{where}: {text}"
