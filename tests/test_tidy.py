@@ -14,19 +14,9 @@ from hypothesis import given, settings
 
 import entrepot as ep
 from entrepot.engine.lines import FEE_KINDS
-from entrepot.errors import EntrepotError
 
 FLAT = ep.Costs.flat(10.0)
 REASONS = {"entry", "exit", "reversal", "forced", "unwind", "conversion", "delisting", "ruin"}
-
-
-def run(world: worlds.World) -> ep.Result | None:
-    """Run a world; None where it ends in one of the errors it may end in."""
-    terms = {"capital": world.capital, "base_currency": world.base_currency, "costs": world.costs}
-    try:
-        return ep.backtest(world.market, world.plan, path=world.path, fill=world.fill, **terms)  # type: ignore[arg-type]
-    except EntrepotError:
-        return None
 
 
 def walked(result: ep.Result) -> list[dict[tuple[str, str], float]]:
@@ -99,7 +89,7 @@ def check(result: ep.Result) -> None:
 @settings(max_examples=10, deadline=None)
 @given(worlds.worlds(steps=(30, 80)))
 def test_any_world_adds_up(world: worlds.World) -> None:
-    result = run(world)
+    result = worlds.run(world)
     if result is not None:
         check(result)
 
@@ -108,7 +98,7 @@ def test_any_world_adds_up(world: worlds.World) -> None:
 @settings(max_examples=500, deadline=None)
 @given(worlds.worlds(steps=(30, 120)))
 def test_hundreds_of_worlds_add_up(world: worlds.World) -> None:
-    result = run(world)
+    result = worlds.run(world)
     if result is not None:
         check(result)
 
@@ -118,7 +108,7 @@ def test_drawn_worlds_reach_every_reason() -> None:
     moved: set[str] = set()
     for seed in (0, 2, 9, 10, 14, 18, 19, 20, 27, 30, 36):  # which can be run
         on = replace(worlds.random_switches(seed, 0.6), delisting=True, same_step=False, stops=False)
-        result = run(worlds.random_world(seed, steps=80, switches=on))
+        result = worlds.run(worlds.random_world(seed, steps=80, switches=on))
         assert result is not None
         check(result)
         reasons |= set(result.blotter["reason"])

@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
+import entrepot as ep
 from entrepot.engine.costs import FEES_OF_VENUE, Costs, Fee, Margin
+from entrepot.errors import EntrepotError
 from entrepot.markets.market import Market, empty_table
 from entrepot.markets.sessions import build_grid
 from entrepot.strategies.targets import Targets
@@ -1036,3 +1038,12 @@ def worlds(
         .filter(lambda x: x[2] + x[3] + x[4] > 0)
         .map(lambda x: make(x[0], steps=x[1], pairs=x[2], hk_singles=x[3], ny_singles=x[4], switches=x[5]))
     )
+
+
+def run(world: World) -> ep.Result | None:
+    """Run a world; None where it ends in one of the errors it may end in."""
+    terms = {"capital": world.capital, "base_currency": world.base_currency, "costs": world.costs}
+    try:
+        return ep.backtest(world.market, world.plan, path=world.path, fill=world.fill, **terms)  # type: ignore[arg-type]
+    except EntrepotError:
+        return None

@@ -23,21 +23,11 @@ import worlds
 from hypothesis import given, settings
 
 import entrepot as ep
-from entrepot.errors import EntrepotError
 from entrepot.job import default_plan
 from entrepot.markets.market import empty_table
 
 EXACT = 1e-9
 SOURCES = ["dividend", "borrow", "rebate", "interest", "ads_fee", "conversion_fee", "fx_spread", "fx on cash"]
-
-
-def run(world: worlds.World) -> ep.Result | None:
-    """Run a world; None where it ends in one of the errors it may end in."""
-    terms = {"capital": world.capital, "base_currency": world.base_currency, "costs": world.costs}
-    try:
-        return ep.backtest(world.market, world.plan, path=world.path, fill=world.fill, **terms)  # type: ignore[arg-type]
-    except EntrepotError:
-        return None
 
 
 def portfolio(result: ep.Result) -> vbt.Portfolio:
@@ -75,7 +65,7 @@ def check(result: ep.Result) -> vbt.Portfolio:
 @settings(max_examples=10, deadline=None)
 @given(worlds.worlds(steps=(30, 80)))
 def test_the_gap_is_exact_in_any_world(world: worlds.World) -> None:
-    result = run(world)
+    result = worlds.run(world)
     if result is not None:
         check(result)
 
@@ -84,7 +74,7 @@ def test_the_gap_is_exact_in_any_world(world: worlds.World) -> None:
 @settings(max_examples=500, deadline=None)
 @given(worlds.worlds(steps=(30, 120)))
 def test_the_gap_is_exact_in_hundreds_of_worlds(world: worlds.World) -> None:
-    result = run(world)
+    result = worlds.run(world)
     if result is not None:
         check(result)
 
@@ -96,7 +86,7 @@ def test_the_gap_is_exact_with_everything_on() -> None:
     for seed in (1, 2, 7, 10, 12, 14, 18, 19):  # which can be run
         drawn = worlds.random_switches(seed, 0.75)
         on = replace(drawn, delisting=True, same_step=False, stops=False, costs=True, splits=seed % 2 == 0)
-        result = run(worlds.random_world(seed, steps=80, switches=on))
+        result = worlds.run(worlds.random_world(seed, steps=80, switches=on))
         assert result is not None
         check(result)
         moved |= set(result.conversions["reason"])
@@ -113,7 +103,7 @@ def test_the_gap_is_exact_at_ruin() -> None:
     ruined = 0
     for seed in (0, 2, 25, 27, 32, 47):
         drawn = replace(worlds.random_switches(seed), same_step=False, stops=False)
-        result = run(worlds.random_world(seed, steps=60, switches=drawn))
+        result = worlds.run(worlds.random_world(seed, steps=60, switches=drawn))
         if result is not None and result.ruined_at is not None:
             made = check(result)
             after = made.value()[result.ruined_at :]
