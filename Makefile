@@ -13,12 +13,15 @@ LOCK := requirements/lock.txt
 LOWEST := $(VENV)/lowest
 FRESH := $(VENV)/fresh
 NOTEBOOKS := $(wildcard examples/*.ipynb)
+# What was tried, and how long a soak runs.
+TRIED := out/robustness
+HOURS ?= 2
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
 # Each worker of a test run holds vectorbt and compiled kernels: about 0.5 GB.
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lowest lint bench bench-quick docs examples dist release lock clean
+.PHONY: help demo test test-slow robustness soak lowest lint bench bench-quick docs examples dist release lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -31,6 +34,19 @@ test: $(VENV)/.test ## Run the tests, the examples in docstrings and the noteboo
 
 test-slow: $(VENV)/.test ## Run the long checks that `make test` leaves out
 	$(BIN)/python -m pytest $(WORKERS) -m slow tests $(PYTEST_ARGS)
+
+robustness: $(VENV)/.test ## Try bad input, faults, load and seeded faults at length; rewrite docs/robustness.md
+	mkdir -p $(TRIED)
+	rm -f $(TRIED)/tests.jsonl $(TRIED)/mutants.jsonl
+	ENTREPOT_TALLY=$(TRIED)/tests.jsonl $(BIN)/python -m pytest $(WORKERS) tests/robustness $(PYTEST_ARGS)
+	ENTREPOT_TALLY=$(TRIED)/mutants.jsonl $(BIN)/python tests/robustness/mutants.py
+	$(BIN)/python tests/robustness/page.py $(TRIED)
+
+soak: $(VENV)/.test ## Run the main jobs over and over for HOURS and watch the memory
+	mkdir -p $(TRIED)
+	rm -f $(TRIED)/soak.jsonl
+	ENTREPOT_TALLY=$(TRIED)/soak.jsonl $(BIN)/python tests/robustness/soak.py --hours $(HOURS)
+	$(BIN)/python tests/robustness/page.py $(TRIED)
 
 lint: $(VENV)/.lint ## Check style, format, types and the direction of imports
 	$(BIN)/ruff check .
