@@ -21,7 +21,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml)
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow robustness soak lowest lint bench bench-quick docs examples dist release lock clean
+.PHONY: help demo test test-slow robustness soak lowest lint audit bench bench-quick docs examples dist release lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -58,6 +58,9 @@ lint: $(VENV)/.lint ## Check style, format, types and the direction of imports
 	PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=src basedpyright --verifytypes entrepot --ignoreexternal
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
 	$(BIN)/zizmor --offline --quiet .github
+
+audit: $(VENV)/.audit ## Ask whether a locked version has a known vulnerability; needs a network
+	$(BIN)/pip-audit --requirement $(LOCK) --disable-pip --no-deps --strict --progress-spinner off
 
 lowest: $(VENV)/.lint ## Run the tests with the lowest versions that pyproject.toml allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
@@ -133,6 +136,9 @@ $(VENV)/.test: $(LOCK) pyproject.toml | $(BIN)/python
 
 $(VENV)/.lint: $(LOCK) pyproject.toml | $(BIN)/python
 	$(call install,".[lint]")
+
+$(VENV)/.audit: $(LOCK) pyproject.toml | $(BIN)/python
+	$(call install,".[audit]")
 
 $(VENV)/.dist: $(LOCK) pyproject.toml | $(BIN)/python
 	$(call install,".[dist]")

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
+from numba import config, njit
 from numba.core import cgutils, types
 from numba.core.datamodel import models
 from numba.core.typing.templates import AttributeTemplate
@@ -296,6 +296,10 @@ def _load_field(context: Any, builder: Any, reference: Reference, pointer: Any, 
     return model.load_from_data_pointer(builder, place)
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 @intrinsic  # type: ignore[untyped-decorator]
 def by_reference(typing_context: Any, value: Any) -> Any:
     """Return a reference to a named tuple of arrays, to be read like the tuple; in kernels only."""
@@ -307,6 +311,10 @@ def by_reference(typing_context: Any, value: Any) -> Any:
         return place
 
     return Reference(value)(value), generate
+
+
+if config.DISABLE_JIT:  # plain Python passes tuples by reference anyway
+    by_reference = _same
 
 
 @jit

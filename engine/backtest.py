@@ -31,6 +31,7 @@ from entrepot.engine.plans import (
 )
 from entrepot.engine.result import Ledger
 from entrepot.engine.run_state import RunState, take_up, unpaid_slots
+from entrepot.engine.sizes import require_run
 from entrepot.errors import ParameterError, TargetError, shown
 from entrepot.markets.market import Market
 
@@ -54,11 +55,12 @@ def backtest(
             a line that may not be sold short, or for an index.
         DataError: where an exchange rate is missing or stale, where a held line leaves the market with
             nothing to convert into, or where ``check`` finds money made of nothing.
-        ParameterError: on a capital, currency, fill or cost that cannot be used.
+        ParameterError: on a capital, currency, fill or cost that cannot be used, and for a run that takes
+            more memory than there is.
     """
     # numba takes a third of a second to import: not before the first run.
     from entrepot.engine import _kernels as kernels
-    from entrepot.engine.tape import build_tape, empty_record, initial_state
+    from entrepot.engine.tape import build_tape, check_dearest, empty_record, initial_state
 
     if resume is not None:
         if not isinstance(resume, RunState):
@@ -82,6 +84,7 @@ def backtest(
                 'leave out fill="same_step" and resume'
             )
         lines = lines_of_decision(market, decision)
+        require_run(len(market), len(market.symbols), len(lines.symbols))
         function, memory, notes = compiled(decision.function), decision.memory, decision.notes
         wanted = {
             "decisions": [decision],
@@ -99,10 +102,12 @@ def backtest(
             before = resume.lines.symbols[: resume.lines.singles]
             singles = [s for s in market.symbols if s in singles or s in before]
         lines = Lines.of(market, singles, targets.pairs)
+        require_run(len(market), len(market.symbols), len(lines.symbols))
         function, memory, notes = compiled(kernels.leave_alone), 0, targets.notes
         wanted = {"plan": targets.rows(lines)[None], "bands": [targets.drift_band]}
     stressed: Set[int] = getattr(path, "stressed", frozenset())
     tape, currencies = build_tape(market, lines, costs, base_currency, states, stressed)
+    check_dearest(tape, lines, capital)
     record = empty_record(tape, on=True)
     book = initial_state(tape, capital, 1, memory)
     equity = np.empty((len(market), 1))

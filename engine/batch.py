@@ -32,7 +32,8 @@ from entrepot.engine.plans import (
     planned,
     states_of,
 )
-from entrepot.errors import EntrepotError, ParameterError, TargetError, shown
+from entrepot.engine.sizes import require_curves
+from entrepot.errors import EntrepotError, ParameterError, TargetError, is_whole, shown
 from entrepot.markets.market import Market
 
 if TYPE_CHECKING:
@@ -215,10 +216,11 @@ class Bench:
 
     def _lay_out(self, lines: Lines) -> _Layout:
         from entrepot.engine import _kernels as kernels
-        from entrepot.engine.tape import build_tape
+        from entrepot.engine.tape import build_tape, check_dearest
 
         stressed: Set[int] = getattr(self.path, "stressed", frozenset())
         tape, _ = build_tape(self.market, lines, self.costs, self.base_currency, self._states, stressed)
+        check_dearest(tape, lines, self.capital)
         growth = np.cumprod(1.0 + tape.rates[kernels.INTEREST_RATE, :, 0] * tape.elapsed)
         return _Layout(lines, tape, np.asarray(growth, dtype=np.float64))
 
@@ -340,10 +342,11 @@ def backtest_batch(
 
     Raises:
         TargetError: on an array of another shape or with infinite weights.
-        ParameterError: when both ``fee_bps`` and ``costs`` are given.
+        ParameterError: when both ``fee_bps`` and ``costs`` are given, and where the equity takes more memory
+            than there is.
     """
     from entrepot.engine import _kernels as kernels
-    from entrepot.engine.tape import build_tape, empty_record, initial_state
+    from entrepot.engine.tape import build_tape, check_dearest, empty_record, initial_state
 
     if fee_bps is not None and costs is not None:
         raise ParameterError(
@@ -353,18 +356,20 @@ def backtest_batch(
         costs = Costs() if fee_bps is None else Costs.flat(fee_bps)
     if base_currency is None and isinstance(market, Market):
         base_currency = str(market.instruments["currency"].iloc[0])
-    check_run(market, capital, str(base_currency), fill, costs)
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise ParameterError(f"threads is {threads!r}: give a whole number of at least 1, or None")
+    check_run(market, capital, base_currency, fill, costs)
+    if threads is not None and (not is_whole(threads) or threads < 1):
+        raise ParameterError(f"threads is {shown(threads)}: give a whole number of at least 1, or None")
     if not isinstance(exact_fees, bool):
         raise ParameterError(f"exact_fees is {shown(exact_fees)}: give True or False")
     if exact_fees and fee_bps is not None:
         raise ParameterError("exact_fees was given with fee_bps, which has no minimum to apply: give costs")
     weights = _checked_weights(market, weights)
     configurations = len(weights)
+    require_curves(configurations, len(market))
     lines = Lines.of(market, market.symbols, ())
     exact = exact_fees and costs.exact_fees
     tape, _ = build_tape(market, lines, costs.with_(exact_fees=exact), str(base_currency), None)
+    check_dearest(tape, lines, capital)
     equity = np.empty((len(market), configurations))
     silent = empty_record(tape, on=False)
     function = compiled(kernels.leave_alone)
@@ -404,5 +409,6 @@ def _checked_weights(market: Market, weights: object) -> NDArray[np.float64]:
             f"{len(market.symbols)} symbols)"
         )
     if array.dtype != np.float64 or not array.flags.c_contiguous or not array.flags.writeable:
+        require_curves(len(array), len(market), more=8.0 * array.size)
         array = np.array(array, dtype=np.float64, order="C")
     return array

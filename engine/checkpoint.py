@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
+from weakref import WeakSet
 
 import numpy as np
 import pyarrow as pa
@@ -16,16 +20,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError
+from entrepot.files import locked, open_plain, remove_drafts, replacing
+from entrepot.markets.parquet_files import read_arrow
 
 FORMAT = 1
 HEAD, LOCK = "sweep.json", "lock"
 REFUSED = "Refused"
+DIGEST = b"sha256"
 
 
 class Checkpoint:
     """A folder with one Parquet file for each finished chunk, and what they are chunks of.
 
-    It is locked while it is open; the lock of a process that is gone is taken over.
+    It is locked while it is open, by a lock that the system drops with the process, however that ends.
 
     Args:
         folder: made if need be.
@@ -44,21 +51,22 @@ class Checkpoint:
         self.folder: Path = Path(folder)
         self.columns: list[str] = list(columns)
         self._identity = {"format": str(FORMAT), **identity}
+        self._held: BinaryIO | None = None
 
     def __enter__(self) -> Self:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock()
-        except OSError as error:
-            raise DataError(
-                f"the checkpoint folder {self.folder} cannot be used: {error.strerror}; give one that can be "
-                "written to"
-            ) from error
-        try:
+            remove_drafts(self.folder)
             self._claim()
-        except BaseException:
+        except BaseException as error:
             self._unlock()
-            raise
+            if not isinstance(error, OSError):
+                raise
+            raise DataError(
+                f"the checkpoint folder {self.folder} cannot be used: {error.strerror or error}; give one "
+                "that can be written to, on a disk that has locks"
+            ) from error
         return self
 
     def __exit__(
@@ -75,20 +83,40 @@ class Checkpoint:
             DataError: where its file is not what was written.
         """
         path = self._path(number)
-        if not path.exists():
-            return None
         try:
-            table = pq.read_table(path)
-            figures = np.column_stack([table[name].to_numpy() for name in self.columns])
+            with open_plain(path) as file:
+                table = read_arrow(file)
+            found = table["configuration"].to_numpy()
+            figures = np.column_stack([table[name].to_numpy() for name in self.columns]).astype(np.float64)
             refused = tuple(str(text) for text in table[REFUSED].to_pylist())
-            same = np.array_equal(table["configuration"].to_numpy(), index)
-        except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+            told = (table.schema.metadata or {}).get(DIGEST)
+        except FileNotFoundError:
+            return None
+        except DataError:
+            raise
+        except OSError as error:  # of the system: what is in the file may be whole
+            raise DataError(
+                f"{path} cannot be read ({error.strerror or error}): start again when it can, or remove it, "
+                "and the chunk is run again"
+            ) from error
+        except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{path} cannot be read as a chunk of this sweep: remove it, and it is run again"
             ) from error
-        if not same:
+        if not np.array_equal(found, index):
             raise DataError(f"{path} holds other configurations: remove it, and the chunk is run again")
+        if told != self._digest(index, figures, refused):
+            raise DataError(f"{path} is not as this sweep wrote it: remove it, and the chunk is run again")
         return figures, refused
+
+    def _digest(
+        self, index: NDArray[np.int64], figures: NDArray[np.float64], refused: Sequence[str]
+    ) -> bytes:
+        """Return what a chunk's file says of itself: a flipped bit in a figure is still a figure."""
+        parts = [sorted(self._identity.items()), index.tolist(), self.columns, list(refused)]
+        whole = sha256(json.dumps(parts).encode())
+        whole.update(np.ascontiguousarray(figures, dtype=np.float64).tobytes())
+        return whole.hexdigest().encode()
 
     def write(
         self, number: int, index: NDArray[np.int64], figures: NDArray[np.float64], refused: Sequence[str]
@@ -97,18 +125,14 @@ class Checkpoint:
         columns: dict[str, object] = {"configuration": index}
         columns |= {name: figures[:, j] for j, name in enumerate(self.columns)}
         columns[REFUSED] = pa.array(list(refused), pa.string())
-        draft = self._path(number).with_suffix(f".{os.getpid()}.draft")
+        digest = {DIGEST: self._digest(index, figures, refused)}
         try:
-            with draft.open("wb") as file:
-                pq.write_table(pa.table(columns), file)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path(number))
+            with replacing(self._path(number)) as (file, _):
+                pq.write_table(pa.table(columns).replace_schema_metadata(digest), file)
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise DataError(
-                f"a chunk cannot be written to {self.folder}: {error.strerror}; what was written before is "
-                "kept, make room and start again"
+                f"a chunk cannot be written to {self.folder}: {error.strerror or error}; what was written "
+                "before is kept, make room and start again"
             ) from error
 
     def _path(self, number: int) -> Path:
@@ -117,22 +141,17 @@ class Checkpoint:
     def _claim(self) -> None:
         """Refuse a folder of another sweep; write down what this one is where it is new."""
         head = self.folder / HEAD
-        for draft in self.folder.glob("*.draft"):
-            draft.unlink()
         if not head.exists():
             if next(self.folder.glob("chunk-*.parquet"), None) is not None:
                 raise DataError(f"{self.folder} has chunks and no {HEAD}: give an empty folder")
-            draft = head.with_suffix(f".{os.getpid()}.draft")
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump(self._identity, file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(head)
+            with replacing(head) as (file, _):
+                file.write(json.dumps(self._identity, indent=2).encode())
             return
         try:
-            found = json.loads(head.read_text(encoding="utf-8"))
+            with open_plain(head) as told:
+                found = json.loads(told.read())
             other = [part for part, text in self._identity.items() if found.get(part) != text]
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             raise DataError(f"{head} cannot be read: give an empty folder") from error
         if other:
             raise ParameterError(
@@ -141,47 +160,59 @@ class Checkpoint:
             )
 
     def _lock(self) -> None:
-        path, draft = self.folder / LOCK, self.folder / f"{LOCK}.{os.getpid()}.draft"
-        draft.write_text(f"{os.getpid()} {socket.gethostname()}", encoding="utf-8")
-        try:
-            for _ in range(2):
-                try:
-                    os.link(draft, path)  # with its content at once: a lock is never seen empty
-                except FileExistsError:
-                    if not _is_stale(path):
-                        break
-                    path.unlink(missing_ok=True)
-                else:
-                    _OPEN.add(path.resolve())
-                    return
-        finally:
-            draft.unlink(missing_ok=True)
-        raise ParameterError(
-            f"another process is at work in {self.folder}: wait for it, or give another folder (if there is "
-            f"none, remove the file {LOCK} there)"
-        )
+        path = self.folder / LOCK
+        while self._held is None:
+            file = open(path, "r+b", buffering=0, opener=_open_lock)  # noqa: SIM115 - open as long as locked
+            try:
+                _OPEN.add(file)
+                if self._is_free(file):
+                    file.seek(0)
+                    file.truncate()
+                    file.write(f"{os.getpid()} {socket.gethostname()}".encode())
+                    self._held = file
+            finally:
+                if self._held is None:
+                    file.close()
+
+    def _is_free(self, file: BinaryIO) -> bool:
+        """Lock a file; False where another process was done with it in between and took it away."""
+        path = self.folder / LOCK
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise DataError(f"{path} is no plain file: remove it, or give another folder")
+        free = locked(file.fileno())
+        if free and os.fstat(file.fileno()).st_nlink == 0:
+            return False
+        told = file.read().split()
+        # Whether a lock on another machine is seen here depends on the file system: take its word.
+        if not free or (len(told) == 2 and told[1] != socket.gethostname().encode()):
+            raise ParameterError(
+                f"another process is at work in {self.folder}: wait for it, or give another folder (if there "
+                f"is none, remove the file {LOCK} there)"
+            )
+        return True
 
     def _unlock(self) -> None:
-        path = self.folder / LOCK
-        _OPEN.discard(path.resolve())
-        path.unlink(missing_ok=True)
+        if (held := self._held) is not None:
+            self._held = None
+            with suppress(OSError):  # it is the system's lock that counts, and that ends with the file
+                try:
+                    (self.folder / LOCK).unlink(missing_ok=True)
+                finally:
+                    held.close()
 
 
-# Locks of this process: its own number in another lock is that of one long gone.
-_OPEN: set[Path] = set()
+def _open_lock(path: str, flags: int) -> int:
+    """Open a lock or create it, never through a link that was put there."""
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
-def _is_stale(path: Path) -> bool:
-    """Tell whether a lock's process is gone; one on another machine counts as there."""
-    try:
-        pid, host = path.read_text(encoding="utf-8").split()
-        if host != socket.gethostname():
-            return False
-        if int(pid) == os.getpid():
-            return path.resolve() not in _OPEN
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError, FileNotFoundError):
-        return True
-    except PermissionError:
-        return False
-    return False
+# A forked worker that outlives this process would hold its locks.
+_OPEN: WeakSet[BinaryIO] = WeakSet()
+
+
+def _let_go() -> None:
+    for file in _OPEN:
+        file.close()
+
+
+os.register_at_fork(after_in_child=_let_go)

@@ -23,7 +23,7 @@ CHOICES = {
 AMOUNTS = {
     "half_spread_bps": 10_000.0,
     "fee_bps": 10_000.0,
-    "borrow_rate_pa": 100.0,
+    "borrow_rate_pa": 1.0,
     "borrow_multiplier": 1_000.0,
     "max_fill_shares": float("inf"),
     "impact": 100.0,
@@ -36,6 +36,15 @@ AMOUNTS = {
     "ads_conversion_fee": 100.0,
     "max_leg_gap_hours": float("inf"),
 }
+# What else to say of a number that is too large, where one mistake is the usual one.
+INSTEAD = {
+    "borrow_rate_pa": (
+        ", such as 0.05 for 5 % a year; a dearer loan is borrow_multiplier times a rate below 1"
+    ),
+}
+# In basis points; less than a hundredth of one is a fraction taken for basis points.
+IN_BPS = ("half_spread_bps", "fee_bps")
+LEAST_BPS = 0.01
 BY_SYMBOL = ("half_spread_bps", "borrow_rate_pa", "max_fill_shares", "impact_volume")
 BY_DATE = ("borrow_rate_pa", "max_fill_shares", "impact_volume")
 STATES = ("stress_states", "no_borrow_states", "recall_states")
@@ -80,7 +89,7 @@ class Fee:
             )
         if not isinstance(self.up, bool):
             raise ParameterError(f"up is {shown(self.up)}: give True or False")
-        if self.side not in ("both", "buy", "sell"):
+        if not isinstance(self.side, str) or self.side not in ("both", "buy", "sell"):
             raise ParameterError(f'side is {shown(self.side)}: give "both", "buy" or "sell"')
 
 
@@ -143,19 +152,20 @@ class Costs:
         True
 
     Args:
-        half_spread_bps: half the bid-ask spread, one number or one per symbol. None: in Hong Kong the larger
-            of half a tick and 1 bp of the price, in New York 2 bp, on a market of one unnamed venue nothing.
+        half_spread_bps: half the bid-ask spread, one number or one per symbol, 0 or at least a hundredth of a
+            basis point. None: in Hong Kong the larger of half a tick and 1 bp of the price, in New York 2 bp,
+            on a market of one unnamed venue nothing.
         dated_fees: charge the dated schedule of duties, levies, exchange fees and brokerage of each venue.
         fees: fees that take the place of the schedule's on all dates, by venue and kind, such as
             ``{("XHKG", "brokerage"): Fee(rate=0.0002)}``; without ``dated_fees``, the only ones. A kind that
             a line does not pay, such as stamp duty on a fund, stays unpaid.
         exact_fees: apply each fee's minimum, maximum and rounding order by order. Off, only rates and
             amounts per share count. Lines whose prices are not raw never have minima or rounding.
-        fee_bps: a flat fee on the value of every fill, on top.
+        fee_bps: a flat fee on the value of every fill, on top, 0 or at least a hundredth of a basis point.
         borrow_rate_pa: fee on short value: a number, one per symbol, a dated frame, or a frame with integer
-            states as columns and size buckets ("mega", "mid", "small", "hk") or symbols as rows. None: by
-            size of the company, calm or stressed.
-        borrow_multiplier: scales every borrow rate.
+            states as columns and size buckets ("mega", "mid", "small", "hk") or symbols as rows, below 1
+            each: 5 is no 5 %. None: by size of the company, calm or stressed.
+        borrow_multiplier: scales every borrow rate, above 100 % a year too.
         stress_states: states in which the stressed borrow fees of the default table hold. None: the states
             the path calls stressed, none without a path.
         no_borrow_states: regime states in which no short may be opened or increased.
@@ -372,6 +382,10 @@ def _require_amount(name: str, number: object, below: float, otherwise: str = ""
     if not is_number(number) or not 0.0 <= float(number) < below:
         limit = "" if np.isinf(below) else f" and below {below:,g}"
         raise ParameterError(f"{name} is {shown(number)}: give a number of at least 0{limit}{otherwise}")
+    if name.split()[0] in IN_BPS and 0.0 < number < LEAST_BPS:
+        raise ParameterError(
+            f"{name} is {shown(number)}, less than any price has: give basis points, 2 for 0.0002, or 0"
+        )
 
 
 def _amounts(name: str, given: Any, below: float) -> float | dict[str, float] | pd.DataFrame | None:
@@ -382,11 +396,11 @@ def _amounts(name: str, given: Any, below: float) -> float | dict[str, float] | 
         return None
     if isinstance(given, Mapping):
         for symbol, number in given.items():
-            _require_amount(f"{name} of {symbol}", number, below)
+            _require_amount(f"{name} of {symbol}", number, below, INSTEAD.get(name, ""))
         return {symbol: float(number) for symbol, number in given.items()}
     if isinstance(given, pd.DataFrame) and name in BY_DATE:
         return _frame(name, given, below)
-    _require_amount(name, given, below, otherwise=", or a dict of them by symbol")
+    _require_amount(name, given, below, f", or a dict of them by symbol{INSTEAD.get(name, '')}")
     return float(given)
 
 
@@ -407,7 +421,7 @@ def _frame(name: str, frame: pd.DataFrame, below: float) -> pd.DataFrame:
     values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = ~((values >= 0.0) & (values < below)) & ~np.isnan(values)
     if wrong.any():
-        _require_amount(f"a value of {name}", float(values[wrong][0]), below)
+        _require_amount(f"a value of {name}", float(values[wrong][0]), below, INSTEAD.get(name, ""))
     return pd.DataFrame(values, index=frame.index, columns=frame.columns)
 
 
@@ -441,7 +455,7 @@ def _availability(frame: object) -> pd.DataFrame | None:
 def _states(name: str, given: Any) -> frozenset[int] | None:
     if given is None and name == "stress_states":
         return None
-    several = isinstance(given, Set | Sequence) and not isinstance(given, str)
+    several = isinstance(given, Set | Sequence) and not isinstance(given, str | bytes | memoryview)
     if not several or not all(is_whole(state) and state >= 0 for state in given):
         raise ParameterError(
             f"{name} is {shown(given)}: give a set of whole numbers from 0, positions in path.names"

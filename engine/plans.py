@@ -29,8 +29,11 @@ from entrepot.markets.market import Market
 if TYPE_CHECKING:
     from entrepot.engine import _kernels as kernels
 
-# A larger multiple of equity is a percentage or an amount of money taken for a weight.
-LARGEST_WEIGHT = 100.0
+# A larger multiple of equity is a percentage or an amount of money taken for a weight. Margin would cut it
+# back to what a broker lends, so that a run of percentages looked like one of the greatest leverage.
+LARGEST_WEIGHT = 40.0
+# A fee or a price has a smallest unit; a capital below it is a fraction taken for an amount.
+LEAST_CAPITAL = 0.01
 
 Fill = Literal["next_step", "same_step"]
 
@@ -177,8 +180,10 @@ def check_run(market: object, capital: object, base_currency: object, fill: obje
         raise ParameterError(
             f"the market is a {type(market).__name__}: make one with load_market or from_prices"
         )
-    if not is_number(capital) or not 0 < float(capital) < 1e15:
-        raise ParameterError(f"capital is {shown(capital)}: give a positive amount below 1e15")
+    if not is_number(capital) or not LEAST_CAPITAL <= float(capital) < 1e15:
+        raise ParameterError(
+            f"capital is {shown(capital)}: give an amount of at least {LEAST_CAPITAL} and below 1e15"
+        )
     if not isinstance(base_currency, str) or base_currency not in {
         *market.currencies,
         *market.instruments["currency"],
@@ -186,7 +191,7 @@ def check_run(market: object, capital: object, base_currency: object, fill: obje
         raise ParameterError(
             f"base_currency is {shown(base_currency)}: this market knows {', '.join(market.currencies)}"
         )
-    if fill not in ("next_step", "same_step"):
+    if not isinstance(fill, str) or fill not in ("next_step", "same_step"):
         raise ParameterError(f'fill is {shown(fill)}: give "next_step" or "same_step"')
     if not isinstance(costs, Costs):
         raise ParameterError(f"costs is {shown(costs)}: give a Costs object, such as Costs(fee_bps=5)")
@@ -196,7 +201,9 @@ def targets_of(market: Market, plan: object, path: StatePath | None) -> PlannedT
     """Return what a plan, a frame of weights or targets already made want, over the market's symbols."""
     if isinstance(plan, pd.DataFrame):
         none = np.empty((len(market), 0))
-        return PlannedTargets(weights_on_grid(market, plan), (), none, none.astype(np.int8), np.inf, ())
+        weights = weights_on_grid(market, plan)
+        _refuse_percentages(weights)
+        return PlannedTargets(weights, (), none, none.astype(np.int8), np.inf, ())
     if are_targets(plan) and not isinstance(plan, type):
         return planned(plan)
     if isinstance(plan, type) or not isinstance(plan, Plan):
@@ -206,6 +213,16 @@ def targets_of(market: Market, plan: object, path: StatePath | None) -> PlannedT
     if not are_targets(orders):
         raise TargetError(f"the plan's targets() returned {shown(orders)}: it must return entrepot.Targets")
     return planned(orders)
+
+
+def _refuse_percentages(weights: NDArray[np.float64]) -> None:
+    """Refuse weights of a frame, (T, N), that are together what no weight may be alone: 20 lines at 5 %."""
+    gross = np.nansum(np.abs(weights), axis=1)
+    if gross.max(initial=0.0) > LARGEST_WEIGHT:
+        raise TargetError(
+            f"the weights of one row add up to {gross.max():g} times equity: weights are fractions of equity "
+            "(0.5 is half), divide percentages by 100"
+        )
 
 
 def are_targets(given: object) -> TypeGuard[TargetArrays]:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 import numpy as np
@@ -75,7 +83,7 @@ def run_chunks(
 
     Raises:
         ParameterError: for an executor that is none.
-        EntrepotError: where the executor's processes died.
+        EntrepotError: where the executor was shut down, its processes died or their memory was full.
     """
     done = np.zeros(len(figures), dtype=bool)
 
@@ -85,6 +93,11 @@ def run_chunks(
         refused.update((int(i), why) for i, why in zip(rows.index, rows.refused, strict=True) if why)
         done[mine] = True
         return len(mine)
+
+    def settle(number: int, rows: Rows) -> None:
+        bar.update(keep(rows))
+        if checkpoint is not None and rows.done.all():
+            checkpoint.write(number, rows.index, rows.figures, rows.refused)
 
     todo = []
     for number, chunk in enumerate(chunks):
@@ -99,38 +112,54 @@ def run_chunks(
     stop = np.zeros(1, dtype=np.int8)
     with bar, _submitter(job, executor, stop) as submit:
         waiting: dict[Future[Rows], int] = {}
+        # Called for what an executor drops when it is shut down as well, which wait() waits for in vain.
+        ended: SimpleQueue[Future[Rows]] = SimpleQueue()
         left = iter(todo)
         try:
             while True:
                 for number in islice(left, WINDOW - len(waiting)):
-                    waiting[submit(chunks[number])] = number
+                    future = submit(chunks[number])
+                    waiting[future] = number
+                    future.add_done_callback(ended.put)
                 if not waiting:
                     break
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    number = waiting.pop(future)
-                    rows = future.result()
-                    bar.update(keep(rows))
-                    if checkpoint is not None and rows.done.all():
-                        checkpoint.write(number, rows.index, rows.figures, rows.refused)
-        except KeyboardInterrupt:
+                future = ended.get()
+                settle(waiting.pop(future), future.result())
+        except BaseException as error:
             stop[0] = 1
             for future in waiting:
                 future.cancel()
             # Threads end within a step; what another process is at is not waited for.
             for future in wait(waiting, timeout=1.0 if executor is None else 0.0).done:
-                if not future.cancelled():
-                    bar.update(keep(future.result()))
-        except BrokenExecutor as error:
-            again = "give checkpoint= to keep what is done"
-            if checkpoint is not None:
-                again = "start again, what the checkpoint has is not done twice"
-            raise EntrepotError(
-                f"a process of the executor died with {int(done.sum())} of {len(done)} configurations done: "
-                f"{again}"
-            ) from error
+                if not future.cancelled() and future.exception() is None:
+                    settle(waiting[future], future.result())
+            if why := _ended(error):
+                again = "give checkpoint= to keep what is done"
+                if checkpoint is not None:
+                    again = "start again, what the checkpoint has is not done twice"
+                raise EntrepotError(
+                    f"{why} with {int(done.sum())} of {len(done)} configurations done: {again}"
+                ) from error
+            if not isinstance(error, KeyboardInterrupt):
+                raise
         finally:
             stop[0] = 1
     return done
+
+
+def _ended(error: BaseException) -> str:
+    """Say what became of the executor; "" where it is the job itself that went wrong, or Ctrl-C."""
+    if isinstance(error, BrokenExecutor):
+        sent = "" if error.__cause__ is None else " or sent what cannot be read here"
+        return f"a process of the executor died{sent}"
+    if isinstance(error, MemoryError):
+        return "a worker's memory was full (it takes less with fewer workers and a smaller chunk=)"
+    after = isinstance(error, RuntimeError) and str(error).startswith("cannot schedule new futures after")
+    if after or isinstance(error, CancelledError):
+        return "the executor was shut down"
+    if type(error).__module__.partition(".")[0] == "distributed":
+        return f"the cluster gave up ({type(error).__name__})"
+    return ""
 
 
 @contextmanager
@@ -182,7 +211,15 @@ def _run_there(payload: tuple[str, bytes], chunk: NDArray[np.int64]) -> Rows:
     name, pickled = payload
     if name not in _JOBS:
         _JOBS.clear()
-        _JOBS[name] = pickle.loads(pickled)
+        # From the process that started this one, over the executor's own channel, which pickles as well;
+        # never from a file: a checkpoint holds JSON and Parquet.
+        try:
+            _JOBS[name] = pickle.loads(pickled)  # noqa: S301
+        except Exception as error:  # whatever a class raises that is not the same there
+            raise EntrepotError(
+                f"the sweep cannot be read in another process ({type(error).__name__}: {error}): have the "
+                "same modules and versions there, and its functions in a module"
+            ) from None
         UNPICKLED[0] += 1
     return _JOBS[name].run(chunk)
 

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from entrepot.engine import _kernels as kernels
 from entrepot.engine.costs import AVAILABILITY, Costs, Fee, is_dated
 from entrepot.engine.lines import FEE_KINDS, SOURCES, Lines
-from entrepot.errors import DataError, ParameterError, is_number
+from entrepot.errors import DataError, ParameterError, is_number, shown
 from entrepot.markets import fees as schedules
 from entrepot.markets.market import Market, records
 from entrepot.markets.volume import average_volume, daily_volatility
 
 MAX_FX_AGE_DAYS = 5.0
+# Of the capital: what the least trade may come to, so that what is too little to trade is too little to see.
+# A capital of 1 is a usual unit, and indices and some shares have prices of tens of thousands.
+LEAST_TRADE = 1e-4
 # Half-spreads where none is given: New York's, and the least of Hong Kong's (half a tick where that is more).
 US_HALF_SPREAD, HK_LEAST_HALF_SPREAD = 2e-4, 1e-4
 SESSIONS_TO_LIVE = 3
@@ -181,6 +184,23 @@ def _check_names(market: Market, costs: Costs) -> None:
             raise ParameterError(
                 f"cash_rate_pa names {currency!r}: this market knows {', '.join(market.currencies)}"
             )
+
+
+def check_dearest(tape: kernels.Tape, lines: Lines, capital: float) -> None:
+    """Refuse a capital that the least trade, a billionth of a share, could change by a visible part.
+
+    Raises:
+        ParameterError: where that is worth more than a basis point of the capital.
+    """
+    worth = tape.quote[kernels.PRICE_AT] * tape.rates[kernels.FX_RATE][:, tape.flags[kernels.CURRENCY]]
+    dearest = np.where(tape.trait[kernels.LOT] > 0.0, 0.0, np.fmax.reduce(worth, axis=0, initial=0.0))
+    line = int(np.argmax(dearest)) if len(dearest) else 0
+    least = dearest.max(initial=0.0) * kernels.SLACK / LEAST_TRADE
+    if least > capital:
+        raise ParameterError(
+            f"capital is {shown(capital)} and a share of {lines.symbols[line]} is worth up to "
+            f"{dearest[line]:g}: give at least {least:g}, because a trade is a billionth of a share or more"
+        )
 
 
 def initial_state(tape: kernels.Tape, capital: float, lanes: int, memory: int = 0) -> kernels.State:
@@ -568,6 +588,13 @@ def _half_spreads(
         half[np.ix_(own, ticked)] = np.maximum(tick, HK_LEAST_HALF_SPREAD)
     half = _given(market, lines.symbols, given, half * 1e4) * 1e-4
     half[np.isnan(price)] = 0.0
+    if (half >= 1.0).any():
+        step, line = np.argwhere(half >= 1.0)[0]
+        raise DataError(
+            f"{lines.symbols[line]} has the raw price {price[step, line]:g} at "
+            f"{market.grid['time'].iloc[step]}, which is no more than half a tick there: declare its prices "
+            "adjusted, or give half_spread_bps"
+        )
     return half
 
 

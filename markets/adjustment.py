@@ -218,20 +218,29 @@ def agree(
         gap = log_premium(ratios, one, two, per_usd)
         if gap.empty:
             return ads, hk, effective_ratios(history, ads, hk)
-        tried.append((abs(float(gap.median())), one, two, ratios, gap))
-        if tried[-1][0] <= OFF_PARITY:
+        tried.append((one, two, ratios, gap))
+        if abs(typical(gap)) <= OFF_PARITY:
             break
     else:
-        _, ads, hk, ratios, gap = tried[0]
+        ads, hk, ratios, gap = tried[0]
         refuse_jumps(ads, hk, gap)
         raise DataError(
-            f"{ads.symbol} stands at {np.exp(gap.median()):.3g} times its parity with {hk.symbol} "
+            f"{ads.symbol} stands at {np.exp(typical(gap)):.3g} times its parity with {hk.symbol} "
             f"under every reading of their splits (ratio {ratios.iloc[-1]:g}): check the currency of both "
             "files, or say how each is adjusted with adjusted={symbol: 'raw' or 'split'}"
         )
-    _, ads, hk, ratios, gap = tried[-1]
+    ads, hk, ratios, gap = tried[-1]
     refuse_jumps(ads, hk, gap)
     return ads, hk, ratios
+
+
+def typical(gap: pd.Series[float]) -> float:
+    """Return the gap of the date on which its size is the median of all sizes.
+
+    The median of the gaps themselves is 0 for a pair that stands at twice its parity on half of its dates and
+    at half of it on the others.
+    """
+    return float(gap.iloc[int(np.argsort(np.abs(gap.to_numpy()), kind="stable")[len(gap) // 2])])
 
 
 def refuse_jumps(ads: Reading, hk: Reading, gap: pd.Series[float]) -> None:

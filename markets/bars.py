@@ -24,7 +24,7 @@ LAYOUT: Final = "YYYY-MM-DD HH:MM"
 # A day of which nearly all bars lie equally far apart, and farther than those of other days, has longer bars.
 LEAST_TO_TELL, MOST_ALIKE = 5, 0.8
 FARTHEST_FROM_CLOSE: Final = 3.0
-SESSIONS_TO_TELL: Final = 5  # a thin line without a trade in an hour of each of so many is not to be expected
+SESSIONS_TO_TELL: Final = 5  # a thin line without a trade in half an hour of each of so many is not expected
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,24 +323,33 @@ def refuse_other_clock(
     inside: NDArray[np.bool_],
     raster: Raster,
 ) -> None:
-    """Refuse bars of which some lie outside the sessions, and never one in their first hour, or their last.
+    """Refuse bars of which some lie outside the sessions, and never one in their first half hour, or last.
 
-    So lie stamps of another time zone, as of New York in UTC or in Chicago's time. A thin line may have none
-    in those hours too: it takes some sessions to tell, or most bars outside.
+    So lie stamps of another time zone, as of New York in UTC or in Chicago's time. Those of a clock without
+    summer time lie so for half of the year: each half is looked at alone. A thin line may have none in those
+    half hours too: it takes some sessions to tell, or most bars outside.
     """
-    outside = int((~inside).sum())
-    if not outside or (outside <= len(inside) / 2 and hours["session"].nunique() < SESSIONS_TO_TELL):
-        return
-    hour = pd.Timedelta(hours=1)
-    first = inside & np.asarray(stamps <= pd.DatetimeIndex(hours["open"]) + hour)
-    last = inside & np.asarray(stamps >= pd.DatetimeIndex(hours["end"]) - hour)
-    for rows, which in ((first, "first"), (last, "last")):
-        if not rows.any():
-            raise DataError(
-                f"{table.origin} has {outside:,} bars outside the sessions of {raster.venue} and none in the "
-                f"{which} hour of any: its stamps seem to be of another time zone (it begins "
-                f"{local(table, 0)}); write them in the exchange's time, or with their offset"
-            )
+    length, edge = pd.Timedelta(minutes=raster.minutes), pd.Timedelta(minutes=30)
+    begins = stamps if raster.stamped == "start" else stamps - length
+    opens = pd.DatetimeIndex(hours["open"])
+    near = {
+        "first": np.asarray(begins < opens + edge),
+        "last": np.asarray(begins + length > pd.DatetimeIndex(hours["end"]) - edge),
+    }
+    clock = opens - opens.normalize()  # of the opening in UTC: one in winter, one in summer
+    for alike in (clock == time for time in clock.unique()):
+        outside = int((alike & ~inside).sum())
+        few = hours.loc[alike, "session"].nunique() < SESSIONS_TO_TELL
+        if not outside or (few and outside <= alike.sum() / 2):
+            continue
+        for which, rows in near.items():
+            if not (rows & inside & alike).any():
+                raise DataError(
+                    f"{table.origin} has {outside:,} bars outside the sessions of {raster.venue} and none in "
+                    f"the {which} half hour of any: its stamps seem to be of another time zone (it begins "
+                    f"{local(table, int(np.argmax(alike)))}); write them in the exchange's time, or with "
+                    "their offset"
+                )
 
 
 def refuse_off_raster(

@@ -132,6 +132,12 @@ def check_folder(folder: str | PathLike[str], symbols: Sequence[str]) -> Path:
         usable = False
     if not usable:
         raise ParameterError(f"the folder {shown(str(place))} cannot be written to: give another")
+    for name in (MANIFEST, *map(file_of, symbols)):
+        if (place / name).is_symlink():
+            raise ParameterError(
+                f"the folder {place} has {name}, a link, and what it leads to would be written over: move it "
+                "away, or give another folder"
+            )
     for path in paths:
         if path.suffix.lower() not in (".csv", ".parquet"):
             continue

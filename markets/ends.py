@@ -90,6 +90,11 @@ def until_departure(line: Line, latest: pd.Timestamp, sessions: pd.DatetimeIndex
         return line
     stop = later[GRACE_SESSIONS - 1]
     strange = int((line.close.index > stop).sum())
+    if line.close.index[0] > latest:
+        raise DataError(
+            f"{line.origin} has no price from before {line.symbol} left New York ({latest.date()}): they are "
+            "another line's; remove it, or correct us_last in the listings"
+        )
     notes.append(
         f"{line.origin}: {strange} prices from after its last New York session "
         f"({latest.date()}) were left out."

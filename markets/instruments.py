@@ -7,7 +7,7 @@ from typing import Any, Final, TypedDict
 
 import numpy as np
 
-from entrepot.errors import DataError
+from entrepot.errors import DataError, some_of
 from entrepot.markets.listings import Listings, bundled_listings
 
 CURRENCIES: Final = {"XHKG": "HKD", "XNYS": "USD"}
@@ -75,7 +75,7 @@ def say_what_is_own(symbols: Iterable[str], listings: Listings, label: str) -> t
     if not own:
         return label, []
     return f"{label}, listings of one's own", [
-        f"Listings of one's own, other than the bundled ones, were used for {', '.join(own)}."
+        f"Listings of one's own, other than the bundled ones, were used for {some_of(own)}."
     ]
 
 

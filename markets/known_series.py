@@ -165,7 +165,7 @@ def aware(when: object) -> pd.Timestamp | None:
         return None
     try:
         moment = pd.Timestamp(when)
-    except ValueError:
+        # A missing time has no zone either.
+        return None if moment.tzinfo is None else moment.tz_convert("UTC").as_unit("ns")
+    except (ValueError, OverflowError):  # the year 9999 among them
         return None
-    # A missing time has no zone either.
-    return None if moment.tzinfo is None else moment.tz_convert("UTC").as_unit("ns")

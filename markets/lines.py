@@ -209,6 +209,8 @@ def refuse_implausible(table: PriceTable, reading: Reading) -> None:
                 f"{table.origin} moves from {before:g} to {after:g} on {days[row].date()}, more than "
                 f"{MOST_IN_A_DAY:g}-fold in a day: correct the row, or name the split in Stock Splits"
             )
+    if "close" in table.frame and reading.adjustment != "total_return":
+        refuse_impossible_actions(table)
     if "open" in table.frame and "close" in table.frame:
         apart = np.abs(np.log(table.frame["open"] / table.frame["close"])) > np.log(MOST_FROM_CLOSE)
         if apart.any():
@@ -218,6 +220,30 @@ def refuse_implausible(table: PriceTable, reading: Reading) -> None:
                 f"{table.frame.index[apart][0].date()}, more than {MOST_FROM_CLOSE:g}-fold apart: "
                 "correct the row, or load open and close adjusted for the same splits"
             )
+
+
+def refuse_impossible_actions(table: PriceTable) -> None:
+    """Refuse a dividend that is no less than the last close with it, and what comes too often for splits."""
+    paid = table.column("dividends")
+    before = table.column("close").ffill().shift()
+    larger = np.flatnonzero(paid >= before)
+    if len(larger):
+        row = int(larger[0])
+        raise DataError(
+            f"{table.origin} has dividends {paid.iloc[row]:g} on {table.frame.index[row].date()} and a close "
+            f"of {before.iloc[row]:g} before: they are per share, in the currency of the prices; correct it"
+        )
+    splits = table.column("stock splits")
+    splits = splits[(splits > 0) & (splits != 1)]
+    # Two may be meant: a consolidation that buys out small holders is followed by the split that undoes it.
+    days, week = splits.index.to_series(), pd.Timedelta(days=SAME_ACTION_DAYS)
+    wrong = (days.diff() < week) & (splits == splits.shift()) | (days.diff(2) < week)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"{table.origin} has stock splits {splits.iloc[row]:g} on {splits.index[row].date()}, the same "
+            "or two others within the week before: keep one row of each split, or correct the column"
+        )
 
 
 def registry_splits(

@@ -303,7 +303,7 @@ class CheckedRow:
         text = self.row["hk_status"]
         if text in ("", "none"):
             return
-        parts = [STATUS.match(part) for part in re.sub(r"\(.*?\)", "", text).split(";")]
+        parts = [STATUS.match(part) for part in re.sub(r"\([^()]*\)", "", text).split(";")]
         if not self.row["hk"] or not all(part and (not part[2] or _day(part[2])) for part in parts):
             self.wrong.append(
                 f"hk_status is {shown(text)}; write such as secondary; dual-primary from 2024-08-28"

@@ -483,7 +483,7 @@ def _statuses(frame: pd.DataFrame) -> pd.DataFrame:
         if text in ("", "none"):
             continue
         # Remarks in brackets and "until privatisation" are not statuses.
-        for part in re.sub(r"\(.*?\)", "", text).split(";"):
+        for part in re.sub(r"\([^()]*\)", "", text).split(";"):
             match = STATUS.match(part)
             if match is None:
                 raise DataError(f"listings.csv: the Hong Kong status {text!r} of {adr} is not understood")

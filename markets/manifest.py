@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -13,9 +14,11 @@ from typing import Any, Final, Literal, cast
 import pandas as pd
 
 from entrepot.errors import DataError, ParameterError, shown
+from entrepot.files import open_plain
 from entrepot.markets.instruments import describe, venue_of
 from entrepot.markets.lines import ADJUSTMENTS, Adjustment, registry_splits
 from entrepot.markets.listings import Listings
+from entrepot.markets.own_rows import printable
 from entrepot.markets.price_tables import RATES_ZONE, PriceTable, spell_symbol
 from entrepot.markets.rates import read_clock
 
@@ -68,8 +71,8 @@ class Manifest:
         strangers = sorted(set(self.adjusted) - {ALL} - {table.symbol for table in tables})
         if strangers:
             raise DataError(
-                f"{MANIFEST} names {', '.join(strangers)} in adjusted, which has no price file: correct the "
-                "symbol, or remove it"
+                f"{MANIFEST} names {printable(', '.join(strangers))} in adjusted, which has no price file: "
+                "correct the symbol, or remove it"
             )
         words = {
             table.symbol: word
@@ -167,9 +170,12 @@ def read_manifest(source: object) -> Manifest:
         return Manifest()
     path = Path(source) / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        with open_plain(path) as file:
+            text = file.read().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return Manifest()
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         raise DataError(f"{MANIFEST} cannot be read ({reason(error)}): write it again or delete it") from None
     return parse_manifest(text)
@@ -183,7 +189,9 @@ def reason(error: Exception) -> str:
 def parse_manifest(text: str) -> Manifest:
     """Turn the text of an `entrepot.json` into what it says."""
     try:
-        said = json.loads(text)
+        said = json.loads(text, object_pairs_hook=each_once)
+    except DataError:
+        raise
     except (ValueError, RecursionError) as error:
         raise DataError(f"{MANIFEST} is no JSON ({reason(error)}): correct it or delete it") from None
     if not isinstance(said, dict):
@@ -213,6 +221,14 @@ def parse_manifest(text: str) -> Manifest:
     )
 
 
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of the file; of a name that it has twice, JSON's readers keep either."""
+    said = dict(pairs)
+    if twice := sorted(name for name, times in Counter(name for name, _ in pairs).items() if times > 1):
+        raise DataError(f"{MANIFEST} has {shown(twice)} twice: keep one of each")
+    return said
+
+
 def by_symbol(said: Mapping[str, Any], key: Literal["fetched_at", "adjusted"]) -> dict[str, Any]:
     """Return the values of a key by symbol, one for all of them under ""."""
     if key not in said:
@@ -225,7 +241,8 @@ def by_symbol(said: Mapping[str, Any], key: Literal["fetched_at", "adjusted"]) -
 
 def moment(value: object) -> pd.Timestamp:
     """Return a time with its zone, in UTC."""
-    stamp = pd.to_datetime(value, errors="coerce") if isinstance(value, str) else pd.NaT
+    text = value if isinstance(value, str) and len(value) < 60 else ""  # a long one takes pandas minutes
+    stamp = pd.to_datetime(text, errors="coerce")
     if not isinstance(stamp, pd.Timestamp) or stamp.tzinfo is None:
         raise DataError(
             f"{MANIFEST} has fetched_at {shown(value)}: it is a time with its zone, such as "

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError, is_number, is_whole, near_word, shown, some_of
-from entrepot.markets.sessions import session_clock
+from entrepot.errors import DataError, ParameterError, is_number, is_whole, near_word, shown, some_of, visible
+from entrepot.markets.market_tables import refuse_unsound, say_what_is_not_used
+from entrepot.markets.sessions import naive_moment, session_clock
 
 if TYPE_CHECKING:
     from entrepot.markets.truth import Truth
@@ -32,8 +33,12 @@ INSTRUMENT_COLUMNS = (
     "fee_class",
 )
 
+# Of prices in memory, which need no exchange's calendar; a nanosecond timestamp holds them.
+FIRST_YEAR, LAST_YEAR = 1700, 2200
 # How far ahead of the last step the venues' calendars are kept: longer than any closure of either venue.
 PUBLISHED_AHEAD = pd.Timedelta(days=21)
+# What is outside is in another unit, or no price; within, no product of the ledger's overflows or vanishes.
+PRICE_BOUNDS = (1e-9, 1e12)
 
 _EMPTY = {
     "fixings": {"time": "datetime64[ns, UTC]", "currency": "str", "per_usd": "float64"},
@@ -94,8 +99,11 @@ class Market:
         label: where the prices come from, printed on every report.
         notes: what was read, left out or assumed, a sentence each.
 
+    The tables are checked and the prices copied when a market is made: what is written into ``price`` after
+    that is seen by no backtest. Make another market with `dataclasses.replace`.
+
     Raises:
-        DataError: when the tables contradict each other.
+        DataError: when the tables contradict each other, or hold what no ledger could be kept of.
     """
 
     grid: pd.DataFrame
@@ -115,6 +123,9 @@ class Market:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # Both may quote the names of files and folders, which hold any bytes, and are shown everywhere.
+        object.__setattr__(self, "label", visible(self.label))
+        object.__setattr__(self, "notes", tuple(map(visible, self.notes)))
         if len(self.grid) == 0 or self.price.shape[1] == 0:
             raise DataError("the market is empty: it needs at least one step and one symbol")
         if len(self.grid) != len(self.price):
@@ -137,13 +148,18 @@ class Market:
         volume = np.zeros(0) if self.volume is None else self.volume.to_numpy(dtype=np.float64)
         if ((volume < 0) | np.isinf(volume)).any():
             raise DataError("volume holds a negative or infinite number: give shares, NaN where not known")
-        bad = ~(self.prices > 0) & ~np.isnan(self.prices) | np.isinf(self.prices)
+        least, most = PRICE_BOUNDS
+        bad = ~(self.prices >= least) & ~np.isnan(self.prices) | (self.prices > most)
         if bad.any():
             step, column = np.argwhere(bad)[0]
             raise DataError(
                 f"{self.symbols[column]} has the price {self.prices[step, column]} at "
-                f"{self.grid['time'][step]}: prices are positive and finite; mark a missing one NaN"
+                f"{self.grid['time'][step]}: prices are positive and finite, from "
+                f"{least:g} to {most:g}: mark a missing one NaN, and give others in another unit"
             )
+        refuse_unsound(self, _EMPTY)
+        said = [note for note in say_what_is_not_used(self) if note not in self.notes]
+        object.__setattr__(self, "notes", (*self.notes, *said))
         if len(self.estimates):
             self._check_estimates()
 
@@ -338,7 +354,9 @@ class Market:
         if not is_whole(step):
             raise ParameterError(f"step {shown(step)} is no position on the grid: give a whole number")
         if not -len(self) <= step < len(self):
-            raise ParameterError(f"step {step} is outside the grid of {len(self)} steps")
+            raise ParameterError(
+                f"step {step} is outside the grid: give 0 to {len(self) - 1}, or -1 for the last"
+            )
         return self._cut(0, step % len(self) + 1)
 
     def between(self, start: str | pd.Timestamp, end: str | pd.Timestamp) -> Market:
@@ -430,6 +448,7 @@ class Market:
             )
         if frame.index.has_duplicates or not frame.index.is_monotonic_increasing:
             raise DataError("the price frame's dates repeat or are out of order: sort it and drop duplicates")
+        frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
         if frame.columns.has_duplicates:
             raise DataError(
                 f"the symbols {_repeated(list(frame.columns))} occur twice: give each column one name"
@@ -445,6 +464,12 @@ class Market:
             raise DataError("the price frame holds no price at all: every cell is NaN; fill it")
         if not is_number(lot) or not 0 <= lot < np.inf:
             raise ParameterError(f"lot={shown(lot)} is no lot: give shares per lot, 0 for fractional shares")
+        years = pd.DatetimeIndex(frame.index).year
+        if len(years) and (years[0] < FIRST_YEAR or years[-1] > LAST_YEAR):
+            raise DataError(
+                f"the price frame runs from {years[0]} to {years[-1]}: give dates between {FIRST_YEAR} and "
+                f"{LAST_YEAR}"
+            )
         index = pd.DatetimeIndex(frame.index).as_unit("ns")
         if index.tz is None:
             session = index.normalize()
@@ -458,9 +483,7 @@ class Market:
                 session = time.tz_localize(None)
         time = pd.DatetimeIndex(time, name="time")
         grid = pd.DataFrame({"time": time, "venue": "XONE", "phase": "close", "session": session})
-        price = (
-            frame.astype(np.float64).set_axis([str(c) for c in frame.columns], axis=1).set_axis(time, axis=0)
-        )
+        price = frame.astype(np.float64).set_axis(time, axis=0)
         instruments = pd.DataFrame(
             {
                 "venue": "XONE",
@@ -482,16 +505,11 @@ class Market:
 
 
 def _naive(given: str | pd.Timestamp, argument: str) -> pd.Timestamp:
-    try:
-        if is_number(given):
-            raise TypeError
-        stamp = pd.Timestamp(given)
-        if pd.isna(stamp) or stamp.tzinfo is not None:
-            raise TypeError
-    except (TypeError, ValueError):
+    stamp = naive_moment(given)
+    if stamp is None:
         raise ParameterError(
             f"{argument}={shown(given)} is no session date: write it as '2018-01-02', without a time zone"
-        ) from None
+        )
     return stamp
 
 

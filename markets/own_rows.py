@@ -7,10 +7,12 @@ import difflib
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from errno import EISDIR
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -18,10 +20,12 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError, shown
-from entrepot.files import check_target, write_whole
+from entrepot.errors import DataError, ParameterError, is_number, is_whole, shown, visible
+from entrepot.files import check_target, open_plain, write_whole
+from entrepot.markets.parquet_files import read_parquet
 
 MOST_NAMED: Final = 5
+MOST_COLUMNS: Final = 1_000
 ALIKE: Final = 0.8  # of two names, from which the one is taken for the other misspelt
 SUFFIXES: Final = (".csv", ".parquet")
 FORMAT, DROP = "format", "drop"  # columns of the file, not of what is read from it
@@ -197,6 +201,11 @@ def _check_header(name: str, header: list[str], lines: list[list[str]], form: Fo
     """Refuse columns that are missing, misspelt, repeated or without a name."""
     if len(header) == 1 and re.search("[;\t]", header[0]):
         raise DataError(f"{name} separates its columns by semicolons or tabs; save it with commas")
+    if len(header) > MOST_COLUMNS:
+        raise DataError(
+            f"{name} has {len(header):,} columns; leave out those that are no {form.name}, "
+            f"{MOST_COLUMNS:,} are read at most"
+        )
     if not header:
         raise DataError(
             f"{name} is empty: it has no column {', '.join(form.needed or form.keys)}; begin with a header "
@@ -215,7 +224,7 @@ def _check_header(name: str, header: list[str], lines: list[list[str]], form: Fo
             f"{name} has a column {misspelt}; correct its name, or give a column of your own one that is not "
             "so close"
         )
-    repeated = sorted({column for column in header if column and header.count(column) > 1})
+    repeated = sorted(column for column, times in Counter(header).items() if column and times > 1)
     if repeated:
         raise DataError(
             f"{name} has column {printable(', '.join(repeated))} more than once; keep one of each"
@@ -258,7 +267,12 @@ def _of_file(path: str | os.PathLike[str], form: Format) -> tuple[str, list[str]
     if path.suffix.lower() in (".xls", ".xlsx", ".xlsm", ".ods"):
         raise DataError(f"{name} is a spreadsheet; save its sheet as CSV UTF-8 and give that file")
     try:
-        content = path.read_bytes()
+        if path.is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        with open_plain(path, links=True) as file:
+            content = file.read()
+    except DataError:
+        raise
     except (OSError, ValueError) as error:  # a NUL in the path is a ValueError
         text = printable(str(path), most=10_000)
         why = getattr(error, "strerror", None) or "no path"
@@ -287,17 +301,16 @@ def _of_csv(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
     except csv.Error:
         raise DataError(
             f"{name} is not a CSV file from row {len(lines) + 1} on: a double quote is not closed, or stands "
-            "inside a quoted text; write two of them there"
+            f"inside a quoted text; write two of them there (a cell holds {csv.field_size_limit():,} "
+            "characters at most)"
         ) from None
     return (lines[0], lines[1:]) if lines else ([], [])
 
 
 def _of_parquet(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
-    import pyarrow
-
     try:
-        frame = pd.read_parquet(io.BytesIO(content))
-    except (OSError, ValueError, NotImplementedError, pyarrow.ArrowException):
+        frame = read_parquet(io.BytesIO(content))
+    except ValueError:
         raise DataError(f"{name} cannot be read as a Parquet file; write it again, or give CSV") from None
     return _of_frame(frame, name)
 
@@ -327,8 +340,10 @@ def cell_text(value: object) -> str:
     if isinstance(value, bool) or type(value).__name__ == "bool":
         return str(int(bool(value)))
     if isinstance(value, Integral):
-        return str(int(value))
+        return str(int(value)) if is_whole(value) else shown(value)
     if isinstance(value, Real):
+        if not is_number(value):
+            return shown(value)
         number = float(value)
         return "" if number != number else str(int(number)) if number.is_integer() else repr(number)
     if isinstance(value, datetime):
@@ -458,8 +473,7 @@ def csv_text(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
 
 def printable(text: object, most: int = 60) -> str:
     """Return text on one line, cut, without characters that would steer a terminal."""
-    line = " ".join(str(text).split())
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    safe = visible(" ".join(str(text).split()))
     return safe if len(safe) <= most else f"{safe[: most - 3]}..."
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice, pairwise
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import pandas as pd
 
-from entrepot.errors import DataError, shown
+from entrepot.errors import DataError, shown, some_of
+from entrepot.files import open_plain
+from entrepot.markets.file_sizes import require_files
 from entrepot.markets.manifest import MANIFEST
+from entrepot.markets.parquet_files import read_parquet
 from entrepot.markets.price_shapes import CLOSES, Named, Rows, split_named, split_table, take_apart
 from entrepot.markets.price_tables import LAYOUT, PriceTable, parse_table, spell
 
@@ -22,6 +28,15 @@ if TYPE_CHECKING:
     from entrepot.markets.price_shapes import PriceSource
 
 LONGEST_HEADER: Final = 100_000  # characters; the csv module takes no longer cell
+# What files begin with that are no text in UTF-8, though they are called CSV.
+FOREIGN: Final = {
+    b"\x1f\x8b": "compressed by gzip: unpack it",
+    b"PK\x03\x04": "a spreadsheet or a zip archive: save its sheet as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet: save its sheet as CSV UTF-8",
+    b"PAR1": "a Parquet file: name it .parquet",
+    b"\xff\xfe": "text in UTF-16: save it as CSV UTF-8",
+    b"\xfe\xff": "text in UTF-16: save it as CSV UTF-8",
+}
 
 
 def read_prices(source: PriceSource) -> tuple[list[PriceTable], list[str], str]:
@@ -55,45 +70,71 @@ def read_path(source: str | PathLike[str], notes: list[str]) -> tuple[list[Rows]
     """Return the rows of every symbol of a folder or a file, and its name."""
     path = Path(source)
     try:
-        name, folder, file = path.resolve().name, path.is_dir(), path.is_file()
-    except (OSError, ValueError):
+        blank = not os.fspath(source).strip()  # would be the folder in which the program runs
+        name, folder, file = path.resolve().name, path.is_dir() and not blank, path.is_file()
+    except (OSError, ValueError, RuntimeError):  # the last for links in a circle
         name, folder, file = "", False, False
     if folder:
         return list(split_named(read_folder(path, notes), name)), name
     if file:
-        return list(split_table(read_file(path), name, notes)), name
+        require_files([path])
+        unended: list[str] = []
+        frame = read_file(path, unended, links=True)
+        notes += say_what_is_unended(unended)
+        return list(split_table(frame, name, notes)), name
     raise DataError(f"there is no file or folder {shown(str(source))} to load prices from: check the path")
 
 
 def read_folder(folder: Path, notes: list[str]) -> list[Named]:
     """Read one table per CSV or Parquet file; anything else is left out and noted."""
     paths = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name != MANIFEST)
-    files = [p for p in paths if p.is_file() and p.suffix.lower() in (".csv", ".parquet")]
+    files = [p for p in paths if is_read(p)]
     if not files:
         raise DataError(
             f"the folder {folder.name!r} has no CSV or Parquet file: give one SYMBOL.csv per symbol"
         )
-    notes += [f"{p.name} was not read: it is neither CSV nor Parquet." for p in paths if p not in files]
-    return [Named(path.stem, path.name, read_file(path)) for path in files]
+    require_files(files)
+    unseen = [p.name for p in files if not p.name.isprintable()]
+    if unseen:
+        raise DataError(
+            f"the folder {folder.name!r} has a file named {shown(unseen[0])}: give it a plain name"
+        )
+    notes += [f"{p.name} was not read: it is neither CSV nor Parquet." for p in paths if not is_read(p)]
+    unended: list[str] = []
+    named = [Named(path.stem, path.name, read_file(path, unended)) for path in files]
+    notes += say_what_is_unended(unended)
+    return named
 
 
-def read_file(path: Path) -> pd.DataFrame:
-    """Read a CSV or Parquet file, or say in a sentence why it cannot be read."""
+def is_read(path: Path) -> bool:
+    """Whether what a folder holds is read as prices, or refused as a link is; a folder in it is neither."""
+    named = path.suffix.lower() in (".csv", ".parquet")
+    return named and (path.is_symlink() or not path.is_dir())
+
+
+def read_file(path: Path, unended: list[str], links: bool = False) -> pd.DataFrame:
+    """Read a CSV or Parquet file, or say in a sentence why it cannot be read.
+
+    Args:
+        path: the file.
+        unended: its name is added where it does not end with a line break; see `say_what_is_unended`.
+        links: whether a link is followed; see `open_plain`.
+    """
     kind = path.suffix.lower()
     if kind not in (".csv", ".parquet"):
         raise DataError(
             f"{path.name} is neither CSV nor Parquet: prices are read from .csv and .parquet files"
         )
-    needed = f"the columns {LAYOUT}"
-    if kind == ".parquet":
-        with told_in_a_sentence(path, needed):
-            return pd.read_parquet(path)
-    two_levels = has_two_levels(path)
-    if not two_levels:
-        check_header(path)
-    with told_in_a_sentence(path, needed):
+    with told_in_a_sentence(path, f"the columns {LAYOUT}"), open_plain(path, links) as file:
+        if kind == ".parquet":
+            return read_parquet(file)
+        two_levels = has_two_levels(file, path.name)
+        if not two_levels:
+            check_header(file, path.name)
+        refuse_cut_short(file, path.name, unended)
         frame = pd.read_csv(
-            path,
+            file,
+            low_memory=False,  # which would read a column in parts, and warn where they differ in kind
             header=[0, 1] if two_levels else 0,
             index_col=0 if two_levels else False,
             encoding="utf-8-sig",
@@ -109,6 +150,8 @@ def told_in_a_sentence(path: Path, needed: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             yield
+    except DataError:
+        raise
     except pd.errors.ParserWarning:
         raise DataError(
             f"{path.name} has rows with more cells than its header: name every column, or remove the extra "
@@ -116,31 +159,46 @@ def told_in_a_sentence(path: Path, needed: str) -> Iterator[None]:
         ) from None
     except pd.errors.EmptyDataError:
         raise DataError(f"{path.name} is empty: it needs {needed}") from None
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{path.name} cannot be read as CSV (it is not in UTF-8): save it as CSV UTF-8"
+        ) from None
     except (ValueError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = getattr(error, "strerror", None) or str(error)
+        reason = said.splitlines()[0] if said else type(error).__name__
         raise DataError(
             f"{path.name} cannot be read as {path.suffix[1:].upper()} ({reason}): write it again"
         ) from None
 
 
-def first_lines(path: Path, count: int) -> list[str]:
-    """Return the first lines of a file that are not blank."""
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        return list(islice((line[:LONGEST_HEADER].strip("\n") for line in lines if line.strip()), count))
+def first_lines(file: BinaryIO, count: int) -> list[str]:
+    """Return the first lines of a file that are not blank, each cut; it is at its start again after."""
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace")
+    lines: list[str] = []
+    begins = True
+    while len(lines) < count and (part := text.readline(LONGEST_HEADER)):
+        if begins and part.strip():
+            lines.append(part.strip("\n"))
+        begins = part.endswith("\n")
+    text.detach()
+    file.seek(0)
+    return lines
 
 
-def has_two_levels(path: Path) -> bool:
+def has_two_levels(file: BinaryIO, name: str) -> bool:
     """Whether a CSV begins with two rows of names, fields and symbols; refuse a pair that occurs twice."""
-    upper, lower = [*csv.reader(first_lines(path, 2)), [], []][:2]
+    upper, lower = [*csv.reader(first_lines(file, 2)), [], []][:2]
     if len(upper) != len(lower) or len(upper) < 2 or lower[0].strip()[:1].isdigit():
         return False
+    if upper[0].strip() and not any(cell.strip() for cell in upper[1:]):
+        raise DataError(f"{name} begins with the line {shown(upper[0])} above its header: delete it")
     named = CLOSES & {spell(name) for name in (*upper[1:], *lower[1:])}
     if not named or any(is_numeral(name) for name in lower[1:]):
         return False
     pairs = list(zip(upper[1:], lower[1:], strict=True))
-    repeated = sorted({" ".join(pair) for pair in pairs if pairs.count(pair) > 1})
+    repeated = sorted(" ".join(pair) for pair, times in Counter(pairs).items() if times > 1)
     if repeated:
-        raise DataError(f"{path.name} has the columns {shown(repeated)} twice: keep one of each")
+        raise DataError(f"{name} has the columns {shown(repeated)} twice: keep one of each")
     return True
 
 
@@ -153,25 +211,55 @@ def is_numeral(text: str) -> bool:
     return True
 
 
-def check_header(path: Path) -> None:
+def refuse_cut_short(file: BinaryIO, name: str, unended: list[str]) -> None:
+    """Refuse a last line without line break and with fewer cells than the one above; keep the name of others.
+
+    What is compared is not the header: some writers leave out the empty cells at the end of every row.
+    """
+    file.seek(max(0, file.seek(0, os.SEEK_END) - LONGEST_HEADER))
+    *above, last = file.read().decode(errors="replace").replace("\r", "\n").split("\n")
+    file.seek(0)
+    if not last.strip():
+        return
+    before = next((line for line in reversed(above) if line.strip()), "")
+    if len(next(csv.reader([last]))) < len(next(csv.reader([before]), [])):
+        raise DataError(
+            f"{name} ends within a row, {shown(last)}, without a line break: it was cut off; fetch it again"
+        )
+    unended.append(name)
+
+
+def say_what_is_unended(names: Sequence[str]) -> list[str]:
+    """Say of CSV files without a last line break that their last number may lack digits."""
+    if not names:
+        return []
+    return [f"No line break ends {some_of(names)}: if a file was cut off there, its last number is wrong."]
+
+
+def refuse_foreign(file: BinaryIO, name: str) -> None:
+    """Refuse what is no text in UTF-8 by its first bytes."""
+    head = file.read(1000)
+    file.seek(0)
+    found = next((what for begin, what in FOREIGN.items() if head.startswith(begin)), "")
+    if found or b"\0" in head:
+        raise DataError(f"{name} is no CSV but {found or 'holds null bytes: save it as CSV UTF-8'}")
+
+
+def check_header(file: BinaryIO, name: str) -> None:
     """Refuse what is not separated by commas, and a name that occurs twice, which pandas would rename."""
-    text = next(iter(first_lines(path, 1)), "").strip()
+    refuse_foreign(file, name)
+    text = next(iter(first_lines(file, 1)), "").strip()
     if text.startswith("version https://git-lfs"):
-        raise DataError(
-            f"{path.name} is a git-LFS pointer, not the prices themselves: fetch it with git lfs pull"
-        )
+        raise DataError(f"{name} is a git-LFS pointer, not the prices themselves: fetch it with git lfs pull")
     if text.startswith("<") and "<DATE>" not in text.upper():  # which is how Stooq and MetaTrader write names
-        raise DataError(
-            f"{path.name} begins with {shown(text)}: it is a web page, not a CSV; download it again"
-        )
+        raise DataError(f"{name} begins with {shown(text)}: it is a web page, not a CSV; download it again")
     header = next(csv.reader([text]), []) if text else []
     for mark, called in ((";", '";"'), ("\t", "tabs")):
         if len(header) == 1 and mark in text:
             raise DataError(
-                f"{path.name} has the header {shown(text)}: is it separated by {called}? "
-                "Separate it by commas"
+                f"{name} has the header {shown(text)}: is it separated by {called}? Separate it by commas"
             )
-    names = [spell(name) for name in header]
-    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    columns = Counter(spell(column) for column in header)
+    repeated = sorted(column for column, times in columns.items() if column and times > 1)
     if repeated:
-        raise DataError(f"{path.name} has the columns {shown(repeated)} twice: keep one of each")
+        raise DataError(f"{name} has the columns {shown(repeated)} twice: keep one of each")

@@ -201,7 +201,7 @@ def split_two_levels(frame: pd.DataFrame, name: str) -> Iterator[Rows]:
     if len(priced) != 1:
         raise DataError(
             f"{name} has two levels of columns and {'both hold' if priced else 'neither holds'} Close or Adj "
-            "Close: one level names the fields, the other the symbols"
+            "Close: one level names the fields, the other the symbols; correct or delete one of the rows"
         )
     fields, symbols = levels[priced[0]], np.array(levels[1 - priced[0]])
     yahoo = is_yfinances(frame)
@@ -272,7 +272,9 @@ def one_symbol(table: Named) -> Rows:
         inside = list(split_two_levels(table.frame, table.origin))
         held, several, frame, yahoo = inside[0].symbol, len(inside) > 1, inside[0].frame, inside[0].yahoo
         if not several and spell_symbol(held) != spell_symbol(table.name):
-            raise DataError(f"{table.origin} holds {shown(held)}: name it {shown(held)}")
+            raise DataError(
+                f"{table.origin} holds {shown(held)}: name it {shown(held)}, or correct its header"
+            )
     else:
         frame, yahoo = tidy_fields(table.frame), False
         several = "symbol" in frame.columns and frame.columns.is_unique and len(frame["symbol"].unique()) > 1

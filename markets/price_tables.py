@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, shown
+from entrepot.errors import DataError, is_number, shown
 from entrepot.markets.bars import as_bars, bar_stamps
 from entrepot.markets.instruments import venue_of
+from entrepot.markets.market import PRICE_BOUNDS
 from entrepot.markets.sessions import TIMEZONES
 
 PRICES = ("open", "close", "adj close")
@@ -34,7 +36,8 @@ LAYOUT = "Date and Close or Adj Close, and may have Open, Volume, Dividends and 
 FIRST_YEAR, LAST_YEAR = 1970, 2100
 STAMP: Final = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})"
-    r"(?:[ T](?P<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)\s?(?P<offset>Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?"
+    r"(?:[ T](?P<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)"
+    r"\s?(?P<offset>Z|UTC|GMT|[+-](?:0\d|1[0-4]):?[0-5]\d)?)?"
 )
 LONGER_THAN_A_DAY: Final = "WMQY"  # first letters of periods; minutes are written small
 RATES_ZONE: Final = "Europe/London"  # where the day of a currency begins with the vendors that stamp it
@@ -44,6 +47,18 @@ SYMBOL: Final = re.compile(r"\^?[A-Z0-9][A-Z0-9-]*(?:\.[A-Z]+)?(?:=X)?")
 WITHOUT_MARKET: Final = re.compile(r"\d[A-Z0-9-]*|USD[A-Z]{3}|[A-Z]{3}USD")  # a code or a rate, and not where
 RENMINBI: Final = re.compile(r"8\d{4}\.HK")  # the codes that Hong Kong gives to what trades in renminbi
 NO_NUMBERS: Final = "bcmM"  # kinds of columns that would turn into floats: truth, complex, spans, dates
+# What may stand in a column: the least and most, and how it is said. No market goes near them, and a float
+# holds the products and sums of what lies between.
+LIMITS: Final[dict[str, tuple[float, float, str]]] = {
+    **dict.fromkeys(PRICES, (*PRICE_BOUNDS, "a price is positive, from {:g} to {:g}".format(*PRICE_BOUNDS))),
+    "volume": (0.0, 1e15, "it may not be negative, nor above 1e+15"),
+    "dividends": (0.0, 1e12, "it may not be negative, nor above 1e+12"),
+    "stock splits": (
+        1e-4,
+        1e4,
+        "it is new shares per old, from 0.0001 to 10000, or 0 where there is no split",
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,15 +153,17 @@ def parse_table(symbol: str, origin: str, frame: pd.DataFrame, yahoo: bool = Fal
     dates = parse_dates(moments, frame["date"], origin) if stamps is None else stamps
     columns = {c: parse_numbers(frame[c], c, dates, origin) for c in (*PRICES, *AMOUNTS) if c in frame}
     for name, values in columns.items():
-        wrong = (values <= 0 if name in PRICES else values < 0) | np.isinf(values)
+        low, high, allowed = LIMITS[name]
+        wrong = (values < low) | (values > high)
+        if name == "stock splits":
+            wrong &= values != 0
         if wrong.any():
             row = int(np.argmax(wrong))
-            allowed = "a price is positive and finite" if name in PRICES else "it may not be negative"
             raise DataError(
                 f"{origin} has {name} {values[row]:g} on {dates[row].date()}: {allowed}; correct the row, or "
                 "leave the cell blank where nothing is known"
             )
-    columns |= {c: pd.to_numeric(frame[c], errors="coerce").to_numpy() for c in RANGE if c in frame}
+    columns |= {c: numbers_in(frame[c]) for c in RANGE if c in frame}
     table = PriceTable(symbol, origin, pd.DataFrame(columns, index=dates), yahoo=yahoo)
     table = table if stamps is None else as_bars(table)
     if table.level.empty:
@@ -283,11 +300,7 @@ def parse_numbers(
     column: pd.Series[Any], name: str, dates: pd.DatetimeIndex, origin: str
 ) -> NDArray[np.float64]:
     """Turn a column into floats; a cell that is text is refused by date."""
-    if column.dtype == np.float64:
-        return column.to_numpy()
-    numbers = np.full(len(column), np.nan)
-    if column.dtype.kind not in NO_NUMBERS:
-        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = numbers_in(column)
     lost = np.isnan(numbers) & column.notna().to_numpy()
     if lost.any():
         row = int(np.argmax(lost))
@@ -296,6 +309,23 @@ def parse_numbers(
             "a number or blank"
         )
     return numbers
+
+
+def numbers_in(column: pd.Series[Any]) -> NDArray[np.float64]:
+    """Return the cells of a column as floats, NaN where one is blank or no number."""
+    if column.dtype == np.float64:
+        return column.to_numpy()
+    if column.dtype.kind in NO_NUMBERS:
+        return np.full(len(column), np.nan)
+    if column.dtype.kind == "O":  # text, and whatever Python has: truth, fractions, periods
+        column = column.astype(object)
+        column = column.where(np.array([holds_number(cell) for cell in column], dtype=bool))
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def holds_number(cell: object) -> bool:
+    """Whether a cell may be turned into a float: text, a real number, a finite decimal."""
+    return isinstance(cell, str) or is_number(cell) or (isinstance(cell, Decimal) and cell.is_finite())
 
 
 def spell_symbol(symbol: str) -> str:

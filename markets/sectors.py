@@ -11,6 +11,7 @@ to another. A row without dates is today's word, carried back.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,8 +24,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError, is_number, shown
+from entrepot.errors import DataError, ParameterError, shown
+from entrepot.files import open_plain
 from entrepot.markets.market import Market
+from entrepot.markets.own_rows import YEARS
+from entrepot.markets.sessions import naive_moment
 
 COLUMNS: Final = ("symbol", "sector", "since", "until", "export_exposure", "source", "confidence", "notes")
 REQUIRED: Final = COLUMNS[:2]
@@ -101,16 +105,9 @@ class SectorMap:
         return rows.assign(sector=[first_level(word) for word in rows["sector"]])
 
     def _on(self, date: str | pd.Timestamp) -> pd.DataFrame:
-        try:
-            if is_number(date):
-                raise TypeError
-            day = pd.Timestamp(date)
-            if pd.isna(day) or day.tzinfo is not None:
-                raise ValueError
-        except (TypeError, ValueError):
-            raise ParameterError(
-                f"{shown(date)} is no date: write it as '2018-09-28', without a time zone"
-            ) from None
+        day = naive_moment(date)
+        if day is None:
+            raise ParameterError(f"{shown(date)} is no date: write it as '2018-09-28', without a time zone")
         since, until = _filled(self.frame)
         return self.frame[(since <= day.normalize()) & (until >= day.normalize())]
 
@@ -131,21 +128,23 @@ def coded(
         sessions: S dates.
 
     Returns:
-        Codes, shape (S, N), -1 where a symbol has no sector, and the sectors: today's in the order of the
-        symbols, then earlier ones, without those that no date has. A later end of the dates reorders nothing.
+        Codes, shape (S, N), -1 where a symbol has no sector, and the sectors in the order in which the dates
+        and then the symbols come to have them: neither a later end nor a later change reorders earlier ones.
     """
     place = {symbol: n for n, symbol in enumerate(symbols)}
     rows = history[history["symbol"].isin(place)]
     rows = rows.iloc[np.argsort([place[symbol] for symbol in rows["symbol"]], kind="stable")]
-    latest = rows.drop_duplicates("symbol", keep="last")
-    names = tuple(dict.fromkeys([*latest["sector"], *rows["sector"]]))
+    names = list(dict.fromkeys(rows["sector"]))
     days = sessions.normalize()
     codes = np.full((len(days), len(place)), -1, dtype=np.int64)
     for symbol, sector, since, until in zip(rows["symbol"], rows["sector"], *_filled(rows), strict=True):
         codes[(days >= since) & (days <= until), place[symbol]] = names.index(sector)
-    used = np.isin(np.arange(len(names)), codes)
-    renumbered = np.append(np.cumsum(used) - 1, -1)
-    return renumbered[codes], tuple(name for name, is_used in zip(names, used, strict=True) if is_used)
+    used, first = np.unique(codes, return_index=True)
+    order = used[np.argsort(first)]
+    order = order[order >= 0]
+    renumbered = np.full(len(names) + 1, -1)  # the last one is that of no sector
+    renumbered[order] = np.arange(len(order))
+    return renumbered[codes], tuple(names[code] for code in order)
 
 
 def _filled(rows: pd.DataFrame) -> tuple[pd.Series[pd.Timestamp], pd.Series[pd.Timestamp]]:
@@ -182,9 +181,20 @@ def _bundled() -> SectorMap:
 def _read(path: Path, name: str) -> pd.DataFrame:
     """Read and check a file of sectors; periods of a line in order of time."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError):  # pandas' own errors are ValueErrors
-        raise DataError(f"{shown(name)} cannot be read as a CSV file in UTF-8 with a header") from None
+        with open_plain(path, links=True) as file, warnings.catch_warnings():
+            # Of rows with more cells than the header, pandas would take the first for their names.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                file, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
+            ).fillna("")  # the cells that a short row lacks
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(f"{shown(name)} cannot be read ({error.strerror}): check the path") from None
+    except (ValueError, pd.errors.ParserWarning):  # pandas' own errors are ValueErrors
+        raise DataError(
+            f"{shown(name)} cannot be read as a CSV file in UTF-8 with a header of as many names as cells"
+        ) from None
     missing = [column for column in REQUIRED if column not in table]
     if missing:
         raise DataError(f"{name} has no column {', '.join(missing)}: it needs symbol and sector")
@@ -214,15 +224,15 @@ def _read(path: Path, name: str) -> pd.DataFrame:
 
 
 def _days(table: pd.DataFrame, column: str, name: str) -> pd.Series[pd.Timestamp]:
-    days = pd.to_datetime(table[column], format="%Y-%m-%d", errors="coerce").dt.as_unit("ns")
-    wrong = days.isna() & table[column].ne("")
+    days = pd.to_datetime(table[column], format="%Y-%m-%d", errors="coerce")
+    wrong = ~days.dt.year.isin(YEARS) & table[column].ne("")
     if wrong.any():
         row = table[wrong].iloc[0]
         raise DataError(
             f"{name} row {row.name} ({row['symbol']}) has {column} {shown(row[column])}: write a date as "
             "2018-09-28, or leave it blank"
         )
-    return days
+    return days.dt.as_unit("ns")
 
 
 def _check_periods(table: pd.DataFrame, name: str) -> None:

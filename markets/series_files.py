@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -14,7 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, shown
+from entrepot.files import open_plain
 from entrepot.markets.known_series import KnownSeries, aware
+from entrepot.markets.parquet_files import read_parquet
 from entrepot.markets.price_files import check_header, told_in_a_sentence
 from entrepot.markets.price_tables import FIRST_YEAR, LAST_YEAR, spell_symbol
 
@@ -22,6 +25,7 @@ LAYOUT: Final = "date, symbol and value, or date and one column for each symbol"
 RESERVED: Final = ("date", "symbol", "value", "known_at")
 WHOLE_MARKET: Final = "market"
 MISSING: Final = ("", "None", "NaT", "nan", "<NA>")  # what an empty cell of a frame is as text
+NUMBER: Final = re.compile(r"\s*[+-]?[\d.]+\s*")
 DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?: 00:00:00)?")
 # Daily data may pause for a fortnight (Stock Connect over a long holiday), and is daily all the same.
 DAILY_GAP: Final = pd.Timedelta(days=5)
@@ -99,7 +103,8 @@ def checked_lag(lag: object) -> pd.Timedelta | None:
     if lag is None:
         return None
     try:
-        if not isinstance(lag, (str, pd.Timedelta)):
+        # A number alone would be nanoseconds.
+        if not isinstance(lag, (str, pd.Timedelta)) or (isinstance(lag, str) and NUMBER.fullmatch(lag)):
             raise TypeError
         delay = pd.Timedelta(lag)
         if not pd.Timedelta(0) <= delay <= pd.Timedelta(days=3660):
@@ -128,14 +133,13 @@ def read_table_of(source: object) -> tuple[pd.DataFrame, list[str], str]:
         found = False
     if not found or kind not in (".csv", ".parquet"):
         raise DataError(f"there is no CSV or Parquet file {shown(str(source))} to load: check the path")
-    if kind == ".csv":
-        check_header(path)
-    with told_in_a_sentence(path, LAYOUT):
+    with told_in_a_sentence(path, LAYOUT), open_plain(path, links=True) as file:
         if kind == ".parquet":
-            table = with_dates(pd.read_parquet(path))
+            table = with_dates(read_parquet(file))
             return table, [f"row {number}" for number in range(len(table))], path.name
+        check_header(file, path.name)
         table = pd.read_csv(
-            path,
+            file,
             dtype="str",
             keep_default_na=False,
             encoding="utf-8-sig",
@@ -167,7 +171,7 @@ def named_columns(table: pd.DataFrame, times: str, origin: str) -> pd.DataFrame:
     given = [str(column).strip() for column in table.columns]
     names = [spelled(column) for column in table.columns]
     table = table.set_axis(pd.Index(names, dtype="str"), axis=1)
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         raise DataError(f"{origin} has the columns {shown(', '.join(repeated))} twice: keep one of each")
     others = [name for name in names if name not in ("date", "known_at")]
@@ -225,7 +229,10 @@ def parse_values(cells: pd.Series[Any], column: str, rows: Sequence[str], origin
     """Turn cells into floats, NaN where they are empty; whatever else is no finite number is refused."""
     empty = cells.isna().to_numpy()
     if not pd.api.types.is_numeric_dtype(cells) or pd.api.types.is_bool_dtype(cells):
-        cells = cells.astype("str").str.strip()
+        try:
+            cells = cells.astype("str").str.strip()
+        except UnicodeDecodeError:
+            raise DataError(f"{origin}: {column} holds bytes that are no text; write numbers") from None
         empty = empty | (cells == "").to_numpy()
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     wrong = ~np.isfinite(numbers) & ~empty

@@ -251,6 +251,17 @@ def session_overrides() -> pd.DataFrame:
     return table
 
 
+def naive_moment(given: object) -> pd.Timestamp | None:
+    """A date or time without a zone; None for anything else, and for what can be read in two ways."""
+    if is_number(given) or (isinstance(given, str) and _TWO_WAYS.match(given)):
+        return None
+    try:
+        stamp = pd.Timestamp(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return None if pd.isna(stamp) or stamp.tzinfo is not None else stamp
+
+
 def check_date(moment: str | pd.Timestamp) -> pd.Timestamp:
     """A date without time of day or zone, or one sentence why it is none."""
     try:
@@ -282,7 +293,8 @@ def _calendar(venue: str, first_year: int, last_year: int) -> pd.DataFrame:
     table = pd.DataFrame({"session": session, "open": opens, "end": ends, "close": closes})
     for column, name in (("pause", "break_start"), ("resume", "break_end")):
         table[column] = pd.DatetimeIndex(schedule[name]).as_unit("ns")
-    overrides = session_overrides().query("venue == @venue")
+    overrides = session_overrides()
+    overrides = overrides[overrides["venue"] == venue]
     for row in overrides[overrides["kind"] != "closed"].to_dict("records"):
         local = pd.Timestamp(f"{row['session']:%Y-%m-%d} {row['local_time']}", tz=TIMEZONES[venue])
         # What the weather ends early, ends without an auction.
@@ -320,6 +332,6 @@ def _library_schedule(venue: str, start: str, end: str) -> pd.DataFrame:
             schedule: pd.DataFrame = Calendar(start=start, end=end).schedule
         except ValueError:
             raise ParameterError(
-                f"no calendar of {venue} covers {start} to {end}: choose later years"
+                f"no calendar of {venue} covers {start} to {end}: choose other years"
             ) from None
     return schedule

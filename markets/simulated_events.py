@@ -79,7 +79,7 @@ def standing(now: Floats, marks: Marks, half_life: float, floor: float = -np.inf
         floor: least that is left after a mark.
     """
     left = np.zeros(len(now))
-    value, since = 0.0, 0.0
+    value, since = 0.0, -np.inf
     ends = np.append(marks.hit, len(now))[1:]
     for hit, end, born, size in zip(marks.hit, ends, marks.born, marks.size, strict=True):
         value = max(floor, value * 0.5 ** ((born - since) / half_life) + size)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from entrepot.errors import DataError, ParameterError, is_number, shown
 from entrepot.markets.market import Market
+from entrepot.markets.sessions import naive_moment
 
 LARGEST_FACTOR = 10.0  # a larger change of the rate is a rate quoted the wrong way round
 
@@ -96,14 +97,11 @@ def peg_stress(
 def session_date(market: Market, given: str | pd.Timestamp) -> pd.Timestamp:
     """Return a naive date between the market's first and last session."""
     first, last = market.grid["session"].min(), market.grid["session"].max()
-    try:
-        day = pd.NaT if is_number(given) else pd.Timestamp(given)
-        if pd.isna(day) or day.tzinfo is not None:
-            raise ValueError
-    except (TypeError, ValueError):
+    day = naive_moment(given)
+    if day is None:
         raise ParameterError(
             f"date={shown(given)} is no session date: write it as '2022-05-12', without a time zone"
-        ) from None
+        )
     if not first <= day.normalize() <= last:
         raise ParameterError(
             f"date={shown(given)} is outside the market, which runs from {first.date()} to {last.date()}: "

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import ParameterError, is_number
-from entrepot.regimes.arguments import kind
+from entrepot.regimes.arguments import keep_plain, kind
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -78,6 +78,7 @@ class ProbabilityDetector:
     needs_observations = True
 
     def __post_init__(self) -> None:
+        keep_plain(self)
         check_positive(half_life=self.half_life)
         check_dwell(self.dwell)
         if not (is_number(self.enter) and is_number(self.leave) and 0 < self.leave < self.enter < 1):

@@ -255,6 +255,19 @@ def _known_at(row: dict[str, str]) -> datetime:
     return given.astimezone(UTC)
 
 
+def announced_from(text: str, source_name: str) -> datetime | None:
+    """Return when what was announced at a date or moment could be known at the earliest; None for other text.
+
+    Args:
+        text: as in a column announced_at.
+        source_name: whose date it is.
+    """
+    try:
+        return _start(parse_moment(text), source_zone(source_name))
+    except ValueError:
+        return None
+
+
 def _moment(row: dict[str, str], column: str) -> date | datetime | None:
     if not row[column]:
         return None

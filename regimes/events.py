@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from entrepot.errors import DataError, ParameterError, is_number, near_word, shown
 from entrepot.markets.own_rows import Rows, asked, cell_text
 from entrepot.markets.sessions import session_clock
-from entrepot.regimes.arguments import kind, short
+from entrepot.regimes.arguments import kind, short, with_given
 from entrepot.regimes.event_file import (
     BUNDLED_EVENTS,
     CHANNELS,
     COLUMNS,
+    announced_from,
     in_order,
     read_event_file,
     read_event_table,
@@ -53,7 +54,8 @@ class Events:
 
     Raises:
         ParameterError: when `frame` is no table.
-        DataError: when a column is missing, or naming the first row that cannot be used.
+        DataError: when a column is missing, or naming the first row that cannot be used, such as one known
+            before it was announced.
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -125,7 +127,7 @@ class Events:
                 near = near_word(event_id, known) if isinstance(event_id, str) else ""
                 raise ParameterError(
                     f"there is no event {shown(event_id)} to leave out"
-                    f"{near or '; give event_ids of the frame.'}"
+                    f"{near or '; give event_ids of the frame'}"
                 )
         return Events._of(self._rows[~self._rows["event_id"].isin(event_ids)].reset_index(drop=True))
 
@@ -171,8 +173,7 @@ class Events:
 
         Raises:
             ParameterError: the path cannot be written.
-            DataError: events that could not be read again, such as one without a title, or one made known
-                before it was announced.
+            DataError: events that could not be read again, such as one without a title.
         """
         write_event_file(path, self._rows)
 
@@ -392,9 +393,9 @@ def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:
         raise DataError(f"the table of events {said}; give each of {', '.join(NEEDED)} once")
     table = frame.reset_index(drop=True)
     known_at = pd.Series(pd.DatetimeIndex([_utc(moment) for moment in table["known_at"]], tz="UTC"))
-    table["event_id"] = table["event_id"].where(table["event_id"].notna(), "").astype("str")
-    number = {name: pd.to_numeric(table[name], errors="coerce") for name in ("direction", "severity")}
-    number["core"] = _numbers(table["core"]).fillna(0) if "core" in table else pd.Series(0, table.index)
+    table["event_id"] = _texts(table["event_id"])
+    number = {name: _numbers(table[name]) for name in ("direction", "severity")}
+    number["core"] = _flags(table["core"]) if "core" in table else pd.Series(0, table.index)
     for bad, said in (
         (table["event_id"].str.strip() == "", "event_id is blank; give every event a name of its own"),
         (table["event_id"].duplicated(), "event_id is used twice; give each event its own"),
@@ -406,6 +407,7 @@ def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:
     ):
         if bad.any():
             row = int(bad.to_numpy().argmax())
+            said = with_given(said, table.iloc[row])
             raise DataError(f"events row {row} ({short(table['event_id'].iloc[row])}): {said}")
     for name in COLUMNS:
         if name not in table:
@@ -413,6 +415,14 @@ def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:
     texts = {name: _texts(table[name]) for name in table.columns if name not in (*number, "known_at")}
     whole = {name: column.astype("int64") for name, column in number.items()}
     table = table.assign(**texts, **whole, known_at=pd.DatetimeIndex(known_at).as_unit("ns"))
+    named = table[["announced_at", "source_name", "known_at"]].itertuples(index=False, name=None)
+    for row, (announced_at, source_name, moment) in enumerate(named):
+        begins = announced_from(announced_at, source_name)
+        if begins is not None and moment < begins:
+            raise DataError(
+                f"events row {row} ({short(table['event_id'].iloc[row])}): known_at {moment.isoformat()} is "
+                f"before announced_at {short(announced_at)}; nothing is known before it is public"
+            )
     return in_order(table[arranged(table)])
 
 
@@ -422,9 +432,14 @@ def arranged(table: pd.DataFrame) -> list[str]:
 
 
 def _numbers(column: pd.Series[Any]) -> pd.Series[float]:
-    """A column as numbers, NaN where a cell is blank; what is neither is -1."""
-    blank = column.isna() | column.astype("str").str.strip().eq("")
-    return pd.to_numeric(column, errors="coerce").fillna(-1).mask(blank)
+    """A column as numbers, NaN where a cell is none."""
+    cells = [cell if isinstance(cell, (str, bool, np.bool_)) or is_number(cell) else None for cell in column]
+    return pd.to_numeric(pd.Series(cells, index=column.index, dtype=object), errors="coerce")
+
+
+def _flags(column: pd.Series[Any]) -> pd.Series[float]:
+    """A column of 1 and 0, 0 where a cell is blank; what is neither a number nor blank is -1."""
+    return _numbers(column).fillna(-1).mask(_texts(column) == "", 0)
 
 
 def _texts(column: pd.Series[Any]) -> pd.Series[str]:

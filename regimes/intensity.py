@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import ParameterError, is_number, shown
-from entrepot.regimes.arguments import kind, short
+from entrepot.regimes.arguments import keep_plain, kind, short
 from entrepot.regimes.event_file import CHANNELS
 
 Marks = Literal["capped", "severity", "ones"]
@@ -115,6 +115,7 @@ class Hawkes:
     branching: float
 
     def __post_init__(self) -> None:
+        keep_plain(self)
         if not (is_number(self.base) and 0 < self.base < np.inf):
             raise ParameterError(f"base is {kind(self.base)}: give events per session, above 0, such as 0.02")
         if not (is_number(self.branching) and 0 <= self.branching < 1):
@@ -221,10 +222,10 @@ def channel_intensity(
 def channel_sides(channels: str | Sequence[str]) -> list[tuple[str, str]]:
     """Return the (channel, side) columns of some channels, or of one; refuse unknown ones and none."""
     given = (channels,) if isinstance(channels, str) else channels
-    names = tuple(given) if isinstance(given, Iterable) else ()
+    names = tuple(given) if isinstance(given, Iterable) and getattr(given, "ndim", 1) == 1 else ()
     if not names:
         raise ParameterError(f"channels is {kind(channels)}: give one or more of {', '.join(CHANNELS)}")
-    unknown = [channel for channel in names if channel not in CHANNELS]
+    unknown = [channel for channel in names if not isinstance(channel, str) or channel not in CHANNELS]
     if unknown:
         raise ParameterError(
             f"unknown channel {short(', '.join(map(str, unknown)))}; use some of {', '.join(CHANNELS)}"
@@ -238,9 +239,11 @@ def of_side(frame: pd.DataFrame, channel: str, side: str) -> NDArray[np.bool_]:
 
 
 def check_half_life(half_life: float) -> None:
-    """Raise ParameterError unless a half-life is a positive, finite number."""
-    if not (is_number(half_life) and 0 < half_life < np.inf):
-        raise ParameterError(f"half_life={kind(half_life)} must be a positive number of sessions, such as 20")
+    """Raise ParameterError unless a half-life is a finite number of sessions, a millionth or more."""
+    if not (is_number(half_life) and 1e-6 <= half_life < np.inf):
+        raise ParameterError(
+            f"half_life={kind(half_life)} must be a positive number of sessions, 1e-06 or more, such as 20"
+        )
 
 
 def nanoseconds(moments: pd.Series | pd.DatetimeIndex) -> NDArray[np.int64]:

@@ -125,7 +125,7 @@ class MarkovDetector(ProbabilityDetector):
             ("stress_by", self.stress_by, get_args(StressBy)),
             ("family", self.family, ("normal", "student")),
         ):
-            if text not in allowed:
+            if not isinstance(text, str) or text not in allowed:
                 raise ParameterError(f"{name}={shown(text)} is unknown: use one of {', '.join(allowed)}")
         if not (is_number(self.nu) and 2 < self.nu < np.inf):
             raise ParameterError(f"nu is {kind(self.nu)}: give a finite number above 2, such as 5")

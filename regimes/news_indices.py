@@ -187,7 +187,8 @@ def compare_with_intensity(index: NewsIndex, intensity: pd.DataFrame | pd.Series
 def _column(header: list[str], column: str | None, name: str) -> str:
     if "date" not in header or len(header) < 2:
         raise DataError(
-            f"{name} needs a column date and one of numbers; its columns are {short(', '.join(header))}"
+            f"{name} needs a column date and one of numbers; its columns are "
+            f"{short(', '.join(header)) or 'none'}"
         )
     others = [other for other in header if other != "date"]
     if column is None and len(others) == 1:

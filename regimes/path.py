@@ -163,7 +163,7 @@ class RegimePath:
             raise ParameterError(f"step is {kind(step)}: give a whole number from 0 to {steps - 1}")
         if not -steps <= step < steps:
             raise ParameterError(f"step {step} is outside the path of {steps} steps; use 0 to {steps - 1}")
-        stop = step % steps + 1
+        stop = int(step) % steps + 1
         return replace(
             self,
             time=self.time[:stop],

@@ -10,6 +10,7 @@ import pandas as pd
 from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
+from entrepot.regimes.event_file import in_order
 from entrepot.regimes.events import Events
 from entrepot.regimes.intensity import nanoseconds
 
@@ -50,4 +51,4 @@ def misdate(events: Events, market: Market, rng: np.random.Generator, move: Move
     offset = np.interp(moved, clock, (time - time[0]).astype(np.float64)).astype(np.int64)
     known = np.where(inside, time[0] + offset, known)
     frame["known_at"] = pd.DatetimeIndex(known, tz="UTC").as_unit("ns")
-    return Events(frame.sort_values("known_at", kind="stable"))
+    return Events._of(in_order(frame))  # not Events(frame): these are known when they were not announced

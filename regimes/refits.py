@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_whole
-from entrepot.regimes.arguments import kind
+from entrepot.regimes.arguments import keep_plain, kind
 from entrepot.regimes.detector import Detector
 
 FloatArray = NDArray[np.float64]
@@ -77,6 +77,7 @@ class Schedule:
     window: int | None = None
 
     def __post_init__(self) -> None:
+        keep_plain(self)
         for name, value in (("every", self.every), ("least", self.least)):
             if not (is_whole(value) and value >= 1):
                 raise ParameterError(f"{name} is {kind(value)}: give a whole number of rows, 1 or more")

@@ -14,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError
-from entrepot.regimes.arguments import kind, short
+from entrepot.markets.own_rows import cell_text
+from entrepot.regimes.arguments import kind, short, with_given
 from entrepot.regimes.events import grid_time
 from entrepot.regimes.intensity import nanoseconds
 
@@ -60,7 +61,10 @@ class TariffLevels:
         if not isinstance(frame, pd.DataFrame):
             raise ParameterError(f"frame is {kind(frame)}: give a table such as load_tariff_levels().frame")
         _check_header(list(frame.columns), "the table of tariff levels")
-        cells = frame.reset_index(drop=True).map(_text).astype("str")
+        try:
+            cells = frame.reset_index(drop=True).map(_text).astype("str")
+        except UnicodeEncodeError:
+            raise DataError("the table of tariff levels holds half a character; correct that text") from None
         self._rows = _checked(cells, [f"tariff levels row {row}" for row in range(len(cells))])
 
     @classmethod
@@ -109,11 +113,11 @@ class TariffLevels:
         """
         time = grid_time(grid)
         names = _names(series, self.series)
-        unknown = [name for name in names if name not in (*self.series, *AGGREGATES)]
+        known = (*self.series, *AGGREGATES)
+        unknown = [name for name in names if not isinstance(name, str) or name not in known]
         if unknown:
             raise ParameterError(
-                f"unknown series {short(', '.join(map(str, unknown)))}; use some of "
-                f"{', '.join((*self.series, *AGGREGATES))}"
+                f"unknown series {short(', '.join(map(str, unknown)))}; use some of {', '.join(known)}"
             )
         spans = self._spans(time)
         columns = {}
@@ -232,7 +236,7 @@ def _names(series: str | Sequence[str] | None, every: tuple[str, ...]) -> list[s
         return list(every)
     if isinstance(series, str):
         return [series]
-    names = list(series) if isinstance(series, Iterable) else []
+    names = list(series) if isinstance(series, Iterable) and getattr(series, "ndim", 1) == 1 else []
     if not names:
         raise ParameterError(
             f"series is {kind(series)}: give one or more of {', '.join((*every, *AGGREGATES))}"
@@ -274,6 +278,7 @@ def _checked(cells: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
     ):
         if bad.any():
             row = int(bad.to_numpy().argmax())
+            said = with_given(said, table.iloc[row])
             raise DataError(f"{where[row]} ({short(table['series'].iloc[row]) or 'no series'}): {said}")
     table = table.assign(effective_from=first, effective_to=last, rate_pct=rate.astype("float64"))
     return table[[*COLUMNS, *(name for name in cells.columns if name not in COLUMNS)]]
@@ -302,4 +307,4 @@ def _text(cell: Any) -> str:
     """A cell of a table as a file would hold it."""
     if isinstance(cell, pd.Timestamp):
         return f"{cell:%Y-%m-%d}" if cell == cell.normalize() else str(cell)
-    return "" if pd.isna(cell) else str(cell).strip()
+    return cell_text(cell)

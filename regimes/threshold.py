@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.errors import ParameterError, is_number
-from entrepot.regimes.arguments import kind
+from entrepot.regimes.arguments import keep_plain, kind
 from entrepot.regimes.detector import check_dwell, check_positive, numbers, run_switch
 
 FloatArray = NDArray[np.float64]
@@ -45,6 +45,7 @@ class ThresholdDetector:
     needs_observations = False
 
     def __post_init__(self) -> None:
+        keep_plain(self)
         check_positive(threshold=self.threshold, half_life=self.half_life)
         check_dwell(self.dwell)
         if not (is_number(self.exit_ratio) and 0 < self.exit_ratio <= 1):

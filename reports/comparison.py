@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from entrepot.engine.result import Ledger
-from entrepot.errors import DataError, ParameterError, shown
+from entrepot.errors import DataError, ParameterError, shown, visible
 from entrepot.files import check_target
 from entrepot.reports.intervals import check_bootstrap, sharpe_interval
 from entrepot.reports.metrics import drawdown, return_statistics, ruin_note, shape_statistics, sharpe
@@ -169,6 +169,8 @@ def check_results(results: object) -> None:
             raise ParameterError(
                 f"a result has the name {shown(name)}: give each one a name of its own, as text"
             )
+        if visible(name) != name:
+            raise ParameterError(f"a result has the name {shown(name)}: leave out what cannot be shown")
         if not isinstance(run, Ledger):
             raise ParameterError(
                 f"the result {shown(name)} is of type {type(run).__name__}: give finished runs, as backtest "

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import ParameterError, is_number, is_whole, shown
+from entrepot.memory import require_memory
 from entrepot.reports.metrics import FLAT, SESSIONS_PER_YEAR, excess_returns, sharpe_ratios, unusable
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ def resampled(
     from arch.bootstrap import StationaryBootstrap
 
     n = columns.shape[1]
+    require_memory(16.0 * len(ESTIMATED) * draws, f"{draws:,} bootstrap samples", "give fewer draws")
     samples = StationaryBootstrap(block, np.arange(n), seed=int(seed)).bootstrap(int(draws))
     parts = []
     while taken := [data[0] for data, _ in islice(samples, max(1, CELLS // n))]:

@@ -125,6 +125,7 @@ def sharpe_odds(
         raise ParameterError(
             f"periods_per_year is {shown(periods_per_year)}: give a positive number, such as 252 or 12"
         )
+    periods_per_year = float(periods_per_year)  # in 32 bits the quotient below would be, too
     if isinstance(returns, pd.Series) and returns.index.has_duplicates:
         twice: Any = returns.index[returns.index.duplicated()][0]
         raise DataError(f"the returns have more than one of {twice}: give one return a period")
@@ -162,7 +163,7 @@ def probabilistic_sharpe(own: Moments, benchmark: float = 0.0) -> float:
     Raises:
         ParameterError: on a benchmark that is no finite number, or moments of another type.
     """
-    return NORMAL.cdf(deviations(own, checked_benchmark(benchmark)))
+    return probability_below(deviations(own, checked_benchmark(benchmark)))
 
 
 def luckiest_sharpe(variance: float, trials: float) -> float:
@@ -218,7 +219,7 @@ def deflated_sharpe(own: Moments, variance: float, trials: float) -> float:
     Raises:
         ParameterError: as `luckiest_sharpe` does, or on moments of another type.
     """
-    return NORMAL.cdf(deviations(own, luckiest_sharpe(variance, trials)))
+    return probability_below(deviations(own, luckiest_sharpe(variance, trials)))
 
 
 def minimum_track_record(own: Moments, benchmark: float = 0.0, confidence: float = 0.95) -> float:
@@ -350,6 +351,11 @@ def deviations(own: Moments, benchmark: float) -> float:
     """Return by how many standard errors a Sharpe ratio exceeds a benchmark, NaN of fewer than 2 returns."""
     length = math.sqrt(own.n - 1) if checked_moments(own).n > 1 else np.nan
     return (own.sharpe - benchmark) * length / own.dispersion
+
+
+def probability_below(deviation: float) -> float:
+    """Return the normal distribution function; `NormalDist.cdf` has no digits left far below zero."""
+    return 0.5 * math.erfc(-deviation / math.sqrt(2.0))
 
 
 def checked_moments(own: Moments) -> Moments:

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, is_whole, shown
+from entrepot.memory import require_memory
 from entrepot.reports.significance import returns_array, returns_table, rows_at_once, varying
 
 FEWEST_SESSIONS = 20
@@ -92,6 +93,8 @@ def superior_ability(
         ParameterError: on other arguments outside what they may be.
     """
     check_sampling(draws, seed, confidence)
+    if not isinstance(studentize, bool):
+        raise ParameterError(f"studentize is {shown(studentize)}: give True or False")
     gains = differences(models, benchmark)
     sessions = len(gains)
     if block is not None and not (is_number(block) and 1.0 <= block <= sessions):
@@ -184,6 +187,9 @@ def drawn_counts(sessions: int, block: float, draws: int, seed: int) -> NDArray[
     """Return how often each session is in each bootstrap sample, shape (draws, sessions)."""
     from arch.bootstrap import StationaryBootstrap
 
+    require_memory(
+        20.0 * sessions * draws, f"{draws:,} bootstrap samples of {sessions:,} sessions", "give fewer draws"
+    )
     samples = StationaryBootstrap(block, np.arange(sessions), seed=seed).bootstrap(draws)
     return np.array([np.bincount(index, minlength=sessions) for (index,), _ in samples], dtype=np.int32)
 

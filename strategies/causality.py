@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from entrepot.decisions import OWN, Decision, DecisionState
 from entrepot.errors import ParameterError, TargetError, is_whole, no_plan, shown
+from entrepot.markets.known_series import KnownSeries
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind, short
+from entrepot.regimes.events import Events
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.as_known import as_known, swapped
 from entrepot.strategies.targets import (
@@ -128,7 +130,8 @@ def check_causal(
     At each of some steps k its targets up to k are compared with those it makes where it cannot know more:
 
     * on ``market.until(k)`` and ``path.until(k)``;
-    * on a market and path of the same length on which everything after k is another and nothing is delisted;
+    * on a market and path of the same length on which everything after k is another and nothing is delisted,
+      with other events and series after it where it carries them;
     * where it decides inside the loop by a function of one's own: its features on both, and what the
       function wants when the features after k are missing. Its book then fills at the marks, without costs.
 
@@ -333,11 +336,22 @@ def shuffled(path: RegimePath, step: int, rng: np.random.Generator) -> RegimePat
 
 
 def with_future(market: Market, other: Market, step: int, rng: np.random.Generator, found: Any) -> Any:
-    """Return the other market for the market, and another path for a path of its length."""
+    """Return the other market for the market, and others for a path of its length, events and series."""
     if found is market:
         return other
     if isinstance(found, RegimePath) and len(found.time) == len(market):
         return shuffled(found, step, rng)
+    now = pd.Timestamp(market.times[step], tz="UTC")
+    if isinstance(found, Events):
+        rows = found.frame
+        later = (rows["known_at"] > now).to_numpy()
+        rows.loc[later, "direction"] *= -1
+        rows.loc[later, "severity"] = 5  # as grave as any
+        return Events._of(rows)  # not Events(rows): those of a placebo are known before they are announced
+    if isinstance(found, KnownSeries):
+        order = np.arange(len(found.dates))
+        rng.shuffle(order[found.known_at.searchsorted(now, side="right") :])
+        return replace(found, values=pd.DataFrame(found.array[order], found.dates, found.symbols))
     return found
 
 

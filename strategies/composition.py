@@ -127,6 +127,7 @@ class Switch(Composition):
     parts: Mapping[Hashable, Part]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.states, str) and self.states != REGIME:
             raise ParameterError(
                 f"states is {shown(self.states)}: give 'regime', a Series of labels by date or time, or a "
@@ -224,6 +225,7 @@ class Blend(Composition):
     shares: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "parts", tuple(self.parts))
         object.__setattr__(self, "shares", tuple(self.shares))
         if not self.parts or len(self.parts) != len(self.shares):
@@ -305,7 +307,9 @@ def blend(parts: Mapping[Any, float] | Iterable[tuple[Strategy | pd.DataFrame, f
     Raises:
         ParameterError: for what is no part and no number.
     """
-    given = list(parts.items() if isinstance(parts, Mapping) else parts)
+    given: list[Any] = [0]
+    if isinstance(parts, Iterable) and getattr(parts, "ndim", 1) == 1:
+        given = list(parts.items() if isinstance(parts, Mapping) else parts)
     if not all(isinstance(item, tuple) and len(item) == 2 for item in given):
         raise ParameterError(f"blend was given {kind(parts)}: give (strategy, share) for each part")
     return Blend(tuple(part for part, _ in given), tuple(share for _, share in given))

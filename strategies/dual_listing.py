@@ -125,6 +125,7 @@ class LongHKShortADR(Parametrised):
     risks: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_choice("mode", self.mode, get_args(Mode))
         require_choice("signal", self.signal, SIGNALS)
         require_choice("exit_by", self.exit_by, EXITS)

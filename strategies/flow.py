@@ -93,6 +93,7 @@ class SouthboundFlow(Parametrised):
     drift_band: float = 0.10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_series("flow", self.flow)
         require("window", self.window, 1, whole=True)
         if self.top is not None:
@@ -178,6 +179,7 @@ class CustodyShift(Parametrised):
     drift_band: float = 0.10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_series("custody", self.custody)
         require("window", self.window, 1, whole=True)
         require_choice("scale", self.scale, get_args(Scale))
@@ -284,6 +286,7 @@ class ListingBreadth(Parametrised):
     drift_band: float = 0.10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_series("proceeds", self.proceeds)
         if self.symbols is not None:
             object.__setattr__(self, "symbols", require_symbols("symbols", self.symbols))

@@ -80,6 +80,7 @@ class IndexPair(Parametrised):
     drift_band: float = 0.10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for side in ("long", "short"):
             object.__setattr__(self, side, require_groups(side, getattr(self, side)))
         require_choice("when", self.when, get_args(When))

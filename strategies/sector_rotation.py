@@ -138,6 +138,7 @@ class SectorRotation(Parametrised):
     sectors: SectorMap | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require("lookback", self.lookback, 2, whole=True)
         require("top", self.top, 1, whole=True)
         require("rebalance", self.rebalance, 1, whole=True)

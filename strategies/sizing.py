@@ -43,6 +43,7 @@ class Sizing(Composition):
     strategy: Sized
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_part("strategy", self.strategy)
 
     def named(self) -> dict[str, Part]:

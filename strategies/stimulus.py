@@ -65,6 +65,7 @@ class StimulusBasket(Parametrised):
     drift_band: float = 0.10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.events, Events):
             raise ParameterError(f"events is {kind(self.events)}: give a calendar, such as load_events()")
         object.__setattr__(self, "symbols", require_groups("symbols", self.symbols))

@@ -89,6 +89,7 @@ class RegimeSwitch(Parametrised):
     drift_band: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.path, RegimePath):
             raise ParameterError(
                 f"path is {kind(self.path)}: give what model.walk_forward(market, events) returns"

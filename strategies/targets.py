@@ -14,9 +14,10 @@ from entrepot.decisions import Decision, compiled
 from entrepot.errors import ParameterError, TargetError, is_number, near_word, no_parameter, shown, some_of
 from entrepot.markets.frames import weights_on_grid
 from entrepot.markets.market import Market
-from entrepot.regimes.arguments import kind
+from entrepot.regimes.arguments import keep_plain, kind
 from entrepot.regimes.path import RegimePath
 
+LONGEST = 1e18  # rows, or of whatever is counted in 64 bits
 STALE_SESSIONS = 5  # an observation older than this many New York sessions is no longer an observation
 Exit = Literal["trade", "convert", "cheapest"]
 EXITS = get_args(Exit)  # how a pair is closed, by its number in `Targets.exits`
@@ -55,8 +56,14 @@ class Targets:
     exits: NDArray[np.int8] = field(default_factory=lambda: np.empty((0, 0), dtype=np.int8))
 
     def __post_init__(self) -> None:
-        single = np.ascontiguousarray(self.weights, dtype=np.float64)
-        paired = np.ascontiguousarray(self.pair_weights, dtype=np.float64)
+        single = weights_array("weights", self.weights)
+        paired = weights_array("pair_weights", self.pair_weights)
+        object.__setattr__(self, "pairs", linked_pairs(self.pairs))
+        object.__setattr__(self, "notes", sentences(self.notes))
+        if not isinstance(self.signals, Mapping):
+            raise TargetError(
+                f"signals is {kind(self.signals)}: give a dict of frames by name, or leave it out"
+            )
         if not self.pairs and paired.size == 0:
             paired = np.empty((len(single), 0))
         if single.ndim != 2 or paired.shape != (len(single), len(self.pairs)):
@@ -72,6 +79,7 @@ class Targets:
             raise TargetError(
                 f"drift_band is {kind(self.drift_band)}: give a positive fraction, or inf for never"
             )
+        keep_plain(self)
         object.__setattr__(self, "weights", single)
         object.__setattr__(self, "pair_weights", paired)
         object.__setattr__(self, "exits", checked_exits(self.exits, paired.shape))
@@ -110,6 +118,7 @@ class Targets:
             TargetError: for symbols that are not in the market, dates without a session, repeated dates,
                 weights for an index and infinite weights.
         """
+        require_market(market, "Targets", "from_frame")
         require_band(drift_band)
         weights = weights_on_grid(market, past_sessions(market, frame))
         targets = cls(said_once(weights, drift_band), drift_band=drift_band)
@@ -132,6 +141,7 @@ class Targets:
         Raises:
             TargetError: for columns that are no pair of this market or name one twice, and as `from_frame`.
         """
+        require_market(market, "Targets", "from_pairs")
         require_band(drift_band)
         frame = past_sessions(market, frame)
         adr_of = {hk: adr for adr, hk in market.pairs["hk"].items()} | {
@@ -192,6 +202,9 @@ class Strategy(Protocol):
 class Parametrised:
     """A frozen dataclass of parameters."""
 
+    def __post_init__(self) -> None:
+        keep_plain(self)
+
     def with_(self, **changes: Any) -> Self:
         """Return a copy with some parameters changed, validated like a new one."""
         known = [f.name for f in fields(self)]  # type: ignore[arg-type]
@@ -199,6 +212,41 @@ class Parametrised:
             if name not in known:
                 raise no_parameter(type(self).__name__, name, known)
         return replace(self, **changes)  # type: ignore[type-var]
+
+
+def weights_array(name: str, given: object) -> NDArray[np.float64]:
+    """Return weights as an array of floats; refuse what holds none."""
+    try:
+        cells = np.asarray(given)
+    except ValueError:  # rows of several lengths
+        cells = np.array(None)
+    numbers = cells.dtype.kind in "fiu"
+    if cells.dtype.kind == "O" and cells.ndim:
+        numbers = all(cell is None or is_number(cell) for cell in cells.flat)
+    if not numbers:
+        raise TargetError(f"{name} is {kind(given)}: give an array of numbers, NaN to leave alone")
+    return np.ascontiguousarray(cells, dtype=np.float64)
+
+
+def linked_pairs(given: object) -> tuple[tuple[str, str], ...]:
+    """Return linked pairs in a tuple; refuse what names none."""
+    pairs = tuple(given) if isinstance(given, (list, tuple)) else (None,)
+    if not all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 and all(isinstance(one, str) for one in pair)
+        for pair in pairs
+    ):
+        raise TargetError(
+            f"pairs is {kind(given)}: give (Hong Kong symbol, ADR symbol) of each, such as "
+            "[('9988.HK', 'BABA')]"
+        )
+    return tuple((hk, adr) for hk, adr in pairs)
+
+
+def sentences(given: object) -> tuple[str, ...]:
+    """Return notes in a tuple; refuse what holds no text."""
+    if not isinstance(given, (list, tuple)) or not all(isinstance(note, str) for note in given):
+        raise TargetError(f"notes is {kind(given)}: give a tuple of sentences")
+    return tuple(given)
 
 
 def checked_exits(exits: NDArray[np.int8], shape: tuple[int, ...]) -> NDArray[np.int8]:
@@ -225,6 +273,8 @@ def require(
 
     ``above``: the number must lie above ``low``, which is 0.
     """
+    if whole and is_number(value) and LONGEST < value < np.inf:
+        high = min(high, LONGEST)
     fits = is_number(value) and abs(value) < np.inf and (low < value if above else low <= value <= high)
     if not fits or (whole and value != int(value)):  # type: ignore[call-overload]
         what = "a whole number" if whole else "a positive number" if above else "a number"
@@ -255,17 +305,23 @@ def require_symbols(name: str, value: object) -> tuple[str, ...]:
     """Return symbols in a tuple, one given by itself included; refuse what does not hold symbols in order."""
     if isinstance(value, str):
         return (value,)
-    symbols = tuple(value) if isinstance(value, Iterable) and not isinstance(value, (Set, Mapping)) else (0,)
+    symbols: tuple[Any, ...] = (0,)
+    if (
+        isinstance(value, Iterable)
+        and not isinstance(value, (Set, Mapping))
+        and getattr(value, "ndim", 1) == 1
+    ):
+        symbols = tuple(value)
     if not all(isinstance(symbol, str) for symbol in symbols):
         raise ParameterError(f"{name} is {kind(value)}: give a list of symbols, such as ['BABA', 'JD']")
     return symbols
 
 
-def require_market(market: object, who: str) -> None:
+def require_market(market: object, who: str, what: str = "targets") -> None:
     """Refuse what is not a market."""
     if not isinstance(market, Market):
         raise ParameterError(
-            f"{who}.targets was given {kind(market)}: give a market, such as simulate_market() or "
+            f"{who}.{what} was given {kind(market)}: give a market, such as simulate_market() or "
             "load_market(folder)"
         )
 

@@ -87,6 +87,7 @@ class TariffRotation(Parametrised):
     drift_band: float = 0.10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.universe, str):
             if self.universe not in UNIVERSES:
                 raise ParameterError(

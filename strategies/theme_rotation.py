@@ -96,6 +96,7 @@ class ThemeRotation(Parametrised):
     drift_band: float = 0.10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("theme", "against"):
             given = getattr(self, name)
             if isinstance(given, str):

@@ -90,6 +90,7 @@ class ValuationGap(Parametrised):
     drift_band: float = 0.10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_series("forward_pe", self.forward_pe)
         if self.symbols is not None:
             object.__setattr__(self, "symbols", require_symbols("symbols", self.symbols))
@@ -203,6 +204,7 @@ class AHDiscount(Parametrised):
     drift_band: float = 0.10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_series("ah_premium", self.ah_premium)
         require_premium(self.ah_premium)
         if self.top is not None:
@@ -289,6 +291,7 @@ class SanctionsDiscount(Parametrised):
     drift_band: float = 0.10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_series("ah_premium", self.ah_premium)
         require_premium(self.ah_premium)
         if not isinstance(self.events, (Events, NoneType)):

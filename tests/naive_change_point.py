@@ -53,6 +53,29 @@ def follow(y, hazard, prior) -> tuple[list[np.ndarray], np.ndarray]:
     return lengths, np.diff(log_evidence)
 
 
+def follow_so_many(y, hazard, prior, most, recent) -> tuple[list[dict[int, float]], float]:
+    """The same where fewer than `most` runs are kept: probabilities by length at each row, and log evidence.
+
+    Of the runs longer than `recent` the least probable is counted with the next longer, the longest of all
+    with the next shorter.
+    """
+    now: dict[int, float] = {}
+    lengths, log_evidence = [], 0.0
+    for t in range(len(y)):
+        begun = {n + 1: p * (1.0 - hazard) for n, p in now.items()} | {1: hazard if now else 1.0}
+        joint = {n: p * np.exp(log_predictive(y[t], y[t - n + 1 : t], prior)) for n, p in begun.items()}
+        total = sum(joint.values())
+        now = {n: p / total for n, p in joint.items()}
+        log_evidence += np.log(total)
+        if len(now) == most:
+            least = min((n for n in now if n > recent), key=lambda n: now[n])
+            longer = [n for n in now if n > least]
+            to = min(longer) if longer else max(n for n in now if n < least)
+            now[to] += now.pop(least)
+        lengths.append(now)
+    return lengths, log_evidence
+
+
 def log_marginal(rows, prior) -> float:
     """Density of all rows of one run, in closed form."""
     _, k, a, b = prior

@@ -187,19 +187,31 @@ def test_a_folder_that_is_no_checkpoint_is_refused(market: ep.Market, tmp_path: 
         sweep(market, file)
 
 
+HOLDS = """
+import sys, time
+from entrepot.engine.checkpoint import Checkpoint
+with Checkpoint(sys.argv[1], {}, ["a"]):
+    print(flush=True)
+    time.sleep(60)
+"""
+
+
 def test_two_at_once_are_not(market: ep.Market, tmp_path: Path) -> None:
     with files.Checkpoint(tmp_path, {}, ["a"]):
         with pytest.raises(ParameterError, match="another process is at work"):
             sweep(market, tmp_path)
         assert (tmp_path / "lock").exists()
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    host = os.uname().nodename
     (tmp_path / "sweep.json").unlink()
-    (tmp_path / "lock").write_text(f"{sleeper.pid} {host}")
+    holder = subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()
     with pytest.raises(ParameterError, match="another process is at work"):
         sweep(market, tmp_path)
-    sleeper.kill()
-    sleeper.wait()
+    holder.kill()
+    holder.wait()
+    # Its number may be another process's by now.
+    (tmp_path / "lock").write_text(f"{os.getppid()} {os.uname().nodename}")
+    (tmp_path / "sweep.json").unlink()
     assert sweep(market, tmp_path).complete
     (tmp_path / "lock").write_text("12345 another-machine")
     with pytest.raises(ParameterError, match="another process is at work"):

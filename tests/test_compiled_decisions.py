@@ -130,12 +130,16 @@ def step_by_step(market: ep.Market, plan: ep.CompiledStrategy, costs: ep.Costs) 
     "costs", [ep.Costs(), ep.Costs(fx_conversion="daily", lots=False)], ids=["default", "fx"]
 )
 def test_the_loop_decides_as_plain_python_would(market: ep.Market, name: str, costs: ep.Costs) -> None:
-    plan = PLANS[name]
+    hold_a_decision(market, PLANS[name], costs, trades=name != "silent")
+
+
+def hold_a_decision(market: ep.Market, plan: ep.CompiledStrategy, costs: ep.Costs, *, trades: bool) -> None:
+    """Run a decision alone and in three lanes, and hold both to plain Python."""
     slow = step_by_step(market, plan, costs)
     fast = ep.backtest(market, plan, costs=costs, check=True)
     np.testing.assert_allclose(fast.equity_by_step, slow.equity_by_step, rtol=1e-12)
     assert len(fast.fills) == len(slow.fills)
-    assert (len(fast.fills) > 0) == (name != "silent")
+    assert (len(fast.fills) > 0) == trades
     tallied = Bench(market, costs=costs).run([plan.decision(market)] * 3, equity=True)
     for lane in range(3):
         np.testing.assert_array_equal(tallied.equity[:, lane], fast.equity_by_step)

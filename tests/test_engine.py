@@ -87,6 +87,11 @@ def agree(world: worlds.World) -> None:
         with pytest.raises(EntrepotError):
             run(world)
         return
+    hold(world, slow)
+
+
+def hold(world: worlds.World, slow: naive.NaiveRun) -> None:
+    """Run the kernel on a world and hold it to what the twin made of it."""
     fast = run(world)
     scale = world.capital + max(abs(float(x)) for x in slow.equity)
     near = {"rtol": 1e-9, "atol": 1e-9 * scale}
@@ -143,8 +148,12 @@ def test_the_kernel_agrees_with_its_twin_on_drawn_worlds(seed: int) -> None:
     agree(possible(seed, steps=60, pairs=seed % 3, hk_singles=1 + seed % 2, ny_singles=1))
 
 
+ONE_LINE = worlds.Switches(margin=True, leverage=True)  # would want more than any weight may be
+
+
 @examples(60)
 @given(worlds.worlds(steps=(30, 80)))
+@example(worlds.random_world(75, steps=38, pairs=0, hk_singles=0, ny_singles=1, switches=ONE_LINE))
 def test_the_kernel_agrees_with_its_twin_on_any_world(world: worlds.World) -> None:
     agree(world)
 
@@ -202,6 +211,16 @@ HEIR_BEFORE = worlds.random_world(  # a line that left turned into one that the 
 @given(worlds.worlds(steps=(30, 80)), st.floats(0, 1))
 def test_a_run_cut_anywhere_and_taken_up_again_is_the_same_run(world: worlds.World, where: float) -> None:
     """Stopped after any step and resumed from its recorded state: every bit as if it had not been stopped."""
+    hold_a_cut(world, where)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_small_run_cut_and_taken_up_again_is_the_same_run(seed: int) -> None:
+    hold_a_cut(possible(seed, steps=40), (seed % 8 + 1) / 9)
+
+
+def hold_a_cut(world: worlds.World, where: float) -> None:
+    """Cut a world, resume it, and hold it to the run that was not cut."""
     step = int(where * (len(world.market) - 2))
     try:
         whole = run(world)
@@ -217,6 +236,15 @@ def test_a_run_cut_anywhere_and_taken_up_again_is_the_same_run(world: worlds.Wor
     np.testing.assert_array_equal(again.equity_by_step, whole.equity_by_step)
     for name in ("fills", "dropped", "conversions", "positions", "cash", "receivables", "contributions"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(whole, name), check_exact=True)
+
+
+def test_a_short_that_grows_by_rounding_alone_borrows_nothing() -> None:
+    # Compiled, it can be called by compiled code only.
+    needs_borrow = getattr(kernels.needs_borrow, "py_func", kernels.needs_borrow)
+    rounding = 1e6 * kernels.SLACK
+    assert not needs_borrow(-1e6, -1e6 - 0.5 * rounding)
+    assert needs_borrow(-1e6, -1e6 - 2.0 * rounding)
+    assert not needs_borrow(1e6, -0.5 * rounding)
 
 
 def test_a_state_is_refused_where_it_does_not_fit() -> None:
@@ -455,6 +483,12 @@ def test_weights_that_cannot_be_used_are_refused_in_one_sentence(plain, change, 
 def test_what_is_no_plan_is_refused_with_what_makes_one_of_it(plain, plan: object, says: str) -> None:
     with pytest.raises(TargetError, match=says):
         backtest(plain[0], plan)
+
+
+def test_a_rate_of_a_currency_that_is_not_there_is_refused(plain: tuple[Market, pd.DataFrame]) -> None:
+    market, weights = plain
+    with pytest.raises(ParameterError, match="cash_rate_pa names 'GBP': this market knows"):
+        backtest(market, weights, costs=Costs(cash_rate_pa={"GBP": 0.01}))
 
 
 def test_targets_already_made_are_a_plan(plain) -> None:

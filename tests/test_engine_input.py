@@ -10,7 +10,6 @@ import pytest
 import worlds
 
 import entrepot as ep
-from entrepot.errors import EntrepotError
 
 
 @pytest.fixture(scope="module")
@@ -21,76 +20,6 @@ def market() -> ep.Market:
 @pytest.fixture(scope="module")
 def weights() -> pd.DataFrame:
     return pd.DataFrame({"KWEB": [0.5]}, index=[pd.Timestamp("2021-02-01")])
-
-
-class NoTargets:
-    """A plan that forgot to return anything."""
-
-    def targets(self, market: ep.Market, path: object = None) -> None:
-        return None
-
-
-def shape(market: ep.Market, *, short: str = "", index: str = "") -> np.ndarray:
-    array = np.full((2, len(market), len(market.symbols)), np.nan)
-    if short:
-        array[0, 5, market.column(short)] = -1.0
-    return array
-
-
-def dated(symbol: str, value: object) -> pd.DataFrame:
-    return pd.DataFrame({symbol: [value]}, index=[pd.Timestamp("2021-01-04")])
-
-
-HUGE_BORROW = pd.DataFrame({0: [0.1]}, index=["huge"])
-BAD_RUNS = {
-    "no market": lambda m, w: ep.backtest(None, w),
-    "prices instead of a market": lambda m, w: ep.backtest(m.price, w),
-    "a class instead of a strategy": lambda m, w: ep.backtest(m, ep.LongHKShortADR),
-    "a number instead of a plan": lambda m, w: ep.backtest(m, 5),
-    "a plan without targets": lambda m, w: ep.backtest(m, NoTargets()),
-    "capital in words": lambda m, w: ep.backtest(m, w, capital="ten"),
-    "no capital": lambda m, w: ep.backtest(m, w, capital=0.0),
-    "capital without end": lambda m, w: ep.backtest(m, w, capital=np.inf),
-    "a truth as capital": lambda m, w: ep.backtest(m, w, capital=True),
-    "an unknown currency": lambda m, w: ep.backtest(m, w, base_currency="XAU"),
-    "a list of currencies": lambda m, w: ep.backtest(m, w, base_currency=["USD"]),
-    "an unknown fill": lambda m, w: ep.backtest(m, w, fill="yesterday"),
-    "the class of costs": lambda m, w: ep.backtest(m, w, costs=ep.Costs),
-    "a number as costs": lambda m, w: ep.backtest(m, w, costs=5),
-    "a word as path": lambda m, w: ep.backtest(m, w, path="calm"),
-    "a short path": lambda m, w: ep.backtest(m, w, path=SimpleNamespace(states=np.zeros(3))),
-    "infinite weights": lambda m, w: ep.backtest(m, w * np.inf),
-    "percentages": lambda m, w: ep.backtest(m, w * 1e4),
-    "complex weights": lambda m, w: ep.backtest(m, w.astype(complex)),
-    "unknown symbols": lambda m, w: ep.backtest(m, w.rename(columns={"KWEB": "NOPE"})),
-    "a short nobody lends": lambda m, w: ep.backtest(m, -w.rename(columns={"KWEB": "0941.HK"})),
-    "spreads of a stranger": lambda m, w: ep.backtest(m, w, costs=ep.Costs(half_spread_bps={"NOPE": 1.0})),
-    "borrow of a stranger": lambda m, w: ep.backtest(m, w, costs=ep.Costs(borrow_rate_pa=dated("NOPE", 0.1))),
-    "borrow of an unknown size": lambda m, w: ep.backtest(m, w, costs=ep.Costs(borrow_rate_pa=HUGE_BORROW)),
-    "caps of a stranger": lambda m, w: ep.backtest(m, w, costs=ep.Costs(max_fill_shares=dated("NOPE", 1))),
-    "loans of a stranger": lambda m, w: ep.backtest(
-        m, w, costs=ep.Costs(availability=dated("NOPE", "recall"))
-    ),
-    "rates of a stranger": lambda m, w: ep.backtest(m, w, costs=ep.Costs(cash_rate_pa={"EUR": 0.1})),
-    "rates in small letters": lambda m, w: ep.backtest(m, w, costs=ep.Costs(cash_rate_pa={"usd": 0.1})),
-    "linked pairs at one step": lambda m, w: ep.backtest(m, ep.LongHKShortADR(lookback=5), fill="same_step"),
-    "batch: no market": lambda m, w: ep.backtest_batch(None, shape(m)),
-    "batch: two dimensions": lambda m, w: ep.backtest_batch(m, shape(m)[0]),
-    "batch: ragged": lambda m, w: ep.backtest_batch(m, [[1.0], [1.0, 2.0]]),
-    "batch: text": lambda m, w: ep.backtest_batch(m, shape(m).astype(str)),
-    "batch: infinite": lambda m, w: ep.backtest_batch(m, np.nan_to_num(shape(m), nan=np.inf)),
-    "batch: no threads": lambda m, w: ep.backtest_batch(m, shape(m), threads=0),
-    "batch: a short nobody lends": lambda m, w: ep.backtest_batch(m, shape(m, short="0941.HK")),
-    "batch: two kinds of costs": lambda m, w: ep.backtest_batch(m, shape(m), costs=ep.Costs(), fee_bps=1.0),
-}
-
-
-@pytest.mark.parametrize("name", BAD_RUNS)
-def test_bad_input_is_refused_in_one_sentence(name: str, market: ep.Market, weights: pd.DataFrame) -> None:
-    with pytest.raises(EntrepotError) as refused:
-        BAD_RUNS[name](market, weights)
-    assert "\n" not in str(refused.value)
-    assert 20 < len(str(refused.value)) < 500
 
 
 def test_a_market_cut_at_its_first_steps_still_runs(market: ep.Market, weights: pd.DataFrame) -> None:
@@ -131,6 +60,21 @@ def test_a_delisted_short_that_nobody_lends_in_hong_kong_is_bought_in() -> None:
     assert (converted < 0).sum() >= 1
     assert converted.iloc[-1] == 0.0
     assert result.fills.iloc[-1][["symbol", "reason"]].tolist() == ["0941.HK", "forced"]
+
+
+@pytest.mark.parametrize("level", [1.0, 100.0, 1500.0, 60_000.0])
+def test_a_capital_of_1_grows_as_a_large_one_does(level: float) -> None:
+    """At prices from a penny share's to an index's; what is too little to trade is a basis point at most."""
+    moves = np.random.default_rng(5).normal(0.0, 0.01, (250, 2))
+    frame = pd.DataFrame(level * np.exp(moves.cumsum(axis=0)), pd.bdate_range("2020-01-01", periods=250))
+    frame = frame.set_axis(["a", "b"], axis=1)
+    market = ep.Market.from_prices(frame)
+    one, much = (
+        ep.backtest(market, frame * 0.0 + 0.5, capital=capital, costs=ep.Costs.none()).equity / capital
+        for capital in (1.0, 1e9)
+    )
+    most = 1e-9 * float(frame.to_numpy().max()) * float(np.abs(moves).sum())
+    np.testing.assert_allclose(one, much, rtol=0.0, atol=1e-12 + most)
 
 
 def test_books_without_equity_decide_nothing() -> None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -335,7 +335,7 @@ def test_a_folder_that_is_no_export_is_refused(small: Path, tmp_path: Path) -> N
     refused(small / "equity.csv", "is no folder", ParameterError)
     refused(tmp_path, f"holds no {MANIFEST}")
     (tmp_path / MANIFEST).mkdir()
-    refused(tmp_path, "is no plain file")
+    refused(tmp_path, "cannot be read, it is no plain file")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
@@ -343,16 +343,16 @@ def test_a_folder_that_is_no_export_is_refused(small: Path, tmp_path: Path) -> N
 def test_a_pipe_is_not_waited_for(small: Path, name: str) -> None:
     (small / name).unlink()
     os.mkfifo(small / name)
-    refused(small, f"{name} is no plain file")
+    refused(small, f"{name} cannot be read, it is no plain file")
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_label_that_no_encoding_holds_comes_back(idle: ep.Result, format: Any, tmp_path: Path) -> None:
-    """Such as the name of a folder that is not in UTF-8."""
+    """Such as the name of a folder that is not in UTF-8; the market shows what cannot be seen as escapes."""
     label = os.fsdecode(b"prices loaded from caf\xe9 \x00")
     run = replace(idle, market=replace(idle.market, label=label))
     found = read_export(run.export(tmp_path / "run", format))
-    assert found.label == label
+    assert found.label == r"prices loaded from caf\udce9 \x00"
     assert found.provenance == run.provenance
     assert (tmp_path / "run" / MANIFEST).read_bytes().isascii()
 
@@ -396,7 +396,7 @@ def test_damaged_edited_and_missing_files_are_refused(
     file.unlink()
     refused(file.parent, f"{name}.{format} is missing: export the run again")
     file.mkdir()
-    refused(file.parent, f"{name}.{format} is no plain file")
+    refused(file.parent, f"{name}.{format} cannot be read, it is no plain file")
 
 
 @pytest.mark.parametrize(
@@ -559,7 +559,7 @@ def test_a_folder_that_may_not_be_written_to_is_refused(
     def denied(*args: object, **options: object) -> str:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr("tempfile.mkdtemp", denied)
+    monkeypatch.setattr("entrepot.files._open_staging", denied)
     with pytest.raises(ParameterError, match=r"cannot be written \(Permission denied\)"):
         idle.export(tmp_path / "run")
     assert not list(tmp_path.iterdir())
@@ -645,12 +645,12 @@ def test_an_old_file_that_cannot_be_removed_is_told(
 
 def test_reading_opens_nothing_outside_the_folder(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Path] = []
-    read = Path.read_bytes
+    opening = export.open_plain
 
-    def noting(self: Path) -> bytes:
-        opened.append(self)
-        return read(self)
+    def noting(file: Path) -> BinaryIO:
+        opened.append(file)
+        return opening(file)
 
-    monkeypatch.setattr(Path, "read_bytes", noting)
+    monkeypatch.setattr(export, "open_plain", noting)
     read_export(small)
     assert {file.parent for file in opened} == {small}

@@ -1,4 +1,7 @@
-"""The twin checked by hand: ledgers small enough to be worked out on paper, every number written out."""
+"""The twin checked by hand: ledgers small enough to be worked out on paper, every number written out.
+
+The compiled clock runs each of them too and is held to the twin, so that what is written out is true of both.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,13 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
+import naive
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
-from naive import NaiveRun, backtest, pair_unit, rounded, whole_units
+from naive import NaiveRun, pair_unit, rounded, whole_units
+from test_engine import hold, hold_a_cut, run as compiled_run
 from worlds import Switches, World, random_world, table, worlds
 
 from entrepot.engine.costs import Costs, Fee, Margin
@@ -104,6 +109,30 @@ def want(
     for step, exit_by in (exits or {}).items():
         how[step, 0] = exit_by
     return Targets(single, () if pair is None else (pair,), paired, drift_band=band, exits=how)
+
+
+def backtest(
+    market: Market,
+    targets: Targets,
+    costs: Costs,
+    capital: float = 10_000_000,
+    base_currency: str = "USD",
+    fill: str = "next_step",
+    states: list[int] | None = None,
+    stressed: frozenset[int] = frozenset(),
+) -> NaiveRun:
+    """The twin's run, after the compiled clock has been held to it."""
+    regimes = None if states is None else np.array(states, dtype=np.int64)
+    how = {"capital": capital, "base_currency": base_currency, "fill": fill}
+    world = World(0, {}, Switches(), market, targets, costs, **how, states=regimes, path_stressed=stressed)
+    try:
+        slow = naive.backtest(market, targets, costs, **how, states=states, stressed=stressed)
+    except EntrepotError:
+        with pytest.raises(EntrepotError):
+            compiled_run(world)
+        raise
+    hold(world, slow)
+    return slow
 
 
 def by_date(**columns: dict[int, Any]) -> pd.DataFrame:
@@ -464,6 +493,22 @@ def test_a_line_with_nowhere_to_go_is_refused_while_held() -> None:
     backtest(market, want(market), Costs(**FREE))
 
 
+def test_a_line_that_turns_into_one_that_has_left_before_is_refused_while_held() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [40.0, 40.0, NAN, NAN, NAN], pair="A"),
+            "A": line("XNYS", [20.0, 20.0, 20.0, NAN, NAN], kind="ads", pair="1.HK"),
+        },
+        delistings=[
+            {"symbol": "1.HK", "last_session": DAYS[1], "into": "", "ordinary_per_ads": NAN},
+            {"symbol": "A", "last_session": DAYS[2], "into": "1.HK", "ordinary_per_ads": 4.0},
+        ],
+    )
+    with pytest.raises(EntrepotError, match="A leaves the market"):
+        backtest(market, want(market, {(1, "A"): 0.5}), Costs(**FREE))
+    backtest(market, want(market), Costs(**FREE))
+
+
 # -- what borrowing costs, and whether there is any --------------------------------------------------------
 
 
@@ -696,6 +741,29 @@ def test_an_order_that_reduces_enough_is_left_alone_by_a_margin_call() -> None:
         assert one_line_of(run, "dropped") == dropped
 
 
+def test_a_requirement_that_equity_just_meets_is_met() -> None:
+    market = make_market({"U": line("XNYS", [8.0] * 5)})
+    costs = Costs(**FREE | {"margin": Margin(0.5, 0.5, 0.5, 0.5)})
+    for weight in (2.0, -2.0):
+        run = backtest(market, want(market, {(0, "U"): weight}), costs, capital=1_000)
+        # 250 at 8, long or short: half of 2000 is the equity of 1000
+        assert one_line_of(run, "fills") == [(1, "U", 125 * weight, "target")]
+        assert run.dropped == []
+
+
+def test_equity_that_just_meets_its_requirement_may_be_moved_elsewhere() -> None:
+    market = make_market({"U": line("XNYS", [8.0] * 5), "V": line("XNYS", [8.0] * 5)})
+    costs = Costs(**FREE | {"margin": Margin(0.5, 0.5, 0.5, 0.5)})
+    wanted = want(market, {(0, "U"): 2.0, (2, "U"): 1.0, (2, "V"): 1.0})
+    run = backtest(market, wanted, costs, capital=1_000)
+    # 250 at 8 need all of the equity of 1000; a call would let V wait
+    assert one_line_of(run, "fills") == [
+        (1, "U", 250, "target"),
+        (3, "U", -125, "target"),
+        (3, "V", 125, "target"),
+    ]
+
+
 def test_a_target_of_zero_makes_a_forced_order_an_exit() -> None:
     market = make_market({"U": line("XNYS", [10.0, 10.0, 14.0, 14.0])})
     costs = Costs(**FREE | {"margin": Margin.retail()})
@@ -919,6 +987,28 @@ def test_a_delisted_short_is_bought_in() -> None:
     assert ("conversion_fee", "A") not in run.contributions
 
 
+def test_shares_that_are_split_as_an_adr_turns_into_them_are_counted_after_it() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [10.0, 10.0, 10.0, 5.0], pair="A"),
+            "A": line("XNYS", [5.0, 5.0, 5.0, NAN], kind="ads", pair="1.HK"),
+        },
+        delistings=[{"symbol": "A", "last_session": DAYS[2], "into": "1.HK", "ordinary_per_ads": 4.0}],
+        splits=[{"symbol": "1.HK", "ex_date": DAYS[3], "factor": 2.0}],
+    )
+    run = backtest(market, want(market, {(1, "A"): 0.75}), Costs(**FREE), capital=1_000)
+    # 150 ADSs are 600 shares of the last session, 1200 of step 6: 1200 * 5 / 8 = 150 * 5
+    assert one_line_of(run, "conversions") == [(6, "A", 150, "1.HK", 1_200, 0, "delisted")]
+    assert float(run.equity[7]) == 1_000
+
+
+def test_a_short_that_becomes_shares_nobody_lends_is_bought_in() -> None:
+    run = leaving_single({}, {(1, "A"): -0.755})
+    # 151 ADSs owed become 604 shares owed at step 6, bought in at step 8, the odd lot too
+    assert one_line_of(run, "conversions") == [(6, "A", -151, "1.HK", -604, 10, "delisted")]
+    assert one_line_of(run, "fills")[1:] == [(8, "1.HK", 604, "forced")]
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_delisted_line_is_kept_at_parity_and_closed_later(sign: int) -> None:
     run = leaving_single({"delisting": "mark"}, {(1, "A"): 0.75 * sign, (7, "A"): 0.5, (9, "A"): 0.0})
@@ -931,6 +1021,33 @@ def test_a_delisted_line_is_kept_at_parity_and_closed_later(sign: int) -> None:
     ]
     assert one_line_of(run, "conversions") == [(10, "A", 150 * sign, "", 0, 10, "closed")]
     assert one_line_of(run, "dropped") == [(7, "A", 7, "delisted")]
+
+
+def test_a_line_kept_at_parity_is_paid_what_its_shares_pay() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [10.0] * 6, pair="A"),
+            "A": line("XNYS", [5.0, 5.0, 5.0, NAN, NAN, NAN], kind="ads", pair="1.HK"),
+        },
+        delistings=[{"symbol": "A", "last_session": DAYS[2], "into": "1.HK", "ordinary_per_ads": 4.0}],
+        dividends=[{"symbol": "1.HK", "ex_date": DAYS[4], "pay_date": pd.NaT, "amount": 1.0}],
+    )
+    costs = Costs(**FREE | {"delisting": "mark"})
+    run = backtest(market, want(market, {(1, "A"): 0.75}), costs, capital=1_000)
+    # 150 ADSs stand for 600 shares: 600 HKD are 75 USD
+    assert at(run, "dividend", "A", 8) == number("75")
+    assert float(run.equity[9]) == number("1075")
+
+
+def test_a_dividend_that_is_not_paid_yet_is_taken_up_again() -> None:
+    market = make_market(
+        {"U": line("XNYS", [10.0] * 6)},
+        dividends=[{"symbol": "U", "ex_date": DAYS[2], "pay_date": DAYS[4], "amount": 1.0}],
+    )
+    wanted = want(market, {(0, "U"): 1.0})
+    how = {"capital": 1_000, "base_currency": "USD", "fill": "next_step", "states": None}
+    world = World(0, {}, Switches(), market, wanted, Costs(**FREE), **how, path_stressed=frozenset())
+    hold_a_cut(world, 0.75)  # after step 3, between the two dates
 
 
 def leaving_pair(how: dict[str, Any], weights: dict[int, float], adr: list[float] | None = None) -> NaiveRun:
@@ -981,6 +1098,14 @@ def test_an_adr_that_leaves_before_it_is_hedged_is_paid_out() -> None:
 # -- small things, and any world ---------------------------------------------------------------------------
 
 
+def test_shares_led_before_their_adr_leaves_are_sold() -> None:
+    # led at step 2; the ADR has no price on its last day and is gone at step 4: sold at the step after
+    run = leaving_pair({"delisting": "mark"}, {1: 0.1}, adr=[20.0, NAN, NAN, NAN])
+    assert one_line_of(run, "fills") == [(2, "1.HK", 20_000, "lead"), (6, "1.HK", -20_000, "forced")]
+    assert one_line_of(run, "dropped") == [(4, "A", 1, "delisted")]
+    assert run.conversions == []
+
+
 def test_units() -> None:
     d = Decimal
     assert whole_units(d("-399.99"), d(100)) == -300
@@ -1007,7 +1132,7 @@ def test_the_identity_holds_in_any_combination_of_mechanisms(world: World) -> No
 
 def check_identity(world: World) -> None:
     try:
-        run = backtest(
+        run = naive.backtest(
             world.market,
             world.targets,
             world.costs,

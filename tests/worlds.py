@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import entrepot as ep
 from entrepot.engine.costs import FEES_OF_VENUE, Costs, Fee, Margin
+from entrepot.engine.plans import LARGEST_WEIGHT
 from entrepot.errors import EntrepotError
 from entrepot.markets.market import Market, empty_table
 from entrepot.markets.sessions import build_grid
@@ -707,13 +708,13 @@ class Builder:
         return int(self.grid["session"].nunique())
 
     def weight_scale(self, lines: int) -> float:
-        """The largest weight of one line: twice the equity in all where nothing else is said."""
+        """The largest weight of one line: twice the equity in all where nothing else is said, one allowed."""
         scale = 2.0 / lines
         if self.on.margin:
             scale *= self.rng("margin weights").uniform(1.0, 3.0)
         if self.on.leverage:
             scale *= self.rng("leverage").uniform(2.0, 10.0)
-        return scale
+        return min(scale, LARGEST_WEIGHT)
 
     def want_around(self, leaving: str, name: str, drawn: np.ndarray) -> None:
         """Where a line leaves, for it or its pair: a target shortly before, a few later, half of them 0."""

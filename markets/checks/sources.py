@@ -24,7 +24,7 @@ from entrepot.markets.listings import Listings
 from entrepot.markets.load import after_first_rates, date_range, settle_pairs
 from entrepot.markets.manifest import MANIFEST, Manifest, read_manifest
 from entrepot.markets.market import empty_table
-from entrepot.markets.price_files import read_file, read_folder, read_path
+from entrepot.markets.price_files import is_read, read_file, read_folder, read_path, say_what_is_unended
 from entrepot.markets.price_shapes import Named, Rows, is_of_a_field, named_tables, split_named, take_apart
 from entrepot.markets.price_tables import PriceTable, parse_table, spell_symbol
 from entrepot.markets.rates import currency_quoted, read_fixings, refuse_gaps
@@ -201,17 +201,19 @@ def read_files(folder: Path, reading: Reading) -> list[Named]:
     paths = [
         path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.name != MANIFEST
     ]
-    files = [path for path in paths if path.is_file() and path.suffix.lower() in (".csv", ".parquet")]
+    files = [path for path in paths if is_read(path)]
     if not files:
         read_folder(folder, [])  # which refuses such a folder
     reading.passed_over += [
         Finding("not read", "", path.name, (), f"{path.name} is neither CSV nor Parquet")
         for path in paths
-        if path not in files
+        if not is_read(path)
     ]
+    unended: list[str] = []
     for path in files:
         with reading.hears("unreadable file", spell_symbol(path.stem), path.name):
-            named.append(Named(path.stem, path.name, read_file(path)))
+            named.append(Named(path.stem, path.name, read_file(path, unended)))
+    reading.notes += say_what_is_unended(unended)
     return named
 
 

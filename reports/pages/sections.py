@@ -281,9 +281,14 @@ def costs(found: Findings, sensitivity: pd.DataFrame | None) -> Section:
     model = getattr(ledger, "cost_model", None)
     if is_dataclass(model):
         given = {item.name: assumed(getattr(model, item.name)) for item in fields(model)}
-        given |= {name: words for name, words in NOT_GIVEN.items() if not getattr(model, name, True)}
+        given |= {name: words for name, words in NOT_GIVEN.items() if not_given(getattr(model, name, True))}
         tables.append(mapping_table(given, "Costs assumed", folded=True))
     return Section("costs", "Costs", tuple(tables))
+
+
+def not_given(value: object) -> bool:
+    """Whether a cost was left out; a table is given, and so is a set of no states."""
+    return value is None or (isinstance(value, Mapping) and not value)
 
 
 def assumed(value: object) -> str:

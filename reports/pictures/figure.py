@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
+
+from entrepot.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase
@@ -27,3 +31,14 @@ class ThemedFigure(Figure):
         """Draw in the theme."""
         with self.theme.active():
             super().draw(renderer)
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        """Save as any figure, but a named file whole or not at all."""
+        kind = None
+        if isinstance(fname, str | os.PathLike):
+            kind = options.get("format") or Path(fname).suffix.lstrip(".")
+        if not kind:
+            super().savefig(fname, **options)
+            return
+        save = super().savefig
+        write_whole(Path(fname), lambda file: save(file, **(options | {"format": kind})))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError, shown
+from entrepot.errors import ParameterError, shown, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -277,7 +277,7 @@ def folded(text: str, width: float, size: float, weight: str = "normal") -> str:
         return float(text_to_path.get_text_width_height_descent(line, font, False)[0]) <= width
 
     lines = []
-    for paragraph in text.split("\n"):
+    for paragraph in visible(text, keep="\n").split("\n"):
         line = ""
         for word in paragraph.split(" "):
             longer = f"{line} {word}" if line else word

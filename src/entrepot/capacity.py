@@ -82,7 +82,8 @@ def capacity(
     costs = Costs() if costs is None else costs
     if not isinstance(costs, Costs):
         raise ParameterError(f"costs is {shown(costs)}: give a Costs object, such as Costs(fee_bps=5)")
-    sizes = list(capitals) if isinstance(capitals, Iterable) else []
+    several = isinstance(capitals, Iterable) and getattr(capitals, "ndim", 1) == 1
+    sizes = list(capitals) if several else []
     if not sizes or not all(is_number(size) and 0.0 < size < 1e15 for size in sizes):
         raise ParameterError(f"capitals is {shown(capitals)}: give positive amounts, such as (1e6, 1e7, 1e8)")
     costs = costs.with_(impact=impact)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ Floats = NDArray[np.float64]
 Function = Callable[[int, Any, Floats, Floats, Floats], None]
 
 OWN = "entrepot."
+# Where compiled code cannot be kept our way: numba has changed inside, or a source is in no file of its own.
+UNFIT = (ImportError, AttributeError, TypeError, OSError)
 T = TypeVar("T")
 
 
@@ -108,11 +111,17 @@ def signature() -> Any:
 def kept_on_disk(compile_it: Callable[[bool], T]) -> T:
     """Compile with a cache on disk, or without one where there is nowhere to keep it."""
     try:
-        return compile_it(True)
+        made: Any = compile_it(True)
     except RuntimeError as error:
         if "cannot cache" not in str(error):
             raise
         return compile_it(False)
+    if hasattr(made, "py_func"):
+        with suppress(*UNFIT):  # then numba keeps it in files of its own
+            from entrepot.kept_code import KeptCode
+
+            made._cache = KeptCode(made.py_func)
+    return cast("T", made)
 
 
 @cache
@@ -137,6 +146,10 @@ def compiled(function: Function) -> Any:
     home = sys.modules.get(plain.__module__)
     if plain.__module__.startswith(OWN) and getattr(home, plain.__name__, None) is function:
         options = {"nopython": True, "error_model": "numpy"}
+        with suppress(*UNFIT):  # then as numba itself does
+            from entrepot.kept_code import callback
+
+            return kept_on_disk(lambda cache: callback(plain, signature(), cache, **options))
         return kept_on_disk(lambda cache: cfunc(signature(), cache=cache, **options)(plain))
     checked = njit(boundscheck=True, error_model="numpy")(plain)
 

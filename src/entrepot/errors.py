@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from numbers import Integral, Real
 from typing import TypeGuard
 
 
 class EntrepotError(ValueError):
-    """Input that cannot be used: the message says what was given, what is allowed and the usual fix."""
+    """Input that cannot be used: the message says what was given, what is allowed and the usual fix.
+
+    A message may quote a file, and is shown in a terminal: what would steer that is written as an escape.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(visible(message, keep="\n"))
 
 
 class DataError(EntrepotError):
@@ -24,9 +32,26 @@ class ParameterError(EntrepotError):
     """A parameter outside what it may be."""
 
 
+def visible(text: str, keep: str = "") -> str:
+    r"""Return text with ``\x1b`` and the like for what steers a terminal, writes backwards or is not seen.
+
+    Args:
+        text: from anywhere.
+        keep: characters that stay as they are, such as line breaks.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in keep or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text
+    )
+
+
 def shown(value: object) -> str:
     """Return a value as a message shows it: on one line, cut after 60 characters."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an integer of more digits than Python writes
+        text = f"a {type(value).__name__} too long to write"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -62,10 +87,18 @@ def no_plan(given: object, wanted: str) -> str:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a real number, numpy's included; True and False are not."""
-    return type(value) is not bool and isinstance(value, Real)
+    """Whether a value is a real number that a float holds, numpy's included; truths and fractions are not."""
+    if type(value) is float:  # most are, and a sweep of a million asks millions of times
+        return True
+    if type(value) in (bool, Fraction) or not isinstance(value, Real):
+        return False
+    try:
+        float(value)
+    except OverflowError:  # 10**400
+        return False
+    return True
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Whether a value is an integer, numpy's included; True and False are not."""
-    return type(value) is not bool and isinstance(value, Integral)
+    """Whether a value is an integer of 64 bits, numpy's included; True and False are not."""
+    return type(value) is not bool and isinstance(value, Integral) and -(2**63) <= int(value) < 2**63

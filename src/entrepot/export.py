@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -16,7 +17,8 @@ import pandas as pd
 
 from entrepot import reports
 from entrepot.errors import DataError, ParameterError, shown
-from entrepot.files import all_or_none
+from entrepot.files import all_or_none, open_plain
+from entrepot.markets.parquet_files import read_arrow
 from entrepot.regimes.events import Events
 from entrepot.reports.metrics import excess_returns
 
@@ -266,8 +268,12 @@ def read_export(folder: str | os.PathLike[str]) -> Export:
     if not isinstance(folder, str | os.PathLike):
         raise ParameterError(f"the folder is {shown(folder)}: give the folder that result.export wrote")
     place = Path(folder)
-    if not place.is_dir():
-        raise ParameterError(f"{place} is no folder: give the folder that result.export wrote")
+    try:
+        there = place.is_dir()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        there = False
+    if not there:
+        raise ParameterError(f"{shown(str(place))} is no folder: give the folder that result.export wrote")
     manifest = read_manifest(place / MANIFEST)
     frames = {name: read_table(place, name, told) for name, told in manifest["tables"].items()}
     return Export(frames, manifest)
@@ -315,11 +321,10 @@ def read_manifest(file: Path) -> dict[str, Any]:
 
 
 def read_bytes(file: Path) -> bytes:
-    """Return what is in a plain file; any other, such as a pipe, may never end."""
-    if file.exists() and not file.is_file():
-        raise DataError(f"{file} is no plain file: export the run again")
+    """Return what is in a plain file of the folder; a link may lead out of it, a pipe may never end."""
     try:
-        return file.read_bytes()
+        with open_plain(file) as opened:
+            return opened.read()
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -359,7 +364,7 @@ def files_of_export(folder: Path, wanted: list[str]) -> set[str]:
     """Return the files of an export that is in a folder; refuse to write over a file that is none of them."""
     manifest = folder / MANIFEST
     own: set[str] = set()
-    if manifest.exists():
+    if is_there(manifest):
         try:
             own = {told["file"] for told in read_manifest(manifest)["tables"].values()} | {MANIFEST}
         except DataError as error:
@@ -367,12 +372,22 @@ def files_of_export(folder: Path, wanted: list[str]) -> set[str]:
                 f"{manifest} is not of an export that can be replaced: move it away, or give another folder"
             ) from error
     for name in wanted:
-        if name not in own and (folder / name).exists():
+        if name not in own and is_there(folder / name):
             raise ParameterError(
                 f"{folder / name} is in the way and is no file of an export: move it away, or give another "
                 "folder"
             )
     return own
+
+
+def is_there(file: Path) -> bool:
+    """Whether a file is there, or say in one sentence why that cannot be known."""
+    try:
+        return file.exists()
+    except OSError as error:
+        raise ParameterError(
+            f"{file} cannot be looked at ({error.strerror or error}): give another folder"
+        ) from error
 
 
 # -- one table -----------------------------------------------------------------------------------------------
@@ -479,7 +494,7 @@ def iso(column: pd.Series[Any]) -> list[str | None]:
 def read_table(folder: Path, name: str, told: Mapping[str, Any]) -> pd.DataFrame:
     """Read one table of a manifest and see that it is what was written."""
     import pyarrow as pa
-    from pyarrow import csv, parquet
+    from pyarrow import csv
 
     file = folder / told["file"]
     try:
@@ -506,7 +521,7 @@ def read_table(folder: Path, name: str, told: Mapping[str, Any]) -> pd.DataFrame
                 ),
             )
         else:
-            found = parquet.read_table(pa.BufferReader(data))
+            found = read_arrow(io.BytesIO(data))
         if found.column_names != heads or len(found) != told["rows"]:
             raise DataError(f"{file} has other columns or rows than {MANIFEST} says: export the run again")
         return framed([from_arrow(found.column(i), kind) for i, kind in enumerate(types)], told)

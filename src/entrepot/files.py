@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import secrets
+import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from entrepot.errors import ParameterError
+from entrepot.errors import DataError, ParameterError, shown
+
+# What is not finished is called so with sixteen digits after it, and locked while somebody is at it.
+DRAFT = ".entrepot."
 
 
 class Writer(Protocol):
@@ -20,6 +26,29 @@ class Writer(Protocol):
         """Write."""
 
 
+def open_plain(path: Path, links: bool = False) -> BinaryIO:
+    """Open a file to read that a folder holds: a plain file, or none; a pipe or a device may never end.
+
+    Args:
+        path: the file.
+        links: whether a link is followed, as where the reader named it himself. One in a folder that came
+            from somebody else would make this folder say what is read of the reader's disk.
+
+    Raises:
+        DataError: for a link, and for what is no plain file.
+        OSError: where the system refuses.
+    """
+    if not links and path.is_symlink():
+        raise DataError(f"{path.name} cannot be read, it is a link: put the file itself there")
+    # What was looked at need not be what is opened; the system refuses a link put there in between.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags if links else flags | getattr(os, "O_NOFOLLOW", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise DataError(f"{path.name} cannot be read, it is no plain file: put one there")
+    return os.fdopen(handle, "rb")
+
+
 def check_target(path: object, suffixes: Sequence[str]) -> Path:
     """Return the path of a file that can be written, or say in one sentence why it cannot be.
 
@@ -27,7 +56,7 @@ def check_target(path: object, suffixes: Sequence[str]) -> Path:
         path: where the file shall be.
         suffixes: the kinds of file there are, such as ``.png``.
     """
-    target = _path(path, f"a file name ending in {', '.join(suffixes)}")
+    target = checked_path(path, f"a file name ending in {', '.join(suffixes)}")
     try:
         if target.is_dir():
             raise ParameterError(
@@ -61,34 +90,122 @@ def write_whole(path: Path, write: Writer, check: Callable[[Path], object] | Non
     Raises:
         ParameterError: where the system refuses, in its words.
     """
-    if not path.parent.is_dir():
-        raise ParameterError(f"the folder {path.parent} does not exist: create it, or give another path")
     try:
+        if not path.parent.is_dir():
+            raise ParameterError(f"the folder {path.parent} does not exist: create it, or give another path")
         place = Path(os.path.realpath(path))
         if place.exists() and not place.is_file():
             raise ParameterError(f"{path} is no ordinary file: give another path")
-        handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{path.name[:20]}.", suffix=path.suffix)
-        try:
-            with os.fdopen(handle, "wb") as target:
-                write(target)
+        remove_drafts(place.parent)
+        with replacing(place) as (target, draft):
+            write(target)
             if check is not None:
-                check(Path(name))
-            os.chmod(name, _mode(place))
-            os.replace(name, place)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+                target.flush()
+                check(draft)
     except OSError as error:
         raise _refused(path, error) from error
 
 
-def _mode(place: Path) -> int:
-    """Return who may read and write a file: as the older one of its name, or as any new one."""
-    if place.exists():
-        return stat.S_IMODE(place.stat().st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+@contextmanager
+def replacing(place: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """Open a draft in the folder of a file; where the block ends well, it is on the disk and takes its place.
+
+    Where it does not, the draft is removed; `remove_drafts` removes that of a process that was killed.
+
+    Raises:
+        OSError: where the system refuses.
+    """
+    older = stat.S_IMODE(place.stat().st_mode) if place.exists() else None
+    file, draft = _open_draft(place)
+    try:
+        with file:
+            if older is not None:
+                os.fchmod(file.fileno(), older)
+            yield file, draft
+            file.flush()
+            os.fsync(file.fileno())  # a name that is on the disk before its content would be half a file
+            os.replace(draft, place)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+    _sync(place.parent)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what killed processes have left in a folder; what somebody is still at is locked, and stays."""
+    for left in folder.glob(f"{DRAFT}{'[0-9a-f]' * 16}*"):
+        # Somebody else's, or gone in the meantime: it is in nobody's way.
+        with suppress(OSError):
+            handle = os.open(left, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            try:
+                if locked(handle):
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+            finally:
+                os.close(handle)
+
+
+def locked(handle: int) -> bool:
+    """Lock an open file or folder until it is closed or its process is gone; False where another has it.
+
+    Raises:
+        OSError: where the file system has no locks.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _draft(folder: Path, suffix: str = "") -> Path:
+    """Return a name in a folder that nothing has yet."""
+    return folder / f"{DRAFT}{secrets.token_hex(8)}{suffix}"
+
+
+def _open_draft(place: Path) -> tuple[BinaryIO, Path]:
+    """Create a draft for a file and open it."""
+    while True:
+        draft = _draft(place.parent, place.suffix)
+        file = draft.open("xb")
+        if _own(file.fileno()):
+            return file, draft
+        file.close()
+
+
+def _open_staging(folder: Path) -> tuple[int, Path]:
+    """Create a folder for drafts in a folder and open it."""
+    while True:
+        staging = _draft(folder)
+        staging.mkdir(mode=0o700)
+        with suppress(FileNotFoundError):  # taken for left behind before it was locked
+            handle = os.open(staging, os.O_RDONLY)
+            if _own(handle):
+                return handle, staging
+            os.close(handle)
+
+
+def _own(handle: int) -> bool:
+    """Lock what was just created; False where another process took it for left behind."""
+    try:
+        free = locked(handle)
+    except OSError:  # no locks here: nothing is taken for left behind either
+        return True
+    return free and os.fstat(handle).st_nlink > 0
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        # Some file systems have no such thing for folders, and some folders may not be read.
+        if not path.is_dir() or error.errno not in (errno.EINVAL, errno.EACCES):
+            raise
 
 
 @contextmanager
@@ -97,6 +214,8 @@ def all_or_none(folder: object, names: Sequence[str]) -> Iterator[Path]:
 
     `folder` is made if need be, and it is known at once whether it can be written to. Where the block ends
     well, the files `names` are moved there over those of the same name; where it does not, nothing is left.
+    They are on the disk by then and moved one right after another: only what ends the process in that moment
+    leaves some of them new and some old, each whole.
 
     Args:
         folder: where the files shall be.
@@ -105,9 +224,9 @@ def all_or_none(folder: object, names: Sequence[str]) -> Iterator[Path]:
     Raises:
         ParameterError: where `folder` cannot be used, in one sentence, before the block is entered.
     """
-    goal = _path(folder, "a folder")
+    goal = checked_path(folder, "a folder")
     made: list[Path] = []
-    staging: Path | None = None
+    handle, staging = None, None
     try:
         try:
             if goal.exists() and not goal.is_dir():
@@ -117,35 +236,37 @@ def all_or_none(folder: object, names: Sequence[str]) -> Iterator[Path]:
             for missing in reversed([place for place in (goal, *goal.parents) if not place.exists()]):
                 missing.mkdir()
                 made.append(missing)
-            staging = Path(tempfile.mkdtemp(dir=goal, prefix=".entrepot."))
+            remove_drafts(goal)
+            handle, staging = _open_staging(goal)
         except OSError as error:
             raise _refused(goal, error) from error
         yield staging
         try:
             for name in names:
                 _free(goal / name)
+                _sync(staging / name)
             for name in names:
                 os.replace(staging / name, goal / name)
             made.clear()
+            _sync(goal)
         except OSError as error:
             raise _refused(goal, error) from error
     finally:
-        if staging is not None:
-            for left in staging.iterdir():
-                left.unlink()
-            staging.rmdir()
+        if handle is not None and staging is not None:
+            os.close(handle)  # first: what then stays after all is removed by whoever writes here next
+            shutil.rmtree(staging, ignore_errors=True)
         for place in reversed(made):
             with suppress(OSError):
                 place.rmdir()
 
 
-def _path(given: object, wanted: str) -> Path:
+def checked_path(given: object, wanted: str) -> Path:
     """Turn a path into a Path, or say what is wanted."""
     if not isinstance(given, str | os.PathLike):
-        raise ParameterError(f"the path is {given!r}: give {wanted}")
+        raise ParameterError(f"the path is {shown(given)}: give {wanted}")
     text = os.fspath(given)
-    if not isinstance(text, str) or not text.strip() or "\0" in text:
-        raise ParameterError(f"the path is {text!r}: give {wanted}")
+    if not isinstance(text, str) or not text.strip() or set("\0\n\r") & set(text):
+        raise ParameterError(f"the path is {shown(text)}: give {wanted}")
     return Path(text)
 
 

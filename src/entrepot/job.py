@@ -68,7 +68,7 @@ def run_main_job(
     Args:
         make_market: makes the market, given the event calendar (a simulated one is moved by it).
         out: folder for ``report.html`` and ``tear_sheet.png``, made if need be; they
-            replace files of those names, both or neither, once the run has succeeded.
+            replace files of those names together, once the run has succeeded.
         costs: of the backtest; `Costs()` where not given.
         stage: called with the name of each stage as it begins.
 

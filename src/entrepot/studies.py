@@ -49,6 +49,7 @@ from entrepot.event_words import (
 )
 from entrepot.markets.market import Market
 from entrepot.markets.premium import Align
+from entrepot.memory import require_memory
 from entrepot.regimes import Events
 from entrepot.regimes.arguments import kind
 from entrepot.reports.abnormal import Abnormal, Floats
@@ -363,6 +364,11 @@ def at_random_dates(
             "dates from."
         )
     chains = independent_dates(dates, last - first)
+    require_memory(
+        8.0 * draws * (len(means) + 1) * (4 + 2 * int(np.bincount(chains).max())),
+        f"{draws:,} draws of {len(dates):,} random dates",
+        "give fewer placebos",
+    )
     total, number = np.zeros((draws, len(means))), np.zeros((draws, len(means)))
     broken = 0
     for chain in range(chains[-1] + 1):

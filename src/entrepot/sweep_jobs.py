@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from math import prod
 from threading import Lock
@@ -40,8 +41,13 @@ class Grid:
 
     choices: Mapping[str, tuple[Any, ...]]
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """How many combinations there are: of an absurd grid more than a length may be."""
         return prod(len(values) for values in self.choices.values())
+
+    def __len__(self) -> int:
+        return self.count
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         chosen = {}
@@ -208,22 +214,12 @@ class SweepJob:
             EntrepotError: where no configuration can be made, for the reason of the first.
         """
         numbers = np.arange(len(self.configurations)) if numbers is None else numbers
-        count = len(numbers)
         first: EntrepotError | None = None
         # By regime path first: each is walked once, however the grid goes through them.
-        worlds: dict[Hashable, int] = {}
-        world = np.full(count, -1, dtype=np.int64)
-        for place in range(count):
-            parameters = self.configurations[int(numbers[place])]
-            try:
-                world[place] = worlds.setdefault(self.world(parameters, self.plan(parameters)), len(worlds))
-            except EntrepotError as error:
-                first = first or error
+        world = self._worlds(numbers)
         groups: dict[Hashable, int] = {}
-        group = np.full(count, -1, dtype=np.int64)
+        group = np.full(len(numbers), -1, dtype=np.int64)
         for place in np.argsort(world, kind="stable"):
-            if world[place] < 0:
-                continue
             parameters = self.configurations[int(numbers[place])]
             try:
                 plan = self.plan(parameters)
@@ -236,6 +232,18 @@ class SweepJob:
         if first is not None and not groups:
             raise first
         return np.argsort(group, kind="stable")
+
+    def _worlds(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Number the regime paths of some configurations, (C,); 0 also where none can be made."""
+        world = np.zeros(len(numbers), dtype=np.int64)
+        if self.model is None and (self.path is not None or not self.regimes):
+            return world  # one path or none, whatever the strategy: a million need not be made to see that
+        worlds: dict[Hashable, int] = {}
+        for place, number in enumerate(numbers):
+            parameters = self.configurations[int(number)]
+            with suppress(EntrepotError):  # why, is told by whoever runs it
+                world[place] = worlds.setdefault(self.world(parameters, self.plan(parameters)), len(worlds))
+        return world
 
 
 def changed(owner: Any, values: Mapping[str, Any]) -> Any:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
@@ -19,10 +20,13 @@ from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of
 from entrepot.engine.fingerprints import code_fingerprint, fingerprint
 from entrepot.engine.plans import check_run, decides
+from entrepot.engine.sizes import require_figures
 from entrepot.engine.sweep import cut, run_chunks
 from entrepot.errors import ParameterError, is_whole, near_word, no_plan, shown
+from entrepot.files import checked_path
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath
+from entrepot.regimes.arguments import plain
 from entrepot.reports.pictures.style import Size
 from entrepot.result import Result, backtest, check_states
 from entrepot.sweep_jobs import MODEL, STRATEGY, Grid, SweepJob
@@ -38,8 +42,11 @@ Parameters = Mapping[str, Iterable[Any]] | list[Mapping[str, Any]] | tuple[Mappi
 
 # Configurations that are handed out, shown and checkpointed together: eight times the lanes of the clock.
 CHUNK = 512
+# Values of one parameter; what goes on for ever has more.
+MOST_VALUES = 2_000_000
 REFUSED = "Refused"
 LONGEST_LABEL = 40
+AGGREGATES = ("mean", "max", "min", "median")
 SHORT_NAMES = {
     "sharpe": "Sharpe Ratio",
     "sortino": "Sortino Ratio",
@@ -110,8 +117,10 @@ class Sweep:
             n: how many.
 
         Raises:
-            ParameterError: for a metric that is no column, or where no row has it.
+            ParameterError: for a metric that is no column, where no row has it, or for another n.
         """
+        if not is_whole(n) or n < 1:
+            raise ParameterError(f"n is {shown(n)}: give a whole number of rows, at least 1")
         name = self.column_of(metric)
         known = self.table.loc[self.table[name].notna()]
         known = known.sort_values(name, ascending=least_best(name), kind="stable")
@@ -130,7 +139,8 @@ class Sweep:
                 raise ParameterError(
                     f"{name} is no parameter of this sweep: it has {', '.join(self.parameters)}"
                 )
-            allowed = value if isinstance(value, (list, tuple, range, set, np.ndarray)) else [value]
+            several = isinstance(value, (list, tuple, range, set)) or getattr(value, "ndim", 0) == 1
+            allowed = value if several else [value]
             keep &= self.table[name].isin(list(allowed)).to_numpy()
         return replace(self, table=self.table.loc[keep])
 
@@ -179,10 +189,16 @@ class Sweep:
         self, x: str, y: str, column: str, aggregate: str | Callable[[pd.Series[Any]], float]
     ) -> pd.DataFrame:
         for name in (x, y):
-            if name not in self.parameters:
+            if not isinstance(name, str) or name not in self.parameters:
                 raise ParameterError(
-                    f"{name} is no parameter of this sweep: it has {', '.join(self.parameters)}"
+                    f"{shown(name)} is no parameter of this sweep: it has {', '.join(self.parameters)}"
                 )
+        if x == y:
+            raise ParameterError(f"{x} was given twice: give two parameters, one along and one up the page")
+        if not callable(aggregate) and (not isinstance(aggregate, str) or aggregate not in AGGREGATES):
+            raise ParameterError(
+                f"aggregate is {shown(aggregate)}: give {', '.join(AGGREGATES)} or a function of a Series"
+            )
         return self.table.pivot_table(index=y, columns=x, values=column, aggfunc=cast("Any", aggregate))
 
     def plan(self, row: int) -> Any:
@@ -386,10 +402,10 @@ class Sweep:
 
     def column_of(self, metric: str) -> str:
         """Return the column of the table that a metric stands for; see `best`."""
-        name = SHORT_NAMES.get(metric, metric)
+        name = SHORT_NAMES.get(metric, metric) if isinstance(metric, str) else ""
         figures = [str(column) for column in self.table if column not in (*self.parameters, REFUSED)]
         if name not in figures:
-            hint = near_word(str(metric), figures) or ":"
+            hint = near_word(name, figures) or ":"
             raise ParameterError(
                 f"{shown(metric)} is no figure of this sweep{hint} give {', '.join(SHORT_NAMES)}, or a "
                 "column of the table"
@@ -450,8 +466,9 @@ def sweep(
         The sweep; after Ctrl-C what was done by then.
 
     Raises:
-        ParameterError: for parameters that no configuration can have; a configuration that cannot be run
-            among others that can is told in the table's column "Refused".
+        ParameterError: for parameters that no configuration can have, and for more configurations than there
+            is memory for their figures; a configuration that cannot be run among others that can is told in
+            the table's column "Refused".
     """
     costs = Costs() if costs is None else costs
     check_run(market, capital, base_currency, "next_step", costs)
@@ -465,21 +482,28 @@ def sweep(
         )
     if path is not None and model is not None:
         raise ParameterError("both path and model were given: the model walks its own path, give one")
-    if not isinstance(chunk, int) or chunk < 1:
+    if model is not None and not isinstance(model, RegimeModel):
+        raise ParameterError(f"model is {shown(model)}: give a RegimeModel, such as RegimeModel()")
+    if not isinstance(progress, bool):
+        raise ParameterError(f"progress is {shown(progress)}: give True or False")
+    kept_in = None if checkpoint is None else checked_path(checkpoint, "a folder")
+    if not is_whole(chunk) or chunk < 1:
         raise ParameterError(f"chunk is {shown(chunk)}: give a whole number of at least 1")
     job = SweepJob(
         market, strategies, configurations, path, model, events, float(capital), base_currency, costs
     )
     check_states(costs, RegimePath if job.regimes else None)
-    order = job.order()
     columns = columns_of(job.regimes)
-    figures = np.full((len(configurations), len(columns)), np.nan)
+    count = configurations.count if isinstance(configurations, Grid) else len(configurations)
+    require_figures(count, len(columns), len(names))
+    order = job.order()
+    figures = np.full((count, len(columns)), np.nan)
     refused: dict[int, str] = {}
     chunks = cut(order, chunk)
-    if checkpoint is None:
+    if kept_in is None:
         done = run_chunks(job, chunks, figures, refused, executor=executor, progress=progress)
     else:
-        with Checkpoint(checkpoint, _identity(job, chunk), columns) as kept:
+        with Checkpoint(kept_in, _identity(job, chunk), columns) as kept:
             done = run_chunks(
                 job, chunks, figures, refused, executor=executor, checkpoint=kept, progress=progress
             )
@@ -493,7 +517,7 @@ def sweep(
     )
     table[REFUSED] = [refused.get(int(number), "") for number in numbers]
     table.index.name = "configuration"
-    return Sweep(table, tuple(names), len(configurations), len(numbers), job, len(refused))
+    return Sweep(table, tuple(names), count, len(numbers), job, len(refused))
 
 
 def least_best(name: str) -> bool:
@@ -533,7 +557,9 @@ def _configurations(
                 raise ParameterError(
                     f"{name} is {shown(given)}: give its values in a list, such as [{given}]"
                 )
-            values[str(name)] = tuple(plain(value) for value in given)
+            values[str(name)] = tuple(plain(value) for value in islice(given, MOST_VALUES + 1))
+            if len(values[str(name)]) > MOST_VALUES:
+                raise ParameterError(f"{name} has more than {MOST_VALUES:,} values: give fewer of them")
             if not values[str(name)]:
                 raise ParameterError(f"{name} has no values: give at least one")
         grid = Grid(values)
@@ -557,14 +583,9 @@ def _configurations(
     return found, list(dict.fromkeys(name for given in found for name in given))
 
 
-def plain(value: Any) -> Any:
-    """Return a number of numpy's as one of Python's."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def check_label(by: object) -> None:
     """Refuse what columns cannot be labelled by."""
-    if by not in ("parameters", "configuration"):
+    if not isinstance(by, str) or by not in ("parameters", "configuration"):
         raise ParameterError(f'by is {shown(by)}: give "parameters" or "configuration"')
 
 

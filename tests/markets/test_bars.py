@@ -414,7 +414,9 @@ def written_in(zone: str, symbol: str = "KWEB", end: str = "2021-03-12", stamped
     return spoil
 
 
-OTHER_CLOCK = "outside the sessions of .* and none in the {} hour of any: its stamps seem to be of another"
+OTHER_CLOCK = (
+    "outside the sessions of .* and none in the {} half hour of any: its stamps seem to be of another"
+)
 
 REFUSED: dict[str, tuple[Change, dict[str, object], str]] = {
     "New York in UTC": (written_in("UTC"), {}, OTHER_CLOCK.format("first")),

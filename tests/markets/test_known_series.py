@@ -136,66 +136,7 @@ def test_dates_may_stand_in_any_order_and_blank_lines_do_not_count(tmp_path):
     np.testing.assert_array_equal(series.values, [[1, 0.004], [-2, NAN], [3, NAN]])
 
 
-# -- refusals ------------------------------------------------------------------------------------------------
-
-HEAD = "date,symbol,value\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (
-            HEAD + "2024-01-02,A,1\n\n2024-01-02,A,2\n",
-            r"row 4: 2024-01-02 of A is already in row 2; keep one",
-        ),
-        (HEAD + "2024-01-02,700.HK,1\n2024-01-02,0700.HK,2\n", r"row 3: 2024-01-02 of 0700.HK is already"),
-        ("date,A\n2024-01-02,1\n2024-01-02,1\n", r"row 3: 2024-01-02 is already in row 2"),
-        ("date,A\n2024-01-02,1\n2024-01-03,x1\n", r"row 3: A is 'x1'; give a finite number, or leave"),
-        ("date,A\n2024-01-02,inf\n", r"row 2: A is 'inf'; give a finite"),
-        ("date,A\n2024-01-02,nan\n", r"row 2: A is 'nan'"),
-        ("date,A\n2024-01-02,N/A\n", r"row 2: A is 'N/A'"),
-        ('date,A\n2024-01-02,"1,000"\n', r"row 2: A is '1,000'"),
-        (HEAD + "2024-01-02,A,12%\n", r"row 2: value is '12%'"),
-        (HEAD + "2024-01-02,,1\n", r"row 2: symbol is empty; fill it"),
-        ("date,A\n02/01/2024,1\n", r"row 2: date is '02/01/2024'; write a date between 1970 and 2100"),
-        ("date,A\n2024-02-30,1\n", r"row 2: date is '2024-02-30'"),
-        ("date,A\n2024-01-02T09:00,1\n", r"without time of day or zone"),
-        ("date,A\n1024-01-02,1\n", r"row 2: date is '1024-01-02'"),
-        ("date,A\n,1\n", r"row 2: date is ''"),
-        ("day,A\n2024-01-02,1\n", r"has the columns 'day, A': give it date, symbol and value, or date and"),
-        ("date\n2024-01-02\n", r"has the columns 'date'"),
-        ("date,symbol,price\n2024-01-02,A,1\n", r"give it date, symbol and value"),
-        ("date,A,a \n2024-01-02,1,2\n", r"has the columns \['a'\] twice"),
-        ("date,700.HK,0700.HK\n2024-01-02,1,2\n", r"has the columns '0700.HK' twice: keep one"),
-        ("date,A\n", r"has no rows"),
-        ("", r"is empty: it needs date, symbol and value"),
-        ("date,A\n2024-01-02,\n2024-01-03,\n", r"holds no value at all"),
-        ("date;A\n2024-01-02;1\n", r"separated by"),
-        ("date,A\n2024-01-02,1,2\n", r"more cells than its header"),
-        ("date,value,known_at\n2024-01-02,1,2024-01-02T18:00\n", r"row 2: known_at is .* with its offset"),
-        ("date,value,known_at\n2024-01-02,1,\n", r"row 2: known_at is ''; give a time with its offset"),
-        ("date,value,known_at\n2024-01-02,1,soon\n", r"row 2: known_at is 'soon'"),
-        (
-            "date,value,known_at\n2024-01-02,1,2024-01-01T23:59+08:00\n",
-            r"row 2: known_at is .* before 2024-01-02 began in Asia/Hong_Kong",
-        ),
-        (
-            "date,value,known_at\n2024-01-02,1,2024-01-05T00:00Z\n2024-01-03,1,2024-01-04T00:00Z\n",
-            r"2024-01-03 is known before the date above it",
-        ),
-        ("date,A\n2024-01-02,1\n2024-01-09,1\n2024-01-16,1\n", r"dates up to 7 days apart and nothing says"),
-        (
-            "date,A\n2024-01-02,1\n2024-01-03,1\n2024-01-04,1\n2024-01-19,1\n2024-01-20,1\n",
-            r"dates up to 15 days apart",
-        ),
-        ("date,A\n2024-01-02,1\n", r"has one date and nothing says .* give lag='15D'"),
-    ],
-)
-def test_a_table_that_cannot_be_used_is_refused_by_row_and_column(tmp_path, text, words):
-    with pytest.raises(DataError, match=words) as refusal:
-        load_series(written(tmp_path, text))
-    assert "flow" in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+# -- refusals; of files and arguments: robustness/catalogue/series.py ----------------------------------------
 
 
 def test_months_dated_by_their_first_day_are_not_known_before_they_are_over():
@@ -230,27 +171,6 @@ def test_a_date_written_as_a_time_is_no_time_of_publication(zone):
 def test_a_fortnight_of_holidays_is_daily_data_all_the_same():
     dates = pd.DatetimeIndex(["2024-02-06", "2024-02-07", "2024-02-08", "2024-02-19", "2024-02-20"])
     assert len(load_series(pd.DataFrame({"A": 1.0}, index=dates)).dates) == 5
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"lag": 1}, r"lag is 1: give the time from the end of a date"),
-        ({"lag": "-1D"}, r"lag is '-1D'"),
-        ({"lag": "soon"}, r"lag is 'soon'"),
-        ({"lag": "NaT"}, r"lag is 'NaT'"),
-        ({"time_zone": "Hong Kong"}, r"time_zone is 'Hong Kong': give a name such as"),
-        ({"time_zone": None}, r"time_zone is None"),
-        ({"known_at": 5}, r"known_at is 5: give the name"),
-        ({"source": 5}, r"load_series was given int"),
-        ({"source": None}, r"load_series was given NoneType"),
-    ],
-)
-def test_arguments_outside_what_they_may_be_are_refused(changes, words):
-    given = {"source": table(date=["2024-01-02", "2024-01-03"], value=[1, 2])} | changes
-    with pytest.raises(ParameterError, match=words) as refusal:
-        load_series(given.pop("source"), **given)
-    assert "\n" not in str(refusal.value)
 
 
 def test_a_rule_beside_times_and_a_column_that_is_not_there_are_refused(tmp_path):

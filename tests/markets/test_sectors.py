@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import entrepot as ep
-from entrepot.errors import DataError, EntrepotError, ParameterError
 from entrepot.markets.listings import load_instruments, load_listings
 from entrepot.markets.sectors import SectorMap, coded, first_level, load_sectors
 from entrepot.markets.tables import read_table
@@ -145,49 +144,6 @@ def test_one_s_own_rows_replace_those_of_the_symbol(tmp_path, sectors):
     assert len(own.at("2020-06-01")) == len(sectors.at("2020-06-01")) + 1
     assert load_sectors().at("2020-06-01")["BABA"].startswith("consumer")
     assert repr(sectors) == "SectorMap(147 lines, 14 changes of sector)"
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("A,it,,2020-01-31\nA,auto,2020-01-31,\n", r"own.csv row 3 \(A\) overlaps with"),
-        ("A,it,,2020-01-31\nB,it,,\nA,auto,2020-02-02,\n", r"row 4 \(A\) leaves days out after"),
-        ("A,it,2020-02-01,\nA,auto,,\n", r"row 2 \(A\) overlaps with"),
-        ("A,it,,\nA,auto,,\n", r"row 3 \(A\) overlaps with"),
-        ("A,it,2020-02-01,2020-01-31\n", r"row 2 \(A\) ends before it begins"),
-        ("A,it,1.2.2020,\n", r"row 2 \(A\) has since '1.2.2020': write a date as"),
-        ("A,it,,soon\n", r"row 2 \(A\) has until 'soon'"),
-        ("A,,,\n", r"row 2 \(A\) lacks a symbol or a sector"),
-        (",it,,\n", r"row 2 \(\) lacks a symbol"),
-        ("A,:x,,\n", "lacks a symbol or a sector"),
-        ("A,unclassified,,\n", "lacks a symbol or a sector"),
-    ],
-)
-def test_a_map_that_contradicts_itself_is_refused_by_row(tmp_path, text, words):
-    with pytest.raises(DataError, match=words) as refusal:
-        own_map(tmp_path / "own.csv", text)
-    assert "\n" not in str(refusal.value)
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda p: own_map(p, "A,it,2\n", "symbol,sector,export_exposure"), "export_exposure '2': give 1"),
-        (lambda p: own_map(p, "A,it\n", "symbol,word"), "has no column sector"),
-        (lambda p: own_map(p, "", ""), "cannot be read as a CSV file"),
-        (lambda p: load_sectors(p / "missing.csv"), "cannot be read as a CSV file"),
-        (lambda p: load_sectors(7), "path is 7: give the path"),
-        (lambda p: load_sectors().at("soon"), "'soon' is no date: write it as"),
-        (lambda p: load_sectors().at(2018), "2018 is no date"),
-        (lambda p: load_sectors().at(None), "None is no date"),
-        (lambda p: load_sectors().at(pd.Timestamp("2018-09-28", tz="UTC")), "without a time zone"),
-    ],
-)
-def test_wrong_files_and_dates_are_refused_in_one_sentence(tmp_path, call, words):
-    with pytest.raises(EntrepotError, match=words) as refusal:
-        call(tmp_path / "own.csv")
-    assert "\n" not in str(refusal.value)
-    assert isinstance(refusal.value, (DataError, ParameterError))
 
 
 @settings(max_examples=60, deadline=None)

@@ -118,31 +118,6 @@ def test_it_says_what_it_is(market) -> None:
     assert "simulated" in peg_stress(simulated, "2020-03-02", 7.0).label
 
 
-@pytest.mark.parametrize(
-    ("date", "rate", "pass_through", "words"),
-    [
-        ("nonsense", 9.0, 1.0, r"date='nonsense' is no session date"),
-        (20220216, 9.0, 1.0, r"date=20220216 is no session date"),
-        (None, 9.0, 1.0, r"date=None is no session date"),
-        (pd.Timestamp(DATE, tz="UTC"), 9.0, 1.0, "without a time zone"),
-        ("2021-02-16", 9.0, 1.0, r"outside the market, which runs from 2022-01-04 to 2022-03-31"),
-        ("2022-06-16", 9.0, 1.0, "outside the market"),
-        (DATE, 0.128, 1.0, r"per_usd is 0.128 where a USD cost 7\.\d+ HKD"),
-        (DATE, -9.0, 1.0, "per_usd is -9.0"),
-        (DATE, float("nan"), 1.0, "per_usd is nan"),
-        (DATE, "9", 1.0, "per_usd is '9'"),
-        (DATE, True, 1.0, "per_usd is True"),
-        (DATE, 9.0, 1.5, "pass_through is 1.5: give a fraction from 0 to 1"),
-        (DATE, 9.0, float("nan"), "pass_through is nan"),
-        (DATE, 9.0, True, "pass_through is True"),
-    ],
-)
-def test_what_cannot_be_meant_is_refused_in_one_sentence(market, date, rate, pass_through, words) -> None:
-    with pytest.raises(ParameterError, match=words) as refused:
-        peg_stress(market, date, rate, pass_through=pass_through)
-    assert "\n" not in str(refused.value)
-
-
 def test_a_market_without_rates_is_refused() -> None:
     with pytest.raises(ParameterError, match="give a Market"):
         peg_stress("prices/", DATE, 9.0)  # type: ignore[arg-type]

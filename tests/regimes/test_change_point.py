@@ -69,6 +69,17 @@ def test_it_follows_the_papers_algorithm(data):
     assert detector.log_evidence_ == pytest.approx(densities.sum(), abs=1e-9)
 
 
+def test_a_run_that_begins_where_others_were_dropped_has_seen_nothing():
+    """After a jump of a hundred standard deviations the runs before it are dropped, and new ones follow."""
+    y = np.concatenate([made_rows(12, 4), 100.0 + made_rows(12, 5), made_rows(8, 6)])
+    detector = ChangePointDetector(expected_run=20.0, recent=4, prior=PRIOR).fit(y)
+    lengths, densities = naive_change_point.follow(y, np.full(len(y), 1 / 20), PRIOR)
+    assert lengths[13][10:].max() < 1e-12
+    found = [0.0 if t < 4 else lengths[t][:4].sum() for t in range(len(y))]
+    np.testing.assert_allclose(detector.filter(y)[:, 1], found, atol=1e-9)
+    assert detector.log_evidence_ == pytest.approx(densities.sum(), abs=1e-9)
+
+
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 def test_it_is_the_sum_over_all_segmentations(missing):
     for seed in range(3):
@@ -173,6 +184,19 @@ def test_an_event_makes_a_change_likelier_from_the_next_row_on():
     never = ChangePointDetector(prior=PRIOR, event_weights=-1e6).fit(y, x + 1)
     assert never.run_length(y, x + 1)[1][1:].tolist() == list(range(2, 201))
     assert ChangePointDetector(event_weights=(1.0, 2.0)).fit(y, np.ones((200, 2))).rejected_ == ""
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("recent", "most"), [(3, 5), (3, 8), (1, 4)])
+def test_a_run_that_has_no_room_is_counted_with_the_next_longer(seed, recent, most):
+    y = made_rows(40, seed)
+    detector = ChangePointDetector(expected_run=8.0, recent=recent, most_runs=most, prior=PRIOR).fit(y)
+    lengths, evidence = naive_change_point.follow_so_many(y, 1 / 8, PRIOR, most, recent)
+    expected = [sum(n * p for n, p in each.items()) for each in lengths]
+    alarm = [sum(p for n, p in each.items() if n <= recent) for each in lengths]
+    np.testing.assert_allclose(detector.run_length(y)[0], expected, atol=1e-8)
+    np.testing.assert_allclose(detector.filter(y)[recent:, 1], alarm[recent:], atol=1e-9)
+    assert detector.log_evidence_ == pytest.approx(evidence, abs=1e-9)
 
 
 def test_following_fewer_runs_changes_little():

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from entrepot.regimes._markov_kernels import Emission, Moments, kernels
 from entrepot.regimes.markov_model import Filtered, MarkovModel, Parameters, Passes, Sample
 from entrepot.regimes.markov_starts import starting_points
 
@@ -719,6 +720,25 @@ def test_a_row_that_no_history_explains_leaves_something_finite():
     value, gradient = model.objective(sample, parameters)
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("nu", [np.inf, 4.0])
+def test_sums_of_the_maximisation_step_are_those_of_their_definition(nu):
+    rng = np.random.default_rng(3)
+    T, K, width = 9, 2, 3
+    y, x, smoothed = rng.normal(size=T), rng.normal(size=(T, width)), rng.uniform(0.1, 0.9, (T, K))
+    residual, sigma = rng.normal(size=(T, K)), np.array([0.5, 2.0])
+    y[4], residual[4] = np.nan, np.nan
+    moments = Moments(*(np.full(shape, 7.0) for shape in (K, (K, width, width), (K, width), K)))
+    emission = Emission(np.zeros((K, width)), np.zeros((K, 0)), sigma, nu)
+    kernels(K, 0).gather(y, x, emission, residual, smoothed, moments)
+    there = np.arange(T) != 4
+    y, x, smoothed, z = y[there], x[there], smoothed[there], residual[there] / sigma
+    v = smoothed if nu == np.inf else smoothed * (nu + 1.0) / (nu + z**2)
+    np.testing.assert_allclose(moments.belonging, smoothed.sum(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(moments.gram, np.einsum("tk,ta,tb->kab", v, x, x), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(moments.cross, np.einsum("tk,ta,t->ka", v, x, y), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(moments.squares, np.einsum("tk,t,t->k", v, y, y), rtol=1e-12)
 
 
 @pytest.mark.parametrize(

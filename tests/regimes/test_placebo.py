@@ -68,3 +68,10 @@ def test_wrong_arguments(market: ep.Market) -> None:
         misdate(ep.load_events(), market, np.random.default_rng(0), "swap")  # type: ignore[arg-type]
     with pytest.raises(ep.ParameterError, match="give events such as load_events"):
         misdate(ep.load_events().frame, market, np.random.default_rng(0))  # type: ignore[arg-type]
+
+
+def test_what_follows_a_placebo_can_be_checked_for_look_ahead() -> None:
+    # Its events are known before they were announced, which no other calendar may say.
+    market = ep.simulate_market(start="2024-06-03", end="2025-06-30", seed=1)
+    wrong = misdate(ep.load_events(), market, np.random.default_rng(3))
+    assert ep.check_causal(ep.StimulusBasket(wrong), market, steps=[len(market) // 2]).ok

@@ -178,11 +178,12 @@ def test_a_line_that_moves_changes_baskets_at_the_next_rebalance(lines, tmp_path
     assert held(targets, lines, 24) == {"901.HK": 0.5, "902.HK": 0.5}
     assert held(targets, lines, 25) == {"902.HK": 0.5, "901.HK": 0.25, "907.HK": 0.25}
     scores = targets.signals["score"]
-    assert list(scores.columns) == ["oil", "auto", "rail", "bank", "it"]
+    assert list(scores.columns) == ["it", "auto", "rail", "bank", "oil"]  # as they come to be used
     assert scores["it"].notna().tolist() == [True] * 3 + [False] * (len(scores) - 3)
     past = [(1.005**10 + 1.0001**10) / 2, 1.004**10, (1.003**10 + 1.002**10) / 2]
     past = np.array([*past, (1.001**10 + 1.0005**10) / 2])
-    np.testing.assert_allclose(scores.iloc[-1, :4], (past - past.mean()) / past.std(), rtol=1e-7)
+    last = scores[["oil", "auto", "rail", "bank"]].iloc[-1]
+    np.testing.assert_allclose(last, (past - past.mean()) / past.std(), rtol=1e-7)
 
 
 def test_a_line_outside_its_periods_is_neither_ranked_nor_kept(lines, tmp_path):
@@ -282,7 +283,7 @@ def test_every_number_is_that_of_the_slow_twin(make_pairs, wander, tmp_path, rul
     targets = plan.targets(market, path)
     if universe == "hk":
         lines = [s for s in market.symbols if s.endswith(".HK")]
-        names = [*dict.fromkeys(rows_word(rows, s) for s in lines)]
+        names = [*dict.fromkeys(rows_word(rows, s, place) for place in (0, -1) for s in lines)]
 
         def sector_of(symbol, date):
             return naive_sectors.sector_on(rows, symbol, date)
@@ -303,9 +304,9 @@ def test_every_number_is_that_of_the_slow_twin(make_pairs, wander, tmp_path, rul
     np.testing.assert_array_equal(targets.signals["score"][expected.columns], expected)
 
 
-def rows_word(rows, symbol):
-    """The sector of the last row of a symbol."""
-    return [row["sector"] for row in rows if row["symbol"] == symbol][-1].split(";")[0].split(":")[0]
+def rows_word(rows, symbol, place):
+    """The sector of a symbol's first row (0) or last one (-1)."""
+    return [row["sector"] for row in rows if row["symbol"] == symbol][place].split(";")[0].split(":")[0]
 
 
 @pytest.mark.parametrize("rule", ["low_volatility", "risk_adjusted"])

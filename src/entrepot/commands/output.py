@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-from entrepot.errors import ParameterError
+from entrepot.errors import ParameterError, visible
 
 
 def in_terminal(text: str) -> bytes:
-    """Return text in the encoding of standard output, "?" for what that cannot write."""
-    return text.encode((sys.stdout and sys.stdout.encoding) or "utf-8", "replace")
+    """Return text in standard output's encoding: "?" for what that cannot write, escapes for controls."""
+    return visible(text, keep="\n").encode((sys.stdout and sys.stdout.encoding) or "utf-8", "replace")
 
 
 def write(content: bytes) -> None:

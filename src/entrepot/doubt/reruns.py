@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.engine.batch import LANES
+from entrepot.engine.sizes import require_curves
 from entrepot.engine.sweep import Rows, cut, run_chunks
 from entrepot.errors import ParameterError
 
@@ -86,7 +87,8 @@ def _numbers(sweep: Sweep, rows: int | Iterable[int] | None) -> NDArray[np.int64
             raise ParameterError(
                 "every configuration of this sweep was refused: look at the column Refused of its table"
             )
-    wanted = list(rows) if isinstance(rows, Iterable) else [rows]
+    several = isinstance(rows, Iterable) and getattr(rows, "ndim", 1) == 1
+    wanted: list[Any] = list(cast("Iterable[int]", rows)) if several else [rows]
     if not wanted:
         raise ParameterError("no configuration was asked for: give numbers of the table, or None for all")
     for row in wanted:
@@ -99,6 +101,7 @@ def _numbers(sweep: Sweep, rows: int | Iterable[int] | None) -> NDArray[np.int64
 def _run(curves: Curves, progress: bool) -> NDArray[np.float64]:
     """Run them on all processors, shape (C, samples)."""
     count, width = len(curves.numbers), len(curves.steps) - (curves.free is not None)
+    require_curves(count, width)
     found = np.full((count, width), np.nan)
     chunks = cut(curves.job.order(curves.numbers), LANES)
     done = run_chunks(curves, chunks, found, {}, progress=progress)

@@ -28,6 +28,7 @@ from entrepot.doubt.sensitivity import (
 )
 from entrepot.doubt.verdict import criteria, figures, months_decide, sentences, skill, written
 from entrepot.doubt.walk_choice import WalkForwardChoice, walk_forward
+from entrepot.engine.sizes import require_curves
 from entrepot.errors import DataError, ParameterError, is_whole, shown
 from entrepot.regimes import Events, RegimeModel
 from entrepot.reports.benchmark import known_levels, missing_level
@@ -296,6 +297,9 @@ def significance(
     came_from = provenance_of_tests(sweep, asked)
     if measured.table[chosen_by].isna().all():
         return Significance(label, chosen_by, float(confidence), trials, provenance=came_from)
+    sessions = int(sweep.job.market.decision_steps.sum())
+    # The returns, those of the configurations measured, and two more while they are compared.
+    require_curves(len(table), sessions, more=24.0 * len(measured.table) * sessions, unit="sessions")
     row = int(str(measured.best(metric).name))
     result = sweep.backtest(row)
     everything = returns_of(sweep, progress=progress)

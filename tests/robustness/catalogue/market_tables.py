@@ -1,0 +1,192 @@
+"""Markets made by hand whose tables hold what no ledger could be kept of, and prices in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from robustness.cases import Case
+from robustness.catalogue.market_arguments import market
+
+import entrepot as ep
+from entrepot.errors import DataError, ParameterError
+
+TABLES, FRAMES = "tables of a market", "frames of prices"
+DAY = pd.Timestamp("2022-02-15")
+PAID = pd.DataFrame({"symbol": ["BABA"], "ex_date": [DAY], "pay_date": [pd.NaT], "amount": [1.0]})
+SPLIT = pd.DataFrame({"symbol": ["BABA"], "ex_date": [DAY], "factor": [2.0]})
+HALT = pd.DataFrame({"symbol": ["BABA"], "start": [DAY.tz_localize("UTC")], "end": [DAY.tz_localize("UTC")]})
+GONE = pd.DataFrame(
+    {"symbol": ["BABA"], "last_session": [DAY], "into": ["9988.HK"], "ordinary_per_ads": [8.0]}
+)
+POSITIVE = "in row 0: it must be positive and finite"
+# the table, what is done to that of the good pair or to a sound one, and what is said
+SPOILT: list[tuple[str, str, Callable[[pd.DataFrame], pd.DataFrame], str]] = [
+    *(
+        (
+            name,
+            f"{column} of {value!r}",
+            lambda table, c=column, v=value: table.assign(**{c: v}),
+            f"{column}.*{POSITIVE}",
+        )
+        for name, column in (("fixings", "per_usd"), ("ratios", "ordinary_per_ads"), ("splits", "factor"))
+        for value in (0.0, -8.0, np.nan, np.inf)
+    ),
+    *(
+        (
+            "dividends",
+            f"an amount of {value!r}",
+            lambda table, v=value: table.assign(amount=v),
+            "it must be 0 or more, and finite",
+        )
+        for value in (-1.0, np.nan, np.inf)
+    ),
+    *(
+        (
+            "instruments",
+            f"a lot of {value!r}",
+            lambda table, v=value: table.assign(lot=v),
+            "lot .*: it must be 0 or more",
+        )
+        for value in (-100.0, np.nan, np.inf)
+    ),
+    *(
+        (
+            "instruments",
+            f"withholding of {value!r}",
+            lambda table, v=value: table.assign(withholding=v),
+            "withholding .*from 0 to 1",
+        )
+        for value in (-0.1, 2.0, np.nan)
+    ),
+    ("fixings", "text", lambda table: table.assign(per_usd="7.8"), "per_usd that holds no numbers"),
+    ("fixings", "truth", lambda table: table.assign(per_usd=True), "per_usd that holds no numbers"),
+    ("fixings", "newest first", lambda table: table.iloc[::-1], "fixings of HKD are out of order"),
+    (
+        "fixings",
+        "no zone",
+        lambda table: table.assign(time=table["time"].dt.tz_localize(None)),
+        "without a time zone",
+    ),
+    (
+        "fixings",
+        "no rates",
+        lambda table: table.drop(columns="per_usd"),
+        r"fixings lacks the columns \['per_usd'\]",
+    ),
+    ("ratios", "text", lambda table: table.assign(ordinary_per_ads="8"), "holds no numbers"),
+    (
+        "halts",
+        "backwards",
+        lambda table: table.assign(end=table["end"] - pd.Timedelta("1D")),
+        "ends before it starts",
+    ),
+    (
+        "delistings",
+        "into itself",
+        lambda table: table.assign(into="BABA"),
+        "BABA twice or leaving into itself",
+    ),
+    ("delistings", "twice", lambda table: pd.concat([table, table]), "BABA twice or leaving into itself"),
+    (
+        "price",
+        "a negative one",
+        lambda table: table.mask(table > 0, -1.0),
+        "has the price -1.0 .*: prices are positive",
+    ),
+    (
+        "price",
+        "an infinite one",
+        lambda table: table.mask(table > 0, np.inf),
+        "has the price inf .*: prices are positive",
+    ),
+    ("price", "1e308", lambda table: table.mask(table > 0, 1e308), "has the price 1e.308"),
+    ("price", "fewer steps", lambda table: table.iloc[1:], "give one row per step"),
+    ("price", "another symbol", lambda table: table.rename(columns={"BABA": "JD"}), "name different symbols"),
+    ("price", "no symbols", lambda table: table.iloc[:, :0], "the market is empty"),
+    (
+        "instruments",
+        "a column less",
+        lambda table: table.drop(columns="lot"),
+        r"instruments lacks the columns \['lot'\]",
+    ),
+    ("grid", "newest first", lambda table: table.iloc[::-1], "not strictly increasing"),
+    ("volume", "a negative one", lambda table: table * -1 - 1, "volume holds a negative or infinite number"),
+    ("volume", "fewer steps", lambda table: table.iloc[1:], "volume has other steps or symbols than price"),
+]
+SOUND = {"dividends": PAID, "splits": SPLIT, "halts": HALT, "delistings": GONE}
+DAYS = pd.bdate_range("2022-01-03", periods=5)
+PRICES: list[tuple[str, Callable[[], Any], str]] = [
+    ("no table", lambda: None, "not given a DataFrame indexed by dates"),
+    ("one Series", lambda: pd.Series(1.0, index=DAYS), "not given a DataFrame indexed by dates"),
+    ("no dates", lambda: pd.DataFrame({"A": [1.0, 2.0]}), "not given a DataFrame indexed by dates"),
+    ("periods for dates", lambda: frame(1.0).to_period("D"), "not given a DataFrame indexed by dates"),
+    ("newest first", lambda: frame(1.0).iloc[::-1], "repeat or are out of order"),
+    ("a day twice", lambda: frame(1.0).iloc[[0, 0, 1]], "repeat or are out of order"),
+    ("a missing day", lambda: frame(1.0).set_axis([*DAYS[:4], pd.NaT]), "repeat or are out of order"),
+    (
+        "the year 9999",
+        lambda: frame(1.0).set_axis(DAYS.as_unit("s") + pd.Timedelta(days=2_900_000)),
+        "between 1700 and 2200",
+    ),
+    (
+        "the year 2262",
+        lambda: frame(1.0).set_axis(pd.date_range("2262-04-06", periods=5)),
+        "between 1700 and 2200",
+    ),
+    (
+        "the year 1677",
+        lambda: frame(1.0).set_axis(pd.date_range("1677-09-22", periods=5)),
+        "between 1700 and 2200",
+    ),
+    ("a symbol twice", lambda: pd.DataFrame(np.ones((5, 2)), DAYS, ["A", "A"]), "occur twice"),
+    ("a symbol twice as text", lambda: pd.DataFrame(np.ones((5, 2)), DAYS, ["700", 700]), "occur twice"),
+    ("text", lambda: frame("1.0"), "are not numbers"),
+    ("truth", lambda: frame(True), "are not numbers"),
+    ("complex numbers", lambda: frame(1 + 0j), "are not numbers"),
+    ("spans of time", lambda: frame(pd.Timedelta("1D")), "are not numbers"),
+    ("categories", lambda: frame(1.0).astype("category"), "are not numbers"),
+    ("zero", lambda: frame(0.0), "has the price 0.0 at"),
+    ("minus one", lambda: frame(-1.0), "has the price -1.0 at"),
+    ("infinity", lambda: frame(np.inf), "has the price inf at"),
+    ("1e308", lambda: frame(1e308), "has the price 1e.308 at"),
+    ("1e-320", lambda: frame(1e-320), "has the price 1e-320 at|has the price 9.99"),
+    ("nothing known", lambda: frame(np.nan), "holds no price at all"),
+    ("no columns", lambda: pd.DataFrame(index=DAYS), "the market is empty"),
+    ("no rows", lambda: frame(1.0).iloc[:0], "the market is empty"),
+]
+
+
+def frame(value: Any) -> pd.DataFrame:
+    """Five days of one line at one price."""
+    return pd.DataFrame({"A": value}, index=DAYS)
+
+
+def spoil(name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> object:
+    """The good pair with one table changed."""
+    return replace(market(), **{name: change(SOUND.get(name, getattr(market(), name)))})
+
+
+CASES = [
+    *(
+        Case(TABLES, f"{name}: {what}", lambda folder, n=name, c=change: spoil(n, c), DataError, words)
+        for name, what, change, words in SPOILT
+    ),
+    *(
+        Case(FRAMES, name, lambda folder, m=make: ep.Market.from_prices(m()), DataError, words)
+        for name, make, words in PRICES
+    ),
+    *(
+        Case(
+            FRAMES,
+            f"a lot of {lot!r}",
+            lambda folder, v=lot: ep.Market.from_prices(frame(1.0), lot=v),
+            ParameterError,
+            "is no lot",
+        )
+        for lot in (np.nan, -1, "100", True, np.inf)
+    ),
+]
