@@ -19,6 +19,7 @@ from price_folders import write
 
 import entrepot as ep
 from entrepot.engine import Costs, backtest
+from entrepot.errors import DataError
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_times
 from entrepot.strategies.targets import Targets
@@ -104,16 +105,19 @@ def test_what_the_market_has_of_the_company_is_what_the_row_says(folder):
     assert ep.premium(market, ADR, "next_hk").abs().max() < 1e-12
 
 
-@pytest.mark.parametrize(
-    ("cells", "days"),
-    [
-        ({"ratio_history": "2015-06-01:1|2021-03-10:5", "splits": "2021-03-10:hk:5"}, ["2021-04-14"]),
-        ({"ratio_history": "2015-06-01:2.5", "splits": ""}, ["2021-03-10", "2021-04-14"]),
-    ],
-)
-def test_a_split_that_the_row_leaves_out_is_found_in_the_prices(folder, cells, days):
+def test_a_split_that_the_row_leaves_out_is_found_in_the_prices(folder):
+    cells = {"ratio_history": "2015-06-01:1|2021-03-10:5", "splits": "2021-03-10:hk:5"}
     found = ep.check_data(folder, listings=pd.DataFrame([ROW | cells]), adjusted="raw").findings
     breaks = found[found["kind"] == "level break"]
-    assert breaks["first"].dt.strftime("%Y-%m-%d").tolist() == days
+    assert breaks["first"].dt.strftime("%Y-%m-%d").tolist() == ["2021-04-14"]
     none = ep.check_data(folder, listings=pd.DataFrame([ROW]), adjusted="raw").findings
     assert "level break" not in set(none["kind"])
+
+
+def test_a_row_that_leaves_out_both_splits_is_refused(folder):
+    """At 2.5 shares an ADS stands at 0.4 times its parity, then at twice and last at it, and twice is the median."""
+    own = pd.DataFrame([ROW | {"ratio_history": "2015-06-01:2.5", "splits": ""}])
+    found = ep.check_data(folder, listings=own, adjusted="raw").findings
+    assert "legs do not fit" in set(found["kind"])
+    with pytest.raises(DataError, match=r"TST stands at 2 times its parity with 1234\.HK"):
+        ep.load_market(folder, listings=own, adjusted="raw")
