@@ -115,7 +115,7 @@ def test_a_split_that_the_row_leaves_out_is_found_in_the_prices(folder):
 
 
 def test_a_row_that_leaves_out_both_splits_is_refused(folder):
-    """At 2.5 shares an ADS stands at 0.4 of its parity, then at twice of it, last at it: twice by the median."""
+    """At 2.5 shares an ADS stands at 0.4 of its parity, then at twice, last at it: twice by the median."""
     own = pd.DataFrame([ROW | {"ratio_history": "2015-06-01:2.5", "splits": ""}])
     found = ep.check_data(folder, listings=own, adjusted="raw").findings
     assert "legs do not fit" in set(found["kind"])

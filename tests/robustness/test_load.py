@@ -571,7 +571,9 @@ def work_on_configurations(
     again = swept_on()
     pd.testing.assert_frame_equal(again.table, swept.table, check_exact=True)
     poor(1000.0 * total)
-    with pytest.raises(ParameterError, match=rf"^{total:,} configurations over 250 sessions take .* give fewer"):
+    with pytest.raises(
+        ParameterError, match=rf"^{total:,} configurations over 250 sessions take .* give fewer"
+    ):
         swept.significance(progress=False)
     reached("load", "configurations in one sweep", total)
     note_memory()
