@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from multiprocessing import get_context
@@ -382,14 +383,20 @@ KILLED = (long_checkpoint, export, page, demo)
 
 
 def keep_writing(write: Callable[[Path, int], None], folder: Path, ready: Any) -> None:
-    """Write over and over."""
+    """Write over and over until Ctrl-C, which a sweep answers with what it has."""
+    told: list[int] = []
+
+    def interrupted(number: int, frame: Any) -> None:
+        told.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupted)
     ready.set()
-    try:
-        while True:
+    with suppress(KeyboardInterrupt):
+        while not told:
             for version in (0, 1):
                 write(folder, version)
-    except KeyboardInterrupt:
-        os._exit(1)
+    os._exit(1)
 
 
 def kill_at_random(kills: int, folder: Path) -> None:
@@ -410,7 +417,9 @@ def kill_at_random(kills: int, folder: Path) -> None:
             for which in ENDS[number % len(ENDS)]:
                 os.kill(worker.pid or 0, which)
             worker.join(60)
-            assert worker.exitcode, "it goes on in spite of the signal"
+            ended = worker.exitcode
+            worker.kill()
+            assert ended, "it goes on in spite of the signal"
             for name, content in contents(names[2]).items():
                 assert content in (whole[0][name], whole[1][name]), f"{name} after {ENDS[number % len(ENDS)]}"
             if write is export and (names[2] / "run" / "manifest.json").exists():
