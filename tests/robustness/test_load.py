@@ -372,7 +372,8 @@ MEASURED = {
 def test_estimates_are_near_what_is_measured(what: str, asked: list[float]) -> None:
     call = MEASURED[what]()
     asked.clear()
-    measured = peak_of(call) / max(asked)
+    # Twice: a first call may load and compile what no later one does.
+    measured = min(peak_of(call) for _ in range(2)) / max(asked)
     assert 0.7 < measured < 1.5, (measured, asked)
     tried("load", "estimates of memory held to what was measured")
 
