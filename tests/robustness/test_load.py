@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
 import resource
 import signal
@@ -12,8 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 from naive_bars import daily_files, minute_files
 from robustness.cases import is_one_sentence
+from robustness.footprint import MEASURED, footprint
 from robustness.large import many_lines
 from robustness.soak import JOBS, SYMBOLS, Soak
 from tally import reached, tried
@@ -31,22 +32,6 @@ from entrepot import memory
 from entrepot.errors import ParameterError
 
 STATM = Path("/proc/self/statm")
-
-
-def market_of(steps: int, symbols: int) -> ep.Market:
-    """A market of one venue whose prices wander, one step a day."""
-    dates = pd.bdate_range("1950-01-02", periods=steps)
-    moves = np.random.default_rng(0).normal(0.0, 0.01, (steps, symbols))
-    prices = 100.0 * np.exp(np.cumsum(moves, axis=0))
-    return ep.Market.from_prices(pd.DataFrame(prices, dates, [f"S{i}" for i in range(symbols)]))
-
-
-def rebalanced(market: ep.Market, every: int) -> ep.Targets:
-    """Weights in all lines, a little other each time."""
-    weights = np.full(market.prices.shape, np.nan)
-    rows = weights[::every]
-    rows[:] = (1.0 + 0.1 * np.random.default_rng(1).normal(size=rows.shape)) * 0.5 / rows.shape[1]
-    return ep.Targets(weights)
 
 
 @pytest.fixture
@@ -308,73 +293,12 @@ def test_a_process_with_a_limit_is_told_before_it_reaches_it() -> None:
 # -- estimates hold ------------------------------------------------------------------------------------------
 
 
-def status(name: str) -> int:
-    """What the system says of this process, in bytes."""
-    rows = dict(row.split(":", 1) for row in Path("/proc/self/status").read_text("ascii").splitlines())
-    return int(rows[name].split()[0]) * 1024
-
-
-def peak_of(call: Callable[[], Any]) -> int:
-    """Bytes that a call has resident at most, more than before."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what was freed and kept would be used again, and not be seen
-    Path("/proc/self/clear_refs").write_text("5", "ascii")  # the peak begins anew
-    before = status("VmRSS")
-    kept = call()
-    peak = status("VmHWM")
-    del kept
-    return peak - before
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What was estimated, in bytes, wherever something is."""
-    estimates: list[float] = []
-
-    def note(needed: float, what: str, instead: str, *, reserved: float = 0.0) -> None:
-        estimates.append(needed)
-
-    for name, module in list(sys.modules.items()):
-        if name.startswith("entrepot.") and hasattr(module, "require_memory"):
-            monkeypatch.setattr(module, "require_memory", note)
-    return estimates
-
-
-def a_run(every: int) -> Callable[[], Any]:
-    market = market_of(4000, 200)
-    targets = rebalanced(market, every)
-    ep.backtest(market.until(50), ep.Targets(targets.weights[:51]))  # what is compiled, is
-    return lambda: ep.backtest(market, targets, costs=ep.Costs(margin=None))
-
-
-def a_batch() -> Callable[[], Any]:
-    market, weights = market_of(2000, 1), np.zeros((6000, 2000, 1))
-    ep.backtest_batch(market, weights[:1], fee_bps=1)
-    return lambda: ep.backtest_batch(market, weights, fee_bps=1)
-
-
-def many_draws() -> Callable[[], Any]:
-    returns = np.random.default_rng(0).normal(0.0, 0.01, (600, 4))
-    ep.superior_ability(returns, draws=100)
-    return lambda: ep.superior_ability(returns, draws=20_000)
-
-
-MEASURED = {
-    "a run that trades each month": lambda: a_run(20),
-    "a run that trades each day": lambda: a_run(1),
-    "a batch": a_batch,
-    "a bootstrap of many draws": many_draws,
-}
-
-
 @pytest.mark.skipif(not STATM.exists(), reason="the system has no /proc")
 @pytest.mark.parametrize("what", MEASURED)
-def test_estimates_are_near_what_is_measured(what: str, asked: list[float]) -> None:
-    call = MEASURED[what]()
-    asked.clear()
-    # Twice: a first call may load and compile what no later one does.
-    measured = min(peak_of(call) for _ in range(2)) / max(asked)
-    assert 0.7 < measured < 1.5, (measured, asked)
+def test_estimates_are_near_what_is_measured(what: str) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        measured, estimated = alone.submit(footprint, what).result()
+    assert 0.7 < measured / estimated < 1.5, (measured, estimated)
     tried("load", "estimates of memory held to what was measured")
 
 
