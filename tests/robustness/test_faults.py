@@ -514,14 +514,15 @@ def test_a_forked_worker_does_not_hold_the_lock(tmp_path: Path) -> None:
     code = (
         "import os, sys, time\nfrom entrepot.engine.checkpoint import Checkpoint\n"
         "kept = Checkpoint(sys.argv[1], {}, ['a']).__enter__()\n"
-        "if os.fork() == 0:\n    time.sleep(60)\nprint(os.getpid(), flush=True)\ntime.sleep(60)"
+        "os.fork()\nprint(os.getpid(), flush=True)\ntime.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)],
         stdout=subprocess.PIPE, start_new_session=True, text=True,
     ) as parent:  # fmt: skip
         assert parent.stdout is not None
-        parent.stdout.readline()
+        for _ in range(2):  # both are there: the worker lets go as its first act
+            parent.stdout.readline()
         with (
             pytest.raises(ParameterError, match="another process is at work"),
             Checkpoint(tmp_path, {}, ["a"]),
