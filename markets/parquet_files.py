@@ -21,6 +21,7 @@ def read_parquet(file: BinaryIO) -> pd.DataFrame:
 
     Raises:
         ValueError: for anything else, with the reason on one line.
+        OSError: where the system refuses to read it; what is in it may be whole.
     """
     return _followed(file, pd.read_parquet)
 
@@ -30,6 +31,7 @@ def read_arrow(file: BinaryIO) -> pa.Table:
 
     Raises:
         ValueError: where it cannot be read, with the reason on one line.
+        OSError: where the system refuses to read it; what is in it may be whole.
     """
     from pyarrow import parquet
 
@@ -42,6 +44,8 @@ def _followed(file: BinaryIO, read: Callable[[BinaryIO], T]) -> T:
         _refuse_bomb(file)
         return read(file)
     except Exception as error:  # of every kind there is: types, keys, zones, recursion, memory, syntax
+        if isinstance(error, OSError) and error.errno is not None:  # the system's; pyarrow's own have none
+            raise
         said = [line for line in str(error).splitlines() if line.strip()]
         raise ValueError(said[0] if said else type(error).__name__) from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
@@ -163,6 +165,32 @@ def test_a_damaged_chunk_is_named(market: ep.Market, tmp_path: Path, damage: str
     with pytest.raises(DataError, match=r"chunk-000001.parquet .* remove it"):
         sweep(market, tmp_path)
     assert not (tmp_path / "lock").exists()
+
+
+class Unreadable(io.BytesIO):
+    """A file on a disk that fails."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("fails", ["open", "read"])
+def test_a_chunk_that_the_system_does_not_give_is_not_called_damaged(
+    market: ep.Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    sweep(market, tmp_path)
+    opening = files.open_plain
+
+    def failing(path: Path) -> Any:
+        if path.suffix != ".parquet":
+            return opening(path)
+        if fails == "open":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return Unreadable(path.read_bytes())
+
+    monkeypatch.setattr(files, "open_plain", failing)
+    with pytest.raises(DataError, match=r"cannot be read \(Input/output error\): start again when it can"):
+        sweep(market, tmp_path)
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(market: ep.Market, tmp_path: Path) -> None:

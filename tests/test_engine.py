@@ -73,16 +73,7 @@ def run_until_a_gap(
 def agree(world: worlds.World) -> None:
     """Hold the kernel to the twin: equity, cash, positions, every fill, every dropped order, every source."""
     try:
-        slow = naive.backtest(
-            world.market,
-            world.targets,
-            world.costs,
-            world.capital,
-            world.base_currency,
-            world.fill,
-            world.states,
-            world.stressed,
-        )
+        slow = worlds.twin(world)
     except EntrepotError:
         with pytest.raises(EntrepotError):
             run(world)

@@ -9,14 +9,13 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
-import naive
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from naive import NaiveRun, pair_unit, rounded, whole_units
 from test_engine import hold, hold_a_cut, run as compiled_run
-from worlds import Switches, World, random_world, table, worlds
+from worlds import Switches, World, random_world, table, twin, worlds
 
 from entrepot.engine.costs import Costs, Fee, Margin
 from entrepot.errors import DataError, EntrepotError
@@ -126,7 +125,7 @@ def backtest(
     how = {"capital": capital, "base_currency": base_currency, "fill": fill}
     world = World(0, {}, Switches(), market, targets, costs, **how, states=regimes, path_stressed=stressed)
     try:
-        slow = naive.backtest(market, targets, costs, **how, states=states, stressed=stressed)
+        slow = twin(world)
     except EntrepotError:
         with pytest.raises(EntrepotError):
             compiled_run(world)
@@ -1132,16 +1131,7 @@ def test_the_identity_holds_in_any_combination_of_mechanisms(world: World) -> No
 
 def check_identity(world: World) -> None:
     try:
-        run = naive.backtest(
-            world.market,
-            world.targets,
-            world.costs,
-            world.capital,
-            world.base_currency,
-            world.fill,
-            world.states,
-            world.stressed,
-        )
+        run = twin(world)
     except DataError as error:  # a world may hold a line whose prices stop, or trade one not known enough
         if "printed last on" not in str(error) and "its impact is not known" not in str(error):
             raise

@@ -14,6 +14,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
+import naive
 import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
@@ -1039,6 +1040,12 @@ def worlds(
         .filter(lambda x: x[2] + x[3] + x[4] > 0)
         .map(lambda x: make(x[0], steps=x[1], pairs=x[2], hk_singles=x[3], ny_singles=x[4], switches=x[5]))
     )
+
+
+def twin(world: World) -> naive.NaiveRun:
+    """What the exact twin makes of a world; whatever it refuses raises."""
+    terms = (world.costs, world.capital, world.base_currency, world.fill, world.states, world.stressed)
+    return naive.backtest(world.market, world.targets, *terms)
 
 
 def run(world: World) -> ep.Result | None:

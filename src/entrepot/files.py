@@ -41,8 +41,7 @@ def open_plain(path: Path, links: bool = False) -> BinaryIO:
     if not links and path.is_symlink():
         raise DataError(f"{path.name} cannot be read, it is a link: put the file itself there")
     # What was looked at need not be what is opened; the system refuses a link put there in between.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    handle = os.open(path, flags if links else flags | getattr(os, "O_NOFOLLOW", 0))
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if links else os.O_NOFOLLOW))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise DataError(f"{path.name} cannot be read, it is no plain file: put one there")

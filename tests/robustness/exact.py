@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import worlds
-from naive import NaiveRun, backtest as slow_backtest
+from naive import NaiveRun
 
 import entrepot as ep
 from entrepot.engine import Fee, Ledger, backtest
@@ -31,16 +31,7 @@ class Run:
 
 def both(world: worlds.World) -> Run:
     """Run a world twice; whatever the twin refuses raises."""
-    slow = slow_backtest(
-        world.market,
-        world.targets,
-        world.costs,
-        world.capital,
-        world.base_currency,
-        world.fill,
-        world.states,
-        world.stressed,
-    )
+    slow = worlds.twin(world)
     fast = backtest(
         world.market,
         world.plan,
