@@ -191,11 +191,11 @@ class Ledger:
 
     @cached_property
     def positions(self) -> pd.DataFrame:
-        """Shares held after the fills of each step, by symbol, shape (T, symbols traded)."""
-        frame = pd.DataFrame(
-            self.record.positions, index=self.market.price.index, columns=list(self.lines.symbols)
-        )
-        return frame.T.groupby(level=0, sort=False).sum().T
+        """Shares held after the fills of each step, by symbol, shape (T, symbols traded).
+
+        Columns are in the market's order.
+        """
+        return self._by_symbol(self.record.positions)
 
     @cached_property
     def cash(self) -> pd.DataFrame:
@@ -255,12 +255,18 @@ class Ledger:
     def position_values(self) -> pd.DataFrame:
         """Value of the positions after each step by symbol, in base currency, shape (T, symbols traded).
 
-        Lines stand at their last price per share as split since, those that left and were kept at parity.
-        With cash and receivables the values add up to equity, to rounding.
+        Columns are in the market's order. Lines stand at their last price per share as split since, those
+        that left and were kept at parity. With cash and receivables the values add up to equity, to rounding.
         """
-        worth = marked_values(self.market, self.lines, self.record.positions, self.base_currency)
-        frame = pd.DataFrame(worth, index=self.market.price.index, columns=list(self.lines.symbols))
-        return frame.T.groupby(level=0, sort=False).sum().T
+        return self._by_symbol(
+            marked_values(self.market, self.lines, self.record.positions, self.base_currency)
+        )
+
+    def _by_symbol(self, by_line: NDArray[np.float64]) -> pd.DataFrame:
+        """Add up the lines of each symbol, (T, K)."""
+        frame = pd.DataFrame(by_line, index=self.market.price.index, columns=list(self.lines.symbols))
+        by_symbol = frame.T.groupby(level=0, sort=False).sum().T
+        return by_symbol[[symbol for symbol in self.market.symbols if symbol in by_symbol]]
 
     @cached_property
     def exposure(self) -> pd.DataFrame:
@@ -273,9 +279,10 @@ class Ledger:
         venue = self.market.instruments["venue"].reindex(self.position_values.columns).to_numpy()
         measures = {"long": np.maximum(weight, 0.0), "short": np.minimum(weight, 0.0)}
         measures |= {"net": weight, "gross": np.abs(weight)}
+        # Added up one by one: a symbol that is traded only later, in between, moves no last digit of a sum.
         return pd.DataFrame(
             {
-                (measure, name): values[:, venue == name].sum(axis=1)
+                (measure, name): values[:, venue == name].cumsum(axis=1)[:, -1]
                 for measure, values in measures.items()
                 for name in sorted(set(venue))
             },

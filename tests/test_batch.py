@@ -254,6 +254,44 @@ def test_a_batch_of_weights_is_the_recorded_runs(fill: str) -> None:
         np.testing.assert_array_equal(backtest_batch(market, other, fee_bps=7, fill=fill), batch)
 
 
+def test_who_cannot_be_run_is_told_why_and_its_neighbours_run(market: ep.Market) -> None:
+    fine = [ep.LongHKShortADR(lookback=lookback).targets(market) for lookback in (20, 30)]
+    cut = {name: getattr(fine[0], name)[:-1] for name in ("weights", "pair_weights", "exits")}
+    short = replace(fine[0], **cut)
+    wild = replace(fine[0], pair_weights=fine[0].pair_weights * 1e6)
+    plans = [short, fine[0], wild, fine[1], short]
+    tallied = Bench(market).run(plans, equity=True)
+    for i in (1, 3):
+        assert tallied.refused[i] == ""
+        run = backtest(market, targets_plan(plans[i]))
+        np.testing.assert_array_equal(tallied.equity[:, i], run.equity_by_step)
+    for i in (0, 2, 4):
+        with pytest.raises(EntrepotError) as told:
+            backtest(market, targets_plan(plans[i]))
+        assert tallied.refused[i] == str(told.value)
+        assert tallied.table.iloc[i].isna().all()
+    assert tallied.done.all()
+
+
+def test_equity_that_grows_beyond_any_number_is_refused_where_it_does() -> None:
+    """Bought at 1e-6 and sold at 1e9 every four days: the 21st time the shares are beyond any number."""
+    day = np.arange(100)
+    prices = pd.DataFrame({"U": np.where(day % 4 < 2, 1e-6, 1e9), "V": 10.0})
+    market = ep.Market.from_prices(prices.set_axis(pd.date_range("2024-01-01", periods=100)))
+    weights = np.full((3, 100, 2), np.nan)
+    weights[0, :, 1] = weights[2, :, 1] = 0.5
+    weights[1, day % 4 == 0, 0], weights[1, day % 4 == 2, 0] = 1.0, 0.0
+    with pytest.raises(TargetError, match="no longer a number at 2024-03-22") as told:
+        backtest_batch(market, weights, fee_bps=0)
+    with pytest.raises(TargetError, match=str(told.value)):
+        backtest(market, targets_plan(Targets(weights[1])), costs=ep.Costs.flat(0), capital=1e6)
+    bench = Bench(market, costs=ep.Costs.flat(0), capital=1e6)
+    for equity in (False, True):
+        tallied = bench.run([Targets(each) for each in weights], equity=equity)
+        assert tallied.refused == ("", str(told.value), "")
+        assert tallied.table.isna().all(axis=1).tolist() == [False, True, False]
+
+
 def test_lanes_of_their_own_equity_size_their_own_orders() -> None:
     dates = pd.date_range("2024-03-04", periods=5)
     market = ep.Market.from_prices(pd.DataFrame({"U": [10.0, 10.0, 20.0, 25.0, 30.0]}, index=dates))

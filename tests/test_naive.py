@@ -5,8 +5,9 @@ The compiled clock runs each of them too and is held to the twin, so that what i
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from naive import NaiveRun, pair_unit, rounded, whole_units
-from test_engine import hold, hold_a_cut, run as compiled_run
+from test_engine import hold, hold_to_the_bit, run as compiled_run
 from worlds import Switches, World, random_world, table, twin, worlds
 
+from entrepot.engine import Ledger, backtest as run_clock
 from entrepot.engine.costs import Costs, Fee, Margin
 from entrepot.errors import DataError, EntrepotError
 from entrepot.markets.market import Market
@@ -1038,17 +1040,6 @@ def test_a_line_kept_at_parity_is_paid_what_its_shares_pay() -> None:
     assert float(run.equity[9]) == number("1075")
 
 
-def test_a_dividend_that_is_not_paid_yet_is_taken_up_again() -> None:
-    market = make_market(
-        {"U": line("XNYS", [10.0] * 6)},
-        dividends=[{"symbol": "U", "ex_date": DAYS[2], "pay_date": DAYS[4], "amount": 1.0}],
-    )
-    wanted = want(market, {(0, "U"): 1.0})
-    how = {"capital": 1_000, "base_currency": "USD", "fill": "next_step", "states": None}
-    world = World(0, {}, Switches(), market, wanted, Costs(**FREE), **how, path_stressed=frozenset())
-    hold_a_cut(world, 0.75)  # after step 3, between the two dates
-
-
 def leaving_pair(how: dict[str, Any], weights: dict[int, float], adr: list[float] | None = None) -> NaiveRun:
     """20,000 shares at 5 USD against 5000 ADSs at 20, where the ADR leaves after day 1 (step 4)."""
     market = pair_market(
@@ -1092,6 +1083,135 @@ def test_an_adr_that_leaves_before_it_is_hedged_is_paid_out() -> None:
     assert one_line_of(run, "fills") == [(3, "A", -5_000, "lead")]
     assert one_line_of(run, "conversions") == [(4, "A", -5_000, "", 0, 250, "cashed_out")]
     assert one_line_of(run, "dropped") == [(4, "A", 2, "delisted")]
+
+
+# -- stopped and taken up again ----------------------------------------------------------------------------
+
+
+def taken_up(
+    market: Market, wanted: Targets, after: int, before: Targets | None = None, **how: Any
+) -> Ledger:
+    """A run that is stopped after a step and resumed; bit for bit the run that is not."""
+
+    def run(market: Market, wanted: Targets, **changes: Any) -> Ledger:
+        plan = SimpleNamespace(targets=lambda market, path=None: wanted)
+        costs = Costs(**FREE | how)
+        return run_clock(market, plan, costs=costs, capital=1_000, base_currency="USD", **changes)
+
+    known = replace(
+        wanted if before is None else before,
+        weights=(before or wanted).weights[: after + 1],
+        pair_weights=(before or wanted).pair_weights[: after + 1],
+        exits=(before or wanted).exits[: after + 1],
+    )
+    again = run(market, wanted, resume=run(market.until(after), known).state)
+    hold_to_the_bit(again, run(market, wanted))
+    return again
+
+
+def sizes(run: Ledger) -> list[tuple[int, str, float]]:
+    return list(run.fills[["step", "symbol", "quantity"]].itertuples(index=False, name=None))
+
+
+def test_dividends_that_are_not_paid_yet_are_taken_up_again() -> None:
+    paid = [(DAYS[2], DAYS[5], 1.0), (DAYS[2], DAYS[4], 2.0), (DAYS[3], DAYS[4], 4.0)]
+    market = make_market(
+        {"T": line("XNYS", [10.0] * 7), "U": line("XNYS", [10.0] * 7)},
+        dividends=[
+            {"symbol": symbol, "ex_date": ex, "pay_date": pay, "amount": amount * size}
+            for symbol, size in (("T", 1.0), ("U", 8.0))
+            for ex, pay, amount in paid
+        ],
+    )
+    wanted = want(market, {(0, "T"): 0.3, (0, "U"): 0.1})
+    run = taken_up(market, wanted, 3)  # between ex-dates and pay dates
+    # 30 shares of T are owed 3 each and then 7, paid 6 of it before the last 1; 10 of U eight times as much
+    assert run.receivables["USD"].tolist() == [0, 0, 90 + 240, 210 + 560, 30 + 80, 0, 0]
+
+
+def test_a_line_that_is_wanted_for_the_first_time_is_sized_at_its_last_price() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [10.0] * 6),
+            "S": line("XNYS", [7.0] * 6),
+            "U": line("XNYS", [11.0, 12.0, 6.0, NAN, 2.0, 2.0]),
+            "V": line("XNYS", [20.0, 20.0, 20.0, 4.0, 4.0, 4.0]),
+        },
+        splits=[
+            {"symbol": "U", "ex_date": DAYS[2], "factor": 2.0},
+            {"symbol": "U", "ex_date": DAYS[3], "factor": 3.0},
+            {"symbol": "V", "ex_date": DAYS[3], "factor": 5.0},
+        ],
+        dividends=[{"symbol": "U", "ex_date": DAYS[3], "pay_date": pd.NaT, "amount": 0.5}],
+    )
+    wanted = want(market, {(1, "S"): 0.07, (8, "U"): 0.4, (8, "V"): 0.4})
+    run = taken_up(market, wanted, 7)
+    # decided at Hong Kong's close of day 4: U stood at 6 on day 2 and was split in three since, V at 4
+    assert sizes(run) == [(3, "S", 10), (9, "U", 200), (9, "V", 100)]
+
+
+def test_a_line_that_is_wanted_for_the_first_time_after_it_left_is_not_traded() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [8.0] * 5, pair="A"),
+            "S": line("XNYS", [10.0] * 5),
+            "A": line("XNYS", [4.0, 4.0, NAN, NAN, NAN], kind="ads", pair="1.HK"),
+        },
+        delistings=[{"symbol": "A", "last_session": DAYS[1], "into": "1.HK", "ordinary_per_ads": 4.0}],
+        ratios=[{"adr": "A", "effective_from": DAYS[0], "ordinary_per_ads": 4.0}],
+    )
+    kept = want(market, {(1, "S"): 0.1})
+    run = taken_up(market, want(market, {(1, "S"): 0.1, (6, "A"): 0.5}), 5, kept)
+    assert sizes(run) == [(3, "S", 10)]
+    assert run.dropped[["step", "symbol", "reason"]].to_numpy().tolist() == [[6, "A", "delisted"]]
+    run = taken_up(market, want(market, {(1, "S"): 0.1}, PAIR, {6: 0.5}), 5, kept)
+    assert sizes(run) == [(3, "S", 10)]
+    assert set(run.dropped["reason"]) == {"delisted"}
+
+
+def test_a_line_kept_at_parity_follows_its_shares_whatever_else_is_wanted_later() -> None:
+    market = make_market(
+        {
+            "0.HK": line("XHKG", [1.0] * 6),
+            "1.HK": line("XHKG", [8.0, 8.0, 8.0, 9.0, 10.0, 12.0], pair="A"),
+            "A": line("XNYS", [4.0, 4.0, NAN, NAN, NAN, NAN], kind="ads", pair="1.HK"),
+        },
+        delistings=[{"symbol": "A", "last_session": DAYS[1], "into": "1.HK", "ordinary_per_ads": 4.0}],
+    )
+    kept = want(market, {(1, "A"): 0.5})
+    run = taken_up(market, want(market, {(1, "A"): 0.5, (7, "0.HK"): 0.1}), 6, kept, delisting="mark")
+    # 125 ADSs for 500 shares, worth 62.50 USD more with each HKD
+    assert run.equity_by_step.tolist() == [1_000] * 6 + [1_062.5] * 2 + [1_125] * 2 + [1_250] * 2
+
+
+def test_a_symbol_of_two_orders_is_taken_up_as_two() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [8.0] * 5, pair="A"),
+            "2.HK": line("XHKG", [8.0] * 5, pair="B"),
+            "A": line("XNYS", [4.0] * 5, kind="ads", pair="1.HK"),
+            "B": line("XNYS", [2.0] * 5, kind="ads", pair="2.HK"),
+        },
+        ratios=[
+            {"adr": adr, "effective_from": DAYS[0], "ordinary_per_ads": ratio}
+            for adr, ratio in (("A", 4.0), ("B", 2.0))
+        ],
+    )
+    weights = np.full(market.price.shape, NAN)
+    weights[0, market.column("1.HK")] = 0.2
+    pairs = np.full((len(market), 2), NAN)
+    pairs[0, 0], pairs[5, 1] = 0.4, 0.2
+    later = Targets(weights, (PAIR, ("2.HK", "B")), pairs)
+    run = taken_up(market, later, 4, Targets(weights, (PAIR,), pairs[:, :1]))
+    assert run.positions.iloc[-1].to_dict() == {"1.HK": 600, "A": -100, "2.HK": 200, "B": -100}
+
+
+def test_a_run_that_has_ended_in_ruin_stays_ended() -> None:
+    market = make_market({"U": line("XNYS", [10.0, 10.0, 30.0, 30.0, 10.0, 10.0])})
+    run = taken_up(market, want(market, {(0, "U"): -1.0, (3, "U"): 0.5}), 2)
+    assert run.ruined_at is not None
+    assert sizes(run)[0] == (1, "U", -100)
+    assert len(run.fills) == 1
 
 
 # -- small things, and any world ---------------------------------------------------------------------------

@@ -108,6 +108,25 @@ def assert_in_the_books(ledger: Ledger) -> None:
 # -- against the books ---------------------------------------------------------------------------------------
 
 
+def test_what_is_traded_only_later_moves_no_last_digit() -> None:
+    """A line joins three others, and stands between them, at the last step: sums until then are the same."""
+    market = ep.simulate_market(start="2022-01-03", end="2022-03-31", seed=5)
+    weights = np.full((len(market), len(market.symbols)), np.nan)
+    for symbol in ("BABA", "JD", "KWEB", *market.symbols[::3]):
+        weights[3, market.column(symbol)] = 0.07
+    later = weights.copy()
+    later[-2, [i for i, s in enumerate(market.symbols) if np.isnan(weights[3, i])]] = 0.01
+    paired = np.full((len(market), 1), np.nan)
+    paired[3] = 0.1
+    before, after = (
+        backtest(market, SimpleNamespace(targets=lambda market, path=None, wanted=wanted: wanted))
+        for wanted in (Targets(each, (("9988.HK", "BABA"),), paired) for each in (weights, later))
+    )
+    assert len(after.position_values.columns) > len(before.position_values.columns) > 12
+    assert (before.exposure.iloc[-3] != 0).any()
+    pd.testing.assert_frame_equal(after.exposure.iloc[:-2], before.exposure.iloc[:-2], check_exact=True)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_exposures_of_drawn_runs_are_in_the_books(seed: int) -> None:
     assert_in_the_books(drawn(seed))

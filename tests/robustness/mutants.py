@@ -1,10 +1,11 @@
 """Put faults into the ledger and the filters, one at a time, and see that the tests notice each.
 
-Run it as a program. The modules run as plain Python, where a fault costs milliseconds instead of the
-half minute that compiling takes. First every test of a part runs as the code stands: what fails then or takes
-long, is left out, and what each test reaches is noted. Then each fault goes into a forked process, where the
-tests that reach it run, the quickest first, until one fails, or takes far too long. A fault is caught by a
-test that fails, and by nothing else.
+Run it as a program. Kernels with a fault in run as plain Python, where a fault costs milliseconds instead of
+the half minute that compiling takes; where the faults are in what is never compiled, kernels stay as they
+are. First every test of a part runs as the code stands: what fails then, takes long, or starts processes that
+would not have the fault, is left out, and what each test reaches is noted. Then each fault goes into a forked
+process, where the tests that reach it run, the quickest first, until one fails, or takes far too long. A
+fault is caught by a test that fails, and by nothing else.
 
 A call of the clock, or of what lays out its tape, that leaves what it left without the fault, to the last
 bit, need not be looked at again by its test: so these are first called alone with what they were given
@@ -75,19 +76,21 @@ class Part:
         what: the faults are counted as seeded in.
         modules: files, from the root of the project.
         tests: files, or tests of a file.
+        kernels: whether the modules are kernels, and have to run as they are written.
         examples: how many a test that draws its own draws at most; they are the same every time.
     """
 
     what: str
     modules: tuple[str, ...]
     tests: tuple[str, ...]
+    kernels: bool = True
     examples: int = 10
 
 
 PARTS = {
-    "ledger": Part(
+    "clock": Part(
         "ledger",
-        (CLOCK, "engine/tape.py", "engine/run_state.py", "engine/batch.py"),
+        (CLOCK,),
         (
             "tests/test_naive.py",
             "tests/test_engine.py::test_the_kernel_agrees_with_its_twin_on_drawn_worlds",
@@ -100,6 +103,19 @@ PARTS = {
             "tests/test_capacity.py::test_what_impact_takes_is_not_said_to_be_filled",
         ),
     ),
+    "around the clock": Part(
+        "ledger",
+        (TAPE, "engine/run_state.py", "engine/batch.py"),
+        (
+            "tests/test_naive.py",
+            "tests/test_engine.py",
+            "tests/test_batch.py",
+            "tests/test_checkpoint.py",
+            "tests/test_capacity.py",
+            "tests/test_engine_input.py",
+        ),
+        kernels=False,
+    ),
     "costs": Part(
         "ledger",
         ("engine/costs.py", "markets/fees.py", "markets/premium.py"),
@@ -110,6 +126,7 @@ PARTS = {
             "tests/test_hand_checked_trade.py",
             "tests/test_engine_input.py",
         ),
+        kernels=False,
     ),
     "events": Part(
         "filters",
@@ -294,15 +311,17 @@ def timed(check: Check) -> tuple[str, float]:
     """Run a test, for so long; what it says where it fails, and its seconds."""
 
     def stop(number: int, frame: object) -> None:
-        raise TimeoutError(f"takes more than {LONGEST:g} seconds as plain Python")
+        raise TimeoutError(f"takes more than {LONGEST:g} seconds")
 
     signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, LONGEST)
-    before = time.process_time()
+    before, others = time.process_time(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     try:
         failure = check.failure()
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0.0)
+    if resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime > others:
+        failure = failure or "starts processes, in which the fault would not be"
     return failure, time.process_time() - before
 
 
@@ -514,7 +533,8 @@ def spread(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
 
 def try_part(name: str, args: argparse.Namespace, out: Path) -> None:
     """Run one part's trial in this process."""
-    run_uncompiled()
+    if PARTS[name].kernels:
+        run_uncompiled()
     import pytest
     from hypothesis import Phase, settings
 
@@ -595,7 +615,8 @@ def main() -> None:
         for name in parts:
             out = Path(folder) / f"{name}.jsonl"
             again = [sys.executable, __file__, *sys.argv[1:], "--part", name, "--out", str(out)]
-            subprocess.run(again, check=True, env=os.environ | {"NUMBA_DISABLE_JIT": "1"}, stdout=sys.stderr)
+            plain = {"NUMBA_DISABLE_JIT": "1"} if PARTS[name].kernels else {}
+            subprocess.run(again, check=True, env=os.environ | plain, stdout=sys.stderr)
             results = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
             show(results)
             tally(PARTS[name], results)
