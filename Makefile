@@ -14,7 +14,7 @@ LOWEST := $(VENV)/lowest
 FRESH := $(VENV)/fresh
 NOTEBOOKS := $(wildcard examples/*.ipynb)
 # What was tried, and how long a soak runs.
-TRIED := out/robustness
+TRIED := $(abspath out/robustness)
 HOURS ?= 2
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
 # Each worker of a test run holds vectorbt and compiled kernels: about 0.5 GB.

@@ -391,6 +391,7 @@ def keep_writing(write: Callable[[Path, int], None], folder: Path, ready: Any) -
         signal.default_int_handler(number, frame)
 
     signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who starts the tests may have it ignored, as nohup does
     ready.set()
     with suppress(KeyboardInterrupt):
         while not told:
