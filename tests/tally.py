@@ -1,7 +1,7 @@
 """What was tried, counted by the tests and runs that try it: docs/robustness.md is written from this.
 
-Nothing is written unless the variable `ENTREPOT_TALLY` names a file, to which each call then appends a line. It
-is an absolute path: tests change the folder they run in.
+Nothing is written unless the variable `ENTREPOT_TALLY` names a file, to which each call then appends a line.
+It is an absolute path: tests change the folder they run in.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from sweep_rows import agree, row_of
 
 import entrepot as ep
-from entrepot.engine import Bench, Ledger, backtest, backtest_batch
+from entrepot.engine import Bench, Ledger, backtest, backtest_batch, batch
 from entrepot.errors import EntrepotError, TargetError
 from entrepot.strategies.targets import Targets
 
@@ -91,9 +92,9 @@ def test_a_small_block_is_the_recorded_runs_side_by_side(seed: int) -> None:
     hold_a_block(drawn(seed, steps=40), 3)
 
 
-@pytest.mark.parametrize("name", ["scaled", "paired", "drifting"])
+@pytest.mark.parametrize("name", ["scaled", "paired", "drifting", "loud"])
 def test_the_loop_decides_on_a_few_steps_as_plain_python_would(name: str) -> None:
-    symbols = ["FXI", "KWEB", "BABA", "9988.HK"]
+    symbols = ["FXI", "KWEB", "BABA", "9988.HK", "0700.HK"]
     market = ep.simulate_market(start="2022-01-03", end="2022-01-24", seed=5, symbols=symbols)
     costs = ep.Costs(fx_conversion="daily", lots=False)
     decisions.hold_a_decision(market, decisions.PLANS[name], costs, trades=True)
@@ -271,6 +272,75 @@ def test_who_cannot_be_run_is_told_why_and_its_neighbours_run(market: ep.Market)
         assert tallied.refused[i] == str(told.value)
         assert tallied.table.iloc[i].isna().all()
     assert tallied.done.all()
+
+
+def test_a_bench_refuses_what_a_run_does(market: ep.Market) -> None:
+    plan = ep.LongHKShortADR()
+    for terms in (
+        {"capital": -1.0},
+        {"base_currency": "EUR"},
+        {"costs": ep.Costs(borrow_rate_pa={"X": 0.1})},
+    ):
+        with pytest.raises(EntrepotError) as told:
+            backtest(market, plan, **terms)
+        try:
+            refused = Bench(market, **terms).run([plan.decision(market)]).refused
+        except EntrepotError as error:
+            refused = (str(error),)
+        assert refused == (str(told.value),)
+    dear = ep.Market.from_prices(
+        pd.DataFrame({"A": [1e9, 1e9]}, index=pd.date_range("2024-01-01", periods=2))
+    )
+    targets, little = Targets(np.full((2, 1), 0.5)), {"costs": ep.Costs.flat(0), "capital": 1.0}
+    with pytest.raises(EntrepotError, match="a share of A is worth up to 1e") as told:
+        backtest(dear, targets_plan(targets), **little)
+    assert Bench(dear, **little).run([targets, targets]).refused == (str(told.value),) * 2
+
+
+def test_what_a_bench_keeps_is_made_once_and_is_bounded(
+    market: ep.Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    lay_out, features_of = Bench._lay_out, batch.features_of
+    monkeypatch.setattr(Bench, "_lay_out", lambda self, lines: made.append(lines) or lay_out(self, lines))
+    monkeypatch.setattr(batch, "features_of", lambda *given: made.append(given) or features_of(*given))
+    few = [ep.LongHKShortADR(pairs=[adr]) for adr in market.pairs.index[:4]]
+    plans = [plan.with_(entry=entry).decision(market) for entry in (1.0, 1.5) for plan in few]
+    bench = Bench(market)
+    bench.run(plans)
+    assert len(made) == 8  # layouts and features of four
+    assert len(bench._layouts) == len(bench._features) == 4
+    one = features_of(market, plans[0]).nbytes
+    monkeypatch.setattr(batch, "LAYOUTS", 2)
+    monkeypatch.setattr(batch, "FEATURE_BYTES", 2.5 * one)
+    bounded = Bench(market)
+    for plan in plans:
+        bounded.run([plan])
+        assert len(bounded._layouts) <= 2
+        assert len(bounded._features) <= 2
+    assert len(made) == 8 + 16
+    bounded.run(plans[-2:])  # what was used last is still there
+    assert len(made) == 8 + 16
+
+
+def test_targets_side_by_side_take_no_more_than_they_may(
+    market: ep.Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks: list[int] = []
+    run_block = Bench._run_block
+
+    def counting(self: Bench, plans: Any, *given: Any) -> Any:
+        blocks.append(len(plans))
+        return run_block(self, plans, *given)
+
+    monkeypatch.setattr(Bench, "_run_block", counting)
+    weights = np.full((len(market), len(market.symbols)), np.nan)
+    weights[3, :2] = 0.1
+    paired = np.full((len(market), 1), 0.1)
+    targets = Targets(weights, (("9988.HK", "BABA"),), paired)  # two lines and two legs
+    monkeypatch.setattr(batch, "PLAN_BYTES", 3.5 * 8 * 4 * len(market))
+    Bench(market).run([targets] * 8)
+    assert blocks == [3, 3, 2]
 
 
 def test_equity_that_grows_beyond_any_number_is_refused_where_it_does() -> None:

@@ -56,7 +56,8 @@ def paired(step: int, state: Any, params: Any, features: Any, out: Any) -> None:
         out[0] = params[0] * state.equity / 1e7
     elif turn == 5 and state.shares[0] > 0.0:
         out[0] = 0.0
-        out[1] = 1.0 if int(state.memory[0]) % 18 == 5 else 0.0
+        if int(state.memory[0]) % 18 == 5:
+            out[1] = 1.0
 
 
 def silent(step: int, state: Any, params: Any, features: Any, out: Any) -> None:
@@ -173,8 +174,9 @@ def test_a_decision_that_fails_says_at_which_step(market: ep.Market) -> None:
     ],
 )
 def test_targets_that_may_not_be_are_refused_and_leave_the_others(
-    market: ep.Market, symbol: str, weight: float, why: str
+    symbol: str, weight: float, why: str
 ) -> None:
+    market = ep.simulate_market(start="2022-01-03", end="2022-01-10", seed=5, symbols=[symbol])
     good = ep.CompiledStrategy(huge, symbols=[symbol], parameters={"weight": 0.1})
     bad = good.with_(weight=weight)
     with pytest.raises(TargetError, match=why):

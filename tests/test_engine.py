@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 from types import SimpleNamespace
+from typing import Any
 
 import naive
 import numpy as np
@@ -233,13 +234,51 @@ def hold_to_the_bit(one: Ledger, other: Ledger) -> None:
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
 
 
+def as_written(name: str) -> Any:
+    """A kernel as it is written: compiled, it can be called by compiled code only."""
+    kernel = getattr(kernels, name)
+    return getattr(kernel, "py_func", kernel)
+
+
 def test_a_short_that_grows_by_rounding_alone_borrows_nothing() -> None:
-    # Compiled, it can be called by compiled code only.
-    needs_borrow = getattr(kernels.needs_borrow, "py_func", kernels.needs_borrow)
-    rounding = 1e6 * kernels.SLACK
-    assert not needs_borrow(-1e6, -1e6 - 0.5 * rounding)
-    assert needs_borrow(-1e6, -1e6 - 2.0 * rounding)
-    assert not needs_borrow(1e6, -0.5 * rounding)
+    needs_borrow = as_written("needs_borrow")
+    for held in (0.0, 1.0, 1e6):
+        rounding = max(1.0, held) * kernels.SLACK
+        assert not needs_borrow(-held, -held - 0.9 * rounding)
+        assert needs_borrow(-held, -held - 1.1 * rounding)
+        assert not needs_borrow(held, -0.9 * rounding)
+
+
+def test_what_is_no_trade_is_measured_by_what_is_held() -> None:
+    nothing, exceeds = as_written("nothing"), as_written("exceeds")
+    for held in (0.0, 0.5, 1.0, 1e6, -1e6):
+        rounding = max(1.0, abs(held)) * kernels.SLACK
+        assert nothing(0.9 * rounding, held)
+        assert nothing(-0.9 * rounding, held)
+        assert not nothing(rounding, held)
+        assert not exceeds(abs(held) + 0.9 * rounding, abs(held))
+        assert exceeds(-abs(held) - 1.1 * rounding, abs(held))
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_goals_and_positions_of_any_size_are_compared_by_their_sides(size: float, sign: float) -> None:
+    within, reduces, shared_part = as_written("within"), as_written("reduces"), as_written("shared_part")
+    limit = size * sign
+    assert within(0.0, limit)
+    assert within(0.0, -limit)
+    assert within(limit, limit)
+    assert within(0.5 * limit, limit)
+    assert not within(1.5 * limit, limit)
+    assert not within(-0.5 * limit, limit)
+    assert reduces(0.0, limit)
+    assert reduces(0.5 * limit, limit)
+    assert not reduces(limit * (1.0 - kernels.SLACK), limit)
+    assert not reduces(-0.5 * limit, limit)
+    assert shared_part(limit, 2.0 * limit) == limit
+    assert shared_part(2.0 * limit, limit) == limit
+    assert shared_part(limit, -limit) == 0.0
+    assert shared_part(0.0, limit) == 0.0
 
 
 def test_a_state_is_refused_where_it_does_not_fit() -> None:

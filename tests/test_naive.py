@@ -320,6 +320,20 @@ def test_a_drifted_target_is_decided_again() -> None:
     assert one_line_of(run, "fills") == [(1, "U", 50, "target"), (3, "U", -4, "target")]
 
 
+@pytest.mark.parametrize(("band", "trades"), [(0.5, 1), (0.49, 2)])
+def test_a_drift_of_exactly_the_band_is_left(band: float, trades: int) -> None:
+    market = make_market({"U": line("XNYS", [10.0, 10.0, 30.0, 30.0])})
+    run = backtest(market, want(market, {(0, "U"): 0.5}, band=band), Costs(**FREE), capital=1_000)
+    # 50 shares; at 30 they are 1500 of 2000, 0.75 instead of 0.5: exactly half of it away
+    assert len(run.fills) == trades
+
+
+def test_one_share_is_a_position() -> None:
+    market = make_market({"U": line("XNYS", [10.0, 10.0, 20.0, 30.0])})
+    run = backtest(market, want(market, {(0, "U"): 0.01}), Costs(**FREE), capital=1_000)
+    assert [float(x) for x in run.equity] == [1_000, 1_000, 1_010, 1_020]
+
+
 def test_a_split_and_a_dividend_of_the_same_date() -> None:
     market = make_market(
         {"U": line("XNYS", [10.0, 10.0, 5.0, 5.0, 5.0], kind="ads", withholding=0.1)},
@@ -484,6 +498,21 @@ def test_a_line_whose_prices_stop_is_refused_unless_it_is_halted_or_not_held() -
     assert float(run.positions["U"][7]) == 100
 
 
+def test_a_line_kept_at_parity_is_refused_where_the_prices_of_its_shares_stop() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [10.0] * 3 + [NAN] * 7, pair="A"),
+            "A": line("XNYS", [5.0, 5.0] + [NAN] * 8, kind="ads", pair="1.HK"),
+        },
+        delistings=[{"symbol": "A", "last_session": DAYS[1], "into": "1.HK", "ordinary_per_ads": 4.0}],
+    )
+    kept = Costs(**FREE | {"delisting": "mark"})
+    with pytest.raises(DataError, match=r"1\.HK printed last on 2024-03-06"):
+        backtest(market, want(market, {(1, "A"): 0.5}), kept, capital=1_000)
+    closed = backtest(market, want(market, {(1, "A"): 0.5, (6, "A"): 0.0}), kept, capital=1_000)
+    assert float(closed.positions["A"][-1]) == 0
+
+
 def test_a_line_with_nowhere_to_go_is_refused_while_held() -> None:
     market = make_market(
         {"U": line("XNYS", [5.0, 5.0, NAN])},
@@ -622,6 +651,22 @@ def test_a_short_sale_in_hong_kong_waits_for_an_uptick() -> None:
     assert run.dropped == []
 
 
+def test_a_split_is_no_fall_of_the_price() -> None:
+    costs = Costs(**FREE | {"short_sale_rules": True})
+    split = [{"symbol": "1.HK", "ex_date": DAYS[2], "factor": 2.0}]
+    prices = [10.0, 10.0, 5.5, 5.0]  # 10 and 11 per share of before; then less
+    market = make_market({"1.HK": line("XHKG", prices, shortable=True)}, splits=split)
+    wanted = want(market, {(1, "1.HK"): -0.5})
+    run = backtest(market, wanted, costs, capital=8_000, base_currency="HKD")
+    assert one_line_of(run, "fills") == [(2, "1.HK", -800, "target")]
+    # 90 after 200 split in two is 10 % below, as above; 91 is not
+    split = [{"symbol": "U", "ex_date": DAYS[2], "factor": 2.0}]
+    for price, fills in ((91.0, [(2, "U", -10, "target")]), (90.0, [(4, "U", -10, "target")])):
+        market = make_market({"U": line("XNYS", [200.0, 200.0, price, 89.0, 88.0])}, splits=split)
+        run = backtest(market, want(market, {(1, "U"): -1.0}), costs, capital=1_000)
+        assert one_line_of(run, "fills") == fills
+
+
 def test_rule_201_holds_for_the_session_of_the_fall_and_the_next() -> None:
     costs = Costs(**FREE | {"short_sale_rules": True})
     # 90 is 10 % below 100: day 2, and day 3, need a price above the last one; day 4 does not
@@ -726,6 +771,27 @@ def test_a_margin_call_scales_a_single_and_lets_targets_only_reduce() -> None:
     assert float(run.equity[4]) == 400
 
 
+def test_a_line_is_called_again_after_it_has_been_reduced() -> None:
+    market = make_market({"U": line("XNYS", [10.0, 10.0, 14.0, 14.0, 20.0, 20.0])})
+    costs = Costs(**FREE | {"margin": Margin.retail()})
+    run = backtest(market, want(market, {(0, "U"): -1.5}), costs, capital=1_000)
+    # 58 are left short, as above. At 20: equity 400 - 58 * 6 = 52, less than 0.3 * 1160 = 348. Allowed are
+    # 52 / (0.5 * 1160) of 58, 5.2: 52 of 52.8 are bought
+    assert one_line_of(run, "fills")[1:] == [(3, "U", 92, "forced"), (5, "U", 52, "forced")]
+    assert run.dropped == []
+
+
+def test_a_forced_order_that_waits_is_not_changed_by_the_next_call() -> None:
+    prices = {"U": line("XNYS", [10.0, 10.0, 14.0, NAN, 16.0, 16.0])}
+    market = make_market(prices)
+    costs = Costs(**FREE | {"margin": Margin.retail()})
+    run = backtest(market, want(market, {(0, "U"): -1.5}), costs, capital=1_000)
+    # called at step 2 and, with no price at step 3, again: 57.14 may stay. Bought at 16: equity 100, less
+    # than 0.3 * 58 * 16 = 278.4. Allowed are 100 / (0.5 * 928) of 58, 12.5: 45 of 45.5 are bought
+    assert one_line_of(run, "fills")[1:] == [(4, "U", 92, "forced"), (5, "U", 45, "forced")]
+    assert run.dropped == []
+
+
 def test_an_order_that_reduces_enough_is_left_alone_by_a_margin_call() -> None:
     prices = {"U": line("XNYS", [10.0, 10.0, 14.0, 14.0])}
     time = make_market(prices).grid["time"]
@@ -789,17 +855,18 @@ def test_a_margin_call_scales_a_pair() -> None:
     assert one_line_of(run, "dropped") == [(5, "A", 5, "margin")]
 
 
-def test_new_orders_are_cut_to_the_initial_margin() -> None:
+@pytest.mark.parametrize("size", [1.0, 2.0**-11])
+def test_new_orders_are_cut_to_the_initial_margin(size: float) -> None:
     market = make_market({"U": line("XNYS", [10.0] * 4), "V": line("XNYS", [10.0] * 4)})
-    costs = Costs(**FREE | {"margin": Margin.retail()})
+    costs = Costs(**FREE | {"margin": Margin.retail(), "lots": False})
     wanted = want(market, {(0, "U"): 1.0, (1, "U"): 2.0, (1, "V"): -1.0})
-    run = backtest(market, wanted, costs, capital=1_000)
+    run = backtest(market, wanted, costs, capital=1_000 * size)
     # held: 100 U. Wanted: 200 U and 100 V short, 0.5 * 2000 + 0.5 * 1000 = 1500 of equity 1000. The 100 U
     # held need 500, so that of the 1000 more half is left: 150 U and 50 V short
     assert one_line_of(run, "fills") == [
-        (1, "U", 100, "target"),
-        (2, "U", 50, "target"),
-        (2, "V", -50, "target"),
+        (1, "U", 100 * size, "target"),
+        (2, "U", 50 * size, "target"),
+        (2, "V", -50 * size, "target"),
     ]
     assert one_line_of(run, "dropped") == [(1, "U", 1, "margin"), (1, "V", 1, "margin")]
 
@@ -1022,6 +1089,27 @@ def test_a_delisted_line_is_kept_at_parity_and_closed_later(sign: int) -> None:
     ]
     assert one_line_of(run, "conversions") == [(10, "A", 150 * sign, "", 0, 10, "closed")]
     assert one_line_of(run, "dropped") == [(7, "A", 7, "delisted")]
+
+
+def test_a_short_kept_at_parity_is_not_recalled() -> None:
+    recalled = by_date(A={0: "available", 3: "recall"})
+    run = leaving_single({"delisting": "mark", "availability": recalled}, {(1, "A"): -0.755})
+    assert [float(q) for q in run.positions["A"][3:]] == [-151] * 9
+    assert run.dropped == []
+
+
+def test_an_order_for_shares_that_a_short_turns_into_makes_way_for_buying_it_in() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [10.0, 10.0, NAN, NAN, 10.0, 10.0], pair="A"),
+            "A": line("XNYS", [5.0, 5.0, 5.0, NAN, NAN, NAN], kind="ads", pair="1.HK"),
+        },
+        delistings=[{"symbol": "A", "last_session": DAYS[2], "into": "1.HK", "ordinary_per_ads": 4.0}],
+    )
+    wanted = want(market, {(1, "A"): -0.755, (3, "1.HK"): 0.125})
+    run = backtest(market, wanted, Costs(**FREE), capital=1_000)
+    assert one_line_of(run, "dropped") == [(6, "1.HK", 3, "forced")]
+    assert one_line_of(run, "fills") == [(3, "A", -151, "target"), (8, "1.HK", 604, "forced")]
 
 
 def test_a_line_kept_at_parity_is_paid_what_its_shares_pay() -> None:
