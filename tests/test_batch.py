@@ -374,7 +374,8 @@ def test_lanes_of_their_own_equity_size_their_own_orders() -> None:
     assert batch[4].tolist() == fractions
 
 
-def test_a_weight_that_may_not_be_is_refused_where_it_stands(market: ep.Market) -> None:
+def test_a_weight_that_may_not_be_is_refused_where_it_stands() -> None:
+    market = ep.simulate_market(start="2022-01-03", end="2022-02-04", seed=5, symbols=["FXI", "KWEB"])
     weights = np.full((3, len(market), len(market.symbols)), np.nan)
     weights[2, 50, market.column("KWEB")] = 500.0
     with pytest.raises(TargetError, match="a weight is 500 times equity"):

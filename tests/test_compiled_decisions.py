@@ -171,13 +171,16 @@ def test_a_decision_that_fails_says_at_which_step(market: ep.Market) -> None:
         ("FXI", 1e9, "1e\\+09 times equity"),
         ("FXI", -np.inf, "infinite"),
         ("0700.HK", -0.1, "0700.HK short, which this market does not allow"),
+        ("BABA", 1e9, "1e\\+09 times equity"),
     ],
 )
 def test_targets_that_may_not_be_are_refused_and_leave_the_others(
     symbol: str, weight: float, why: str
 ) -> None:
-    market = ep.simulate_market(start="2022-01-03", end="2022-01-10", seed=5, symbols=[symbol])
-    good = ep.CompiledStrategy(huge, symbols=[symbol], parameters={"weight": 0.1})
+    lines = [symbol, "9988.HK"]
+    market = ep.simulate_market(start="2022-01-03", end="2022-01-10", seed=5, symbols=lines)
+    what = {"pairs" if symbol == "BABA" else "symbols": [symbol]}
+    good = ep.CompiledStrategy(huge, parameters={"weight": 0.1}, **what)
     bad = good.with_(weight=weight)
     with pytest.raises(TargetError, match=why):
         ep.backtest(market, bad)
@@ -187,6 +190,13 @@ def test_targets_that_may_not_be_are_refused_and_leave_the_others(
     pd.testing.assert_frame_equal(tallied.table.iloc[[0]], alone.table)
     with pytest.raises(TargetError, match=why):
         raise TargetError(tallied.refused[1])
+
+
+def test_less_than_one_unit_of_money_is_equity() -> None:
+    market = ep.simulate_market(start="2022-01-03", end="2022-01-10", seed=5, symbols=["FXI"])
+    plan = ep.CompiledStrategy(huge, symbols=["FXI"], parameters={"weight": 0.5})
+    run = ep.backtest(market, plan, costs=ep.Costs.none(), capital=0.5)
+    assert run.exposure["net", "XNYS"].iloc[-1] == pytest.approx(0.5, rel=0.05)
 
 
 def test_features_are_made_once_for_equal_keys(market: ep.Market) -> None:

@@ -782,13 +782,22 @@ def test_a_line_is_called_again_after_it_has_been_reduced() -> None:
 
 
 def test_a_forced_order_that_waits_is_not_changed_by_the_next_call() -> None:
-    prices = {"U": line("XNYS", [10.0, 10.0, 14.0, NAN, 16.0, 16.0])}
-    market = make_market(prices)
+    market = make_market(
+        {
+            "U": line("XNYS", [10.0, 10.0, 14.0, NAN, 14.0, 14.0]),
+            "V": line("XNYS", [10.0, 10.0, 10.0, 8.0, 8.0, 8.0]),
+        }
+    )
     costs = Costs(**FREE | {"margin": Margin.retail()})
-    run = backtest(market, want(market, {(0, "U"): -1.5}), costs, capital=1_000)
-    # called at step 2 and, with no price at step 3, again: 57.14 may stay. Bought at 16: equity 100, less
-    # than 0.3 * 58 * 16 = 278.4. Allowed are 100 / (0.5 * 928) of 58, 12.5: 45 of 45.5 are bought
-    assert one_line_of(run, "fills")[1:] == [(4, "U", 92, "forced"), (5, "U", 45, "forced")]
+    run = backtest(market, want(market, {(0, "U"): -1.0, (0, "V"): 0.9}), costs, capital=1_000)
+    # At step 2 equity is 600, less than 0.3 * 1400 + 0.25 * 900 = 645. Allowed are 600 / (0.5 * 2300) = 12/23
+    # of both: 52.2 U short and 47 V, of which 43 of 43.04 are sold at 8. At step 3 equity is 420, less than
+    # 420 + 0.25 * 376: of 47 V 420 / (0.5 * 1776) = 0.473 may stay, 22.2; U waits with what it was told
+    assert one_line_of(run, "fills")[2:] == [
+        (3, "V", -43, "forced"),
+        (4, "U", 47, "forced"),
+        (4, "V", -24, "forced"),
+    ]
     assert run.dropped == []
 
 
@@ -1171,6 +1180,34 @@ def test_an_adr_that_leaves_before_it_is_hedged_is_paid_out() -> None:
     assert one_line_of(run, "fills") == [(3, "A", -5_000, "lead")]
     assert one_line_of(run, "conversions") == [(4, "A", -5_000, "", 0, 250, "cashed_out")]
     assert one_line_of(run, "dropped") == [(4, "A", 2, "delisted")]
+
+
+def test_a_market_that_ends_before_a_venue_has_opened_is_run() -> None:
+    market = pair_market([20.0, 20.0]).until(0)
+    assert set(market.venue_of_step) == {"XHKG"}
+    run = backtest(market, want(market, {(0, "1.HK"): 0.5}, PAIR, {0: 0.1}), Costs(**FREE), capital=1_000)
+    assert float(run.equity[0]) == 1_000
+
+
+@pytest.mark.parametrize("older", [0, 1])
+def test_a_rate_may_be_five_days_old_and_no_older(older: int) -> None:
+    market = make_market({"1.HK": line("XHKG", [10.0] * 2)})
+    first, second = market.grid["time"]
+    known = [first - pd.Timedelta(days=5) - pd.Timedelta(older, "us"), second]
+    market = replace(market, fixings=pd.DataFrame({"time": known, "currency": "HKD", "per_usd": 8.0}))
+    if older:
+        with pytest.raises(EntrepotError, match="HKD"):
+            backtest(market, want(market, {(0, "1.HK"): 0.5}), Costs(**FREE))
+    else:
+        backtest(market, want(market, {(0, "1.HK"): 0.5}), Costs(**FREE))
+
+
+def test_a_market_of_prices_alone_has_no_rule_for_short_sales() -> None:
+    prices = pd.DataFrame({"U": [100.0, 80.0, 60.0]}, index=DAYS[:3])
+    market = Market.from_prices(prices)
+    costs = Costs(**FREE | {"short_sale_rules": True})
+    run = backtest(market, want(market, {(0, "U"): -0.5}), costs, capital=1_000)
+    assert one_line_of(run, "fills") == [(1, "U", -5, "target")]
 
 
 # -- stopped and taken up again ----------------------------------------------------------------------------

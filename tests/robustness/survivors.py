@@ -4,6 +4,7 @@ from __future__ import annotations
 
 CLOCK = "engine/_kernels.py"
 TAPE = "engine/tape.py"
+BATCH = "engine/batch.py"
 MARKOV = "regimes/_markov_kernels.py"
 UNCHANGED: dict[str, str] = {
     f"{CLOCK} limit: shared_part(state.book[HELD, legs[p, 0], lane], want) -> "
@@ -37,4 +38,72 @@ UNCHANGED: dict[str, str] = {
     f"{MARKOV} kernels: P = transition[0] -> nothing": (
         "the only transition there is has been taken up by the loop before"
     ),
+    # -- what is looked at or done again, to the same end
+    f"{CLOCK} stand_down: order[UNTIL, k, lane] == FOREVER and (not np.isnan(book[GOAL, k, lane])) -> "
+    "order[UNTIL, k, lane] == FOREVER or not np.isnan(book[GOAL, k, lane])": (
+        "the alarm stays on, and lines that need nothing are looked at"
+    ),
+    f"{CLOCK} run: 1 -> 2 #7": "the alarm stays on, and lines that need nothing are looked at",
+    f"{CLOCK} expire: active > 0 -> active >= 0": "a pair with nothing to do is looked at",
+    f"{CLOCK} fill: 0 -> 1 #8": "a pair with nothing to do is looked at in one lane",
+    f"{CLOCK} force_single: PENDING -> LIVE #2": "an order is looked at sooner, and found to stand",
+    f"{CLOCK} end_what_is_ruined: 0.0 -> 1.0": "lanes are looked at one by one, and found to have equity",
+    f"{CLOCK} end_what_is_ruined: equity[lane] > 0.0 or state.called[lane] == OVER -> equity[lane] > 0.0": (
+        "what has been closed is closed again: nothing is left of it"
+    ),
+    f"{CLOCK} end_what_is_ruined: PARKED_PAIR -> IDLE": "nothing is decided any more in a lane that is over",
+    f"{CLOCK} fill: link[STAGE, p, lane] == LEAD and link[FORCE, p, lane] == UNFORCED -> "
+    "link[STAGE, p, lane] == LEAD": "a forced pair that could not lead when its turn was, cannot now either",
+    f"{CLOCK} reduce_all: flags[PAIR, k] >= 0 -> flags[PAIR, k] > 0": (
+        "the goal of a leg alone is not looked at while there is a pair, and taken back when it ends"
+    ),
+    # -- what is the same number
+    f"{CLOCK} decide_row: 0.0 -> 1.0 #3": "from nothing to one share the same is no trade",
+    f"{CLOCK} decide_single: 0.0 -> 1.0 #5": "from nothing to one share the same is no trade",
+    f"{CLOCK} decide_pair: 0.0 -> 1.0 #10": "legs are on opposite sides, or there is nothing to convert",
+    f"{CLOCK} trade_by_size: change > 0.0 -> change >= 0.0": "a change of nothing has been left out before",
+    f"{CLOCK} impact_of: impact > most -> impact >= most": "of two equal numbers either is taken",
+    f"{CLOCK} within: goal * limit > 0.0 -> goal * limit >= 0.0": "no goal but 0 is within a limit of 0",
+    f"{CLOCK} need_row: held[lane] * want[lane] > 0.0 -> held[lane] * want[lane] >= 0.0": (
+        "what a position and nothing share is nothing"
+    ),
+    f"{CLOCK} exceeds: abs(trade) > most + SLACK * max(1.0, most) -> "
+    "abs(trade) >= most + SLACK * max(1.0, most)": (
+        "a billionth over what may be filled is rounding or is not, whichever; nothing lands on it exactly"
+    ),
+    f"{CLOCK} force_pair: 1 -> 2 #2": "any number but 0 says that there is something to do",
+    f"{CLOCK} force_pair: 0 -> 1": "whether it leads with a part is written when it leads, before it is read",
+    f"{CLOCK} decide: 0 -> 1 #18": "there are margins or there are none, never one",
+    f"{CLOCK} run: 1 -> 2 #8": "no line is before the first, whatever number says so",
+    # -- what cannot be
+    f"{CLOCK} run: tape.impacts and state.fault[2] > 0.0 -> state.fault[2] > 0.0": (
+        "only what moves its own price can fail for want of a volume"
+    ),
+    f"{CLOCK} asked_of_single: np.isnan(want) or order[UNTIL, k, lane] == FOREVER or "
+    "state.marks[GONE, k] != LISTED -> np.isnan(want) or order[UNTIL, k, lane] == FOREVER": (
+        "a line that has left has no order but a forced one"
+    ),
+    f"{CLOCK} may_short: tape.flags[SHORTABLE, k] == 1 and tape.loan[t, k] == AVAILABLE -> "
+    "tape.loan[t, k] == AVAILABLE": "a target short of a line that nobody lends is refused before",
+    f"{CLOCK} must_wait: tape.flags[SHORTABLE, k] == 1 and tape.loan[t, k] == WAIT -> "
+    "tape.loan[t, k] == WAIT": "a target short of a line that nobody lends is refused before",
+    f"{CLOCK} lead_pair: HELD -> GOAL": (
+        "the leg that was not recalled follows the other until nothing is left: it never leads"
+    ),
+    f"{CLOCK} wanted_of_pair: t -> t - 1": (
+        "a ratio changes with a session in New York, and Hong Kong's before it hedges or misses"
+    ),
+    f"{CLOCK} dissolve: not stays and (not nothing(book[HELD, left, lane], 0.0)) and "
+    "(marks[GONE, left] == LISTED) -> not stays and (not nothing(book[HELD, left, lane], 0.0))": (
+        "of a leg that has left nothing is held, unless both are kept"
+    ),
+    # -- around the clock
+    f"{TAPE} _session_begins: True -> False": "before a venue's first session nothing is held of it",
+    f"{TAPE} empty_record: 0 -> 1": "room for what a run that is not recorded leaves; nothing reads it",
+    f"{TAPE} empty_record: 6 -> 7": "room for more than can be",
+    f"{TAPE} _loans: states is not None -> True": "no step is in no state",
+    f"{TAPE} _loans: states is not None -> True #2": "no step is in no state",
+    f"{BATCH} Bench._run_block: len(made) == 1 -> False": "the same numbers, copied",
+    f"{BATCH} Bench._kind: key not in self._shapes -> True": "the shape of features is looked up again",
+    f"{BATCH} backtest_batch: 1 -> 2": "only the first of the numbers that stop a run is read",
 }
