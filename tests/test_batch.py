@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import test_compiled_decisions as decisions
 import test_engine as engine
+import test_naive as hand
 import worlds
 from hypothesis import HealthCheck, given, settings, strategies as st
 from sweep_rows import agree, row_of
@@ -372,6 +373,27 @@ def test_lanes_of_their_own_equity_size_their_own_orders() -> None:
     # 20 is 25, 37.5 or 50 of them, bought or sold at 25 and worth 5 more each at 30
     fractions = [1_000 + 25 * 5, 1_000 + 50 * 15 + 37.5 * 5, 1_000 + 100 * 15 + 50 * 5]
     assert batch[4].tolist() == fractions
+
+
+def test_one_that_is_called_lets_the_drift_of_another_wait() -> None:
+    """Drift is looked at in New York: not at Hong Kong's step, where the one that is called has a target."""
+    market = hand.make_market(
+        {
+            "1.HK": hand.line("XHKG", [10.0, 10.0, 10.0, 13.0, 13.0, 13.0]),
+            "U": hand.line("XNYS", [10.0, 10.0, 14.0, 14.0, 14.0, 14.0]),
+            "V": hand.line("XNYS", [10.0, 10.0, 10.0, 20.0, 20.0, 20.0]),
+        }
+    )
+    costs = ep.Costs(**hand.FREE | {"margin": ep.Margin.retail()})
+    plans = [
+        hand.want(market, {(1, "U"): -1.5, (6, "1.HK"): 0.1}),
+        hand.want(market, {(1, "1.HK"): 0.5, (1, "V"): 0.3}, band=0.05),
+    ]
+    tallied = Bench(market, costs=costs, capital=10_000).run(plans, equity=True)
+    for i, plan in enumerate(plans):
+        run = backtest(market, targets_plan(plan), costs=costs, capital=10_000)
+        np.testing.assert_array_equal(tallied.equity[:, i], run.equity_by_step)
+    assert run.fills["decided_step"].tolist() == [1, 1, 7, 7]
 
 
 def test_a_weight_that_may_not_be_is_refused_where_it_stands() -> None:

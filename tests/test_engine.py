@@ -140,6 +140,11 @@ def test_the_kernel_agrees_with_its_twin_on_drawn_worlds(seed: int) -> None:
     agree(possible(seed, steps=60, pairs=seed % 3, hk_singles=1 + seed % 2, ny_singles=1))
 
 
+def test_what_a_pair_under_way_needs_is_counted_with_the_ratio_of_the_step() -> None:
+    """A world in which a pair that New York leads waits for its hedge as the ratio changes."""
+    agree(possible(659, steps=90, pairs=3, hk_singles=2, ny_singles=1))
+
+
 ONE_LINE = worlds.Switches(margin=True, leverage=True)  # would want more than any weight may be
 
 

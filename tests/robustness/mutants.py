@@ -94,6 +94,7 @@ PARTS = {
         (
             "tests/test_naive.py",
             "tests/test_engine.py::test_the_kernel_agrees_with_its_twin_on_drawn_worlds",
+            "tests/test_engine.py::test_what_a_pair_under_way_needs_is_counted_with_the_ratio_of_the_step",
             "tests/test_engine.py::test_a_small_run_cut_and_taken_up_again_is_the_same_run",
             "tests/test_engine.py::test_a_short_that_grows_by_rounding_alone_borrows_nothing",
             "tests/test_engine.py::test_what_is_no_trade_is_measured_by_what_is_held",
@@ -102,6 +103,7 @@ PARTS = {
             "tests/test_batch.py::test_a_small_block_is_the_recorded_runs_side_by_side",
             "tests/test_batch.py::test_the_loop_decides_on_a_few_steps_as_plain_python_would",
             "tests/test_batch.py::test_lanes_of_their_own_equity_size_their_own_orders",
+            "tests/test_batch.py::test_one_that_is_called_lets_the_drift_of_another_wait",
             "tests/test_batch.py::test_a_weight_that_may_not_be_is_refused_where_it_stands",
             "tests/test_compiled_decisions.py::test_targets_that_may_not_be_are_refused_and_leave_the_others",
             "tests/test_compiled_decisions.py::test_less_than_one_unit_of_money_is_equity",

@@ -90,9 +90,6 @@ UNCHANGED: dict[str, str] = {
     f"{CLOCK} lead_pair: HELD -> GOAL": (
         "the leg that was not recalled follows the other until nothing is left: it never leads"
     ),
-    f"{CLOCK} wanted_of_pair: t -> t - 1": (
-        "a ratio changes with a session in New York, and Hong Kong's before it hedges or misses"
-    ),
     f"{CLOCK} dissolve: not stays and (not nothing(book[HELD, left, lane], 0.0)) and "
     "(marks[GONE, left] == LISTED) -> not stays and (not nothing(book[HELD, left, lane], 0.0))": (
         "of a leg that has left nothing is held, unless both are kept"
@@ -105,5 +102,18 @@ UNCHANGED: dict[str, str] = {
     f"{TAPE} _loans: states is not None -> True #2": "no step is in no state",
     f"{BATCH} Bench._run_block: len(made) == 1 -> False": "the same numbers, copied",
     f"{BATCH} Bench._kind: key not in self._shapes -> True": "the shape of features is looked up again",
+    f"{TAPE} _units: lot[hk] <= 0.0 or lot[adr] <= 0.0 -> lot[adr] <= 0.0": (
+        "of no lot and any other the only multiple is 0"
+    ),
+    f"{TAPE} _units: lot[hk] <= 0.0 or lot[adr] <= 0.0 -> lot[hk] <= 0.0": (
+        "of no lot and any other the only multiple is 0"
+    ),
+    f"{TAPE} initial_state: marks[kernels.PRINTED] = 0.0 -> nothing": (
+        "it is read of lines that are held: they have printed"
+    ),
+    f"{TAPE} check_dearest: 0.0 -> 1.0 #2": "a share worth one unit of money is no dearer than any capital",
+    f"{TAPE} check_dearest: 0.0 -> 1.0 #4": "a share worth one unit of money is no dearer than any capital",
+    f"{TAPE} _lead_ok: 3600000000000.0 -> 3600000000001.0": "a nanosecond in an hour",
+    f"{BATCH} Bench._not_finite: 1 -> 2": "only the first of the numbers that stop a run is read",
     f"{BATCH} backtest_batch: 1 -> 2": "only the first of the numbers that stop a run is read",
 }
