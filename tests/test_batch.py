@@ -296,6 +296,8 @@ def test_a_bench_refuses_what_a_run_does(market: ep.Market) -> None:
     with pytest.raises(EntrepotError, match="a share of A is worth up to 1e") as told:
         backtest(dear, targets_plan(targets), **little)
     assert Bench(dear, **little).run([targets, targets]).refused == (str(told.value),) * 2
+    whole = hand.make_market({"A": hand.line("XNYS", [1e9, 1e9])})  # traded by the whole share
+    assert Bench(whole, costs=ep.Costs(**hand.FREE), capital=1.0).run([hand.want(whole)]).refused == ("",)
 
 
 def test_what_a_bench_keeps_is_made_once_and_is_bounded(
@@ -322,6 +324,11 @@ def test_what_a_bench_keeps_is_made_once_and_is_bounded(
     assert len(made) == 8 + 16
     bounded.run(plans[-2:])  # what was used last is still there
     assert len(made) == 8 + 16
+    bounded.run([plans[-2]])
+    bounded.run([plans[0]])  # in place of the one that was not used for longest
+    assert len(made) == 8 + 18
+    bounded.run([plans[-2]])
+    assert len(made) == 8 + 18
 
 
 def test_targets_side_by_side_take_no_more_than_they_may(

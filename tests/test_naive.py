@@ -1189,6 +1189,56 @@ def test_a_market_that_ends_before_a_venue_has_opened_is_run() -> None:
     assert float(run.equity[0]) == 1_000
 
 
+def test_a_market_of_which_one_venue_has_no_step_is_run() -> None:
+    both = pair_market([20.0, 20.0])
+    own = both.venue_of_step == "XHKG"
+    grid = both.grid[own].reset_index(drop=True).rename_axis("step")
+    market = replace(both, grid=grid, price=both.price[own])
+    run = backtest(market, want(market, {(0, "1.HK"): 0.5}, PAIR, {0: 0.1}), Costs(**FREE), capital=8_000)
+    assert one_line_of(run, "fills") == [(1, "1.HK", 800, "target")]
+
+
+def test_a_session_that_is_not_over_is_not_yet_without_a_price() -> None:
+    market = make_market({"U": line("XNYS", [5.0, 5.0] + [NAN] * 6)})
+    later = {"time": market.grid["time"].iloc[-1] + pd.Timedelta(hours=1), "phase": "close"}
+    open_still = replace(market, ahead=pd.DataFrame([later | {"venue": "XNYS", "session": DAYS[7]}]))
+    run = backtest(open_still, want(open_still, {(0, "U"): 0.5}), Costs(**FREE), capital=1_000)
+    assert float(run.positions["U"][7]) == 100
+    with pytest.raises(DataError, match="U printed last on 2024-03-05"):
+        backtest(market, want(market, {(0, "U"): 0.5}), Costs(**FREE), capital=1_000)
+
+
+def test_a_new_ratio_reaches_hong_kong_with_new_york() -> None:
+    """The market begins in New York; ADSs of 7 shares are split in seven on the next date."""
+    both = pair_market(
+        [35.0, 5.0, 5.0],
+        ratios=[
+            {"adr": "A", "effective_from": DAYS[0], "ordinary_per_ads": 7.0},
+            {"adr": "A", "effective_from": DAYS[1], "ordinary_per_ads": 1.0},
+        ],
+        splits=[{"symbol": "A", "ex_date": DAYS[1], "factor": 7.0}],
+    )
+    # Hong Kong's second date has an open too.
+    rows, price = both.grid.iloc[[1, 2, 2, 3, 4, 5]], both.price.iloc[[1, 2, 2, 3, 4, 5]]
+    times = list(rows["time"])
+    times[1] -= pd.Timedelta(hours=6)
+    grid = rows.assign(time=times, phase=["close", "open", *["close"] * 4])
+    grid = grid.reset_index(drop=True).rename_axis("step")
+    price = price.set_axis(pd.DatetimeIndex(grid["time"], name="time"))
+    market = replace(both, grid=grid, price=price)
+    run = backtest(market, want(market, None, PAIR, {1: 0.1}), Costs(**FREE), capital=1_000_000)
+    # 20,000 shares are wanted at Hong Kong's open. At its close they are bought in lots of 100 and ADSs of 7
+    assert one_line_of(run, "fills") == [(2, "1.HK", 19_600, "lead"), (3, "A", -19_600, "hedge")]
+
+
+def test_only_the_line_that_is_lent_costs_anything() -> None:
+    market = make_market({"U": line("XNYS", [10.0] * 4), "V": line("XNYS", [10.0] * 4)})
+    costs = Costs(**FREE | {"borrow_rate_pa": {"U": 0.36, "V": 0.0}})
+    run = backtest(market, want(market, {(0, "U"): -0.5, (0, "V"): 0.1}), costs, capital=1_000)
+    # 500 USD at 0.1 % a day, for two days
+    assert at(run, "borrow", "U", 2) + at(run, "borrow", "U", 3) == number("-1")
+
+
 @pytest.mark.parametrize("older", [0, 1])
 def test_a_rate_may_be_five_days_old_and_no_older(older: int) -> None:
     market = make_market({"1.HK": line("XHKG", [10.0] * 2)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 CLOCK = "engine/_kernels.py"
 TAPE = "engine/tape.py"
 BATCH = "engine/batch.py"
+RUN_STATE = "engine/run_state.py"
 MARKOV = "regimes/_markov_kernels.py"
 UNCHANGED: dict[str, str] = {
     f"{CLOCK} limit: shared_part(state.book[HELD, legs[p, 0], lane], want) -> "
@@ -23,7 +24,7 @@ UNCHANGED: dict[str, str] = {
     f"{CLOCK} within: goal * limit -> goal / limit": (
         "a quotient has the sign of the product, and no goal but 0 is within a limit of 0"
     ),
-    "engine/run_state.py unpaid_slots: 0 -> 1 #2": (
+    f"{RUN_STATE} unpaid_slots: 0 -> 1 #2": (
         "dividends of one date are numbered from 1: both who writes the numbers and who reads them count so"
     ),
     f"{TAPE} empty_record: 0 -> 1 #3": "room for sums that a recorded run does not keep; nothing reads it",
@@ -102,6 +103,19 @@ UNCHANGED: dict[str, str] = {
     f"{TAPE} _loans: states is not None -> True #2": "no step is in no state",
     f"{BATCH} Bench._run_block: len(made) == 1 -> False": "the same numbers, copied",
     f"{BATCH} Bench._kind: key not in self._shapes -> True": "the shape of features is looked up again",
+    f"{TAPE} ratios_in_force: 1 -> 2": "any number below 0 says that New York has not begun",
+    f"{TAPE} _settlement_steps: name == 'XONE' or len(own) == 0 -> name == 'XONE'": "nothing settles",
+    f"{TAPE} _units: 1000 -> 1001": "no lot and no ratio has a denominator so large",
+    f"{TAPE} _downticks: sessions[own] >= date -> sessions[own] < date": (
+        "a split before the first step or after the last multiplies all steps alike"
+    ),
+    f"{RUN_STATE} unpaid_slots: 1 -> 2 #2": (
+        "dividends of one date are numbered in twos: who writes the numbers and who reads them both do"
+    ),
+    f"{RUN_STATE} _catch_up: 1 -> 2 #2": "a line named for the first time has printed before it is held",
+    f"{RUN_STATE} _catch_up: book.marks[kernels.PRINTED, k] = printed[-1] -> nothing": (
+        "a line named for the first time has printed before it is held"
+    ),
     f"{TAPE} _units: lot[hk] <= 0.0 or lot[adr] <= 0.0 -> lot[adr] <= 0.0": (
         "of no lot and any other the only multiple is 0"
     ),
