@@ -120,6 +120,7 @@ PARTS = {
             "tests/test_checkpoint.py",
             "tests/test_capacity.py",
             "tests/test_engine_input.py",
+            "tests/engine/test_costs.py",
             "tests/robustness/test_load.py",
         ),
         kernels=False,

@@ -99,6 +99,15 @@ UNCHANGED: dict[str, str] = {
     f"{TAPE} _session_begins: True -> False": "before a venue's first session nothing is held of it",
     f"{TAPE} empty_record: 0 -> 1": "room for what a run that is not recorded leaves; nothing reads it",
     f"{TAPE} empty_record: 6 -> 7": "room for more than can be",
+    f"{TAPE} empty_record: 4 -> 5": "room for more than can be",
+    f"{TAPE} check_dearest: 0 -> 1 #2": "of no lines none is dear",
+    f"{TAPE} check_dearest: 0.0 -> 1.0 #3": "a share worth one unit of money is no dearer than any capital",
+    f"{TAPE} _conversions: 0.0 -> 1.0": "a number that only dividends have",
+    f"{TAPE} _in_force: 1 -> 2 #2": "the last of the rows without a number is as good as the only one",
+    f"{TAPE} _actions: len(table) == 0 -> False": "of no rows nothing is made",
+    f"{BATCH} Bench.run: pending and stop[0] == 0 -> pending": (
+        "a block that begins after the run has been told to stop ends at its first step"
+    ),
     f"{TAPE} _loans: states is not None -> True": "no step is in no state",
     f"{TAPE} _loans: states is not None -> True #2": "no step is in no state",
     f"{BATCH} Bench._run_block: len(made) == 1 -> False": "the same numbers, copied",
