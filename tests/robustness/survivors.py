@@ -102,6 +102,7 @@ UNCHANGED: dict[str, str] = {
     f"{TAPE} empty_record: 4 -> 5": "room for more than can be",
     f"{TAPE} check_dearest: 0 -> 1 #2": "of no lines none is dear",
     f"{TAPE} check_dearest: 0.0 -> 1.0 #3": "a share worth one unit of money is no dearer than any capital",
+    f"{TAPE} initial_state: 2 -> 3 #2": "room for more than can be",
     f"{TAPE} _conversions: 0.0 -> 1.0": "a number that only dividends have",
     f"{TAPE} _in_force: 1 -> 2 #2": "the last of the rows without a number is as good as the only one",
     f"{TAPE} _actions: len(table) == 0 -> False": "of no rows nothing is made",
@@ -113,7 +114,7 @@ UNCHANGED: dict[str, str] = {
     f"{BATCH} Bench._run_block: len(made) == 1 -> False": "the same numbers, copied",
     f"{BATCH} Bench._kind: key not in self._shapes -> True": "the shape of features is looked up again",
     f"{TAPE} ratios_in_force: 1 -> 2": "any number below 0 says that New York has not begun",
-    f"{TAPE} _settlement_steps: name == 'XONE' or len(own) == 0 -> name == 'XONE'": "nothing settles",
+    f"{TAPE} _settlement_steps: name == 'XONE' or len(own) == 0 -> name == 'XONE'": "where no step is, nothing settles",
     f"{TAPE} _units: 1000 -> 1001": "no lot and no ratio has a denominator so large",
     f"{TAPE} _downticks: sessions[own] >= date -> sessions[own] < date": (
         "a split before the first step or after the last multiplies all steps alike"

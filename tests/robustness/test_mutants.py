@@ -112,7 +112,7 @@ def run_it(*options: str) -> tuple[int, int]:
     return count, count - missed
 
 
-FEES = ["--part", "ledger", "--module", "engine/_kernels.py", "--only", "_kernels.py fee:"]
+FEES = ["--part", "clock", "--only", "_kernels.py fee:"]
 SMALL_ORDER = "tests/test_naive.py::test_a_small_order_pays_the_minimum"
 FULL_ORDER = "tests/test_naive.py::test_a_hong_kong_order_pays_every_fee_of_its_date"
 
@@ -135,7 +135,7 @@ def test_faults_of_the_dwell_are_caught() -> None:
 @pytest.mark.parametrize(
     ("options", "least"),
     [
-        (["--part", "ledger", "--module", "engine/_kernels.py", "--by-hand", "--quick", "40"], 0.7),
+        (["--part", "clock", "--by-hand", "--quick", "40"], 0.7),
         (["--part", "events", "--by-hand", "--quick", "40"], 0.7),
     ],
 )
