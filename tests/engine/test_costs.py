@@ -108,15 +108,15 @@ FREE = {
     "cash_rate_pa": {"USD": 0.0, "HKD": 0.0},
 }
 PRESETS = {
-    "default": (ep.Costs(), {}),
-    "none": (ep.Costs.none(), FREE),
-    "flat": (ep.Costs.flat(10), {**FREE, "fee_bps": 10.0}),
+    "default": (ep.Costs, {}),
+    "none": (ep.Costs.none, FREE),
+    "flat": (lambda: ep.Costs.flat(10), {**FREE, "fee_bps": 10.0}),
     "statutory": (
-        ep.Costs.statutory(),
+        ep.Costs.statutory,
         {**NOTHING_HELD, "fees": {("XHKG", "brokerage"): Fee(), ("XNYS", "brokerage"): Fee()}},
     ),
     "institutional": (
-        ep.Costs.institutional(),
+        ep.Costs.institutional,
         {
             "fees": {
                 ("XHKG", "brokerage"): Fee(rate=0.0002),
@@ -127,7 +127,7 @@ PRESETS = {
         },
     ),
     "retail": (
-        ep.Costs.retail(),
+        ep.Costs.retail,
         {
             "fees": {("XHKG", "brokerage"): Fee(rate=0.0025, minimum=100.0)},
             "short_sale_rules": True,
@@ -142,8 +142,8 @@ PRESETS = {
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_differs_from_the_default_as_documented(name: str) -> None:
-    costs, changed = PRESETS[name]
-    assert differences(costs, ep.Costs()) == changed
+    make, changed = PRESETS[name]
+    assert differences(make(), ep.Costs()) == changed
 
 
 def test_margins_of_the_presets() -> None:
@@ -226,11 +226,11 @@ def test_presets_replace_the_brokerage_of_the_schedule_and_nothing_else() -> Non
         "retail": {"brokerage": 250.0},  # 25 bp
     }
     for name, expected in brokerage.items():
-        assert paid(one_fill("1.HK", 1_000, 100.0, PRESETS[name][0])) == taxes | expected, name
+        assert paid(one_fill("1.HK", 1_000, 100.0, PRESETS[name][0]())) == taxes | expected, name
     # US$100,000 of 1,000 shares sold: 27.80 a million = 2.78, 0.000166 a share = 0.166, up to 0.17
     taxes = {"sec_section31": 2.78, "finra_taf": 0.17}
     for name, expected in {"default": 3.5, "institutional": 3.5, "retail": 3.5}.items():  # 0.0035 a share
-        sale = paid(one_fill("A", -1_000, 100.0, PRESETS[name][0]))
+        sale = paid(one_fill("A", -1_000, 100.0, PRESETS[name][0]()))
         assert sale == taxes | {"brokerage": expected}, name
     assert paid(one_fill("A", -1_000, 100.0, ep.Costs.statutory())) == taxes
 
@@ -239,12 +239,12 @@ def test_minimum_brokerage_of_the_presets() -> None:
     # HK$5,000: 3 bp are 1.50, 2 bp 1.00 and 25 bp 12.50
     small = {"default": 3.0, "statutory": 0.0, "institutional": 1.0, "retail": 100.0}
     for name, expected in small.items():
-        fill = one_fill("1.HK", 100, 50.0, PRESETS[name][0])
+        fill = one_fill("1.HK", 100, 50.0, PRESETS[name][0]())
         assert fill["brokerage"] == pytest.approx(expected), name
     # 20 shares at 0.0035 are 0.07
     small = {"default": 0.35, "statutory": 0.0, "institutional": 0.07, "retail": 0.35}
     for name, expected in small.items():
-        assert one_fill("A", 20, 50.0, PRESETS[name][0])["brokerage"] == pytest.approx(expected), name
+        assert one_fill("A", 20, 50.0, PRESETS[name][0]())["brokerage"] == pytest.approx(expected), name
 
 
 def test_a_fee_is_bounded_then_rounded_and_only_paid_on_its_side() -> None:

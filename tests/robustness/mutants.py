@@ -134,6 +134,8 @@ PARTS = {
             "tests/markets/test_premium.py",
             "tests/test_hand_checked_trade.py",
             "tests/test_engine_input.py",
+            "tests/test_monitor.py",
+            "tests/robustness/test_catalogue.py",
         ),
         kernels=False,
     ),
