@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 from price_folders import closes, fixings, long, pair
+from test_naive import pair_market
 
 from entrepot.errors import DataError, ParameterError
 from entrepot.markets.load import load_market
@@ -95,6 +97,26 @@ def test_what_is_no_pair_is_refused_by_name() -> None:
     fund = load_market(long({"KWEB": closes("XNYS", "2022-01-04", "2022-03-31")}))
     with pytest.raises(ParameterError, match=r"KWEB is no ADR.*pairs of this market are none"):
         premium(fund, "KWEB")
+
+
+def test_the_first_print_of_hong_kong_has_a_premium_at_new_yorks_open() -> None:
+    market = load_market(long(pair()))
+    first = market.grid["session"].iloc[0]
+    assert list(market.grid["venue"][:2]) == ["XHKG", "XHKG"]
+    row = premium(market, "BABA", "us_open", detail=True).iloc[0]
+    assert row.name == first
+    assert row["hk_time"] == market.grid["time"].iloc[1]
+    assert premium(market, "BABA", "hk_open").index[0] == first
+
+
+def test_a_rate_that_is_too_old_at_the_last_step_alone_is_refused() -> None:
+    market = pair_market([20.0] * 3)
+    last = market.grid["time"].iloc[-1]
+    known = pd.DataFrame({"time": [last - pd.Timedelta(days=5)], "currency": "HKD", "per_usd": [8.0]})
+    assert len(premium(replace(market, fixings=known), "A")) == 3
+    known["time"] -= pd.Timedelta(1, "s")
+    with pytest.raises(DataError, match=f"needs HKD per USD at {last:%Y-%m-%d %H:%M}"):
+        premium(replace(market, fixings=known), "A")
 
 
 def test_a_stale_rate_is_refused() -> None:
