@@ -189,7 +189,7 @@ def test_an_event_makes_a_change_likelier_from_the_next_row_on():
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(("recent", "most"), [(3, 5), (3, 8), (1, 4)])
 def test_a_run_that_has_no_room_is_counted_with_the_next_longer(seed, recent, most):
-    y = made_rows(40, seed)
+    y = made_rows(40, seed, missing=0.3 * (seed % 2))
     detector = ChangePointDetector(expected_run=8.0, recent=recent, most_runs=most, prior=PRIOR).fit(y)
     lengths, evidence = naive_change_point.follow_so_many(y, 1 / 8, PRIOR, most, recent)
     expected = [sum(n * p for n, p in each.items()) for each in lengths]
@@ -197,6 +197,30 @@ def test_a_run_that_has_no_room_is_counted_with_the_next_longer(seed, recent, mo
     np.testing.assert_allclose(detector.run_length(y)[0], expected, atol=1e-8)
     np.testing.assert_allclose(detector.filter(y)[recent:, 1], alarm[recent:], atol=1e-9)
     assert detector.log_evidence_ == pytest.approx(evidence, abs=1e-9)
+
+
+def test_a_long_run_and_a_far_jump_leave_numbers():
+    """Probabilities before and after the jump lie further apart than the least and the largest float."""
+    rng = np.random.default_rng(0)
+    y = np.concatenate([rng.standard_normal(800), 1e6 + rng.standard_normal(10)])
+    prior = (0.0, 1.0, 1.0, 1.0)
+    detector = ChangePointDetector(expected_run=1e4, recent=5, prior=prior).fit(y)
+    likeliest = detector.run_length(y)[1]
+    assert likeliest.tolist() == [*range(1, 801), *range(1, 11)]
+    assert detector.count_[0] <= 11  # what began before the jump is dropped
+    # One change at the jump and none elsewhere is one way of many, and by far the most probable.
+    two_runs = sum(naive_change_point.log_marginal(rows, prior) for rows in (y[:800], y[800:]))
+    one_way = two_runs + np.log(1e-4) + 808 * np.log1p(-1e-4)
+    assert 0.0 < detector.log_evidence_ - one_way < 0.1
+    assert detector.filter(y)[800:805, 1] == pytest.approx(1.0)
+
+
+def test_a_probability_is_no_more_than_one():
+    """Every row begins a run: what is recent is everything, to rounding."""
+    y = np.array([(-1.0) ** t * 10.0**t for t in np.arange(300) % 30])
+    found = ChangePointDetector(expected_run=1.5, recent=40, prior=PRIOR).fit(y).filter(y)
+    assert found.max() == 1.0
+    assert found.min() == 0.0
 
 
 def test_following_fewer_runs_changes_little():

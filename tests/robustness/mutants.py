@@ -43,7 +43,7 @@ sys.path[:0] = [str(HERE.parent)]
 from robustness.mutations import ROOT, Mutant, module_of, mutants_of, put_in, remembering  # noqa: E402
 from robustness.seeded import FAULTS, fault_as_mutant  # noqa: E402
 from robustness.survivors import UNCHANGED  # noqa: E402
-from tally import reached, tried  # noqa: E402
+from tally import tried  # noqa: E402
 
 CLOCK = "engine/_kernels.py"
 TAPE = "engine/tape.py"
@@ -584,11 +584,19 @@ def show(results: Sequence[Mapping[str, Any]]) -> None:
             sys.stdout.write(f"not caught by {line['reached']} tests that reach it: {line['key']}\n")
 
 
-def tally(part: Part, results: Sequence[Mapping[str, Any]]) -> None:
+def tally(part: Part, results: Sequence[Mapping[str, Any]]) -> tuple[int, int, int]:
+    """Count a part's faults: those that could be tried, that were, and that no test caught."""
     by_hand = [line for line in results if line["operator"] == "by hand"]
     made = [line for line in results if line["operator"] != "by hand"]
     tried(AREA, f"faults seeded in the {part.what}, caught", sum(line["caught"] for line in made))
     tried(AREA, "faults seeded by hand, caught", sum(line["caught"] for line in by_hand))
+    faults = [fault.key for fault in faults_of(part, ())]
+    unchanged = sum(key in UNCHANGED for key in faults)
+    counts = len(faults) - unchanged, len(results), sum(not line["caught"] for line in results)
+    tried(AREA, "seeded faults shown to change nothing", unchanged)
+    for what, count in zip(("that could be seeded", "tried", "that no test caught"), counts, strict=True):
+        tried(AREA, f"faults {what}, in all", count)
+    return counts
 
 
 def main() -> None:
@@ -621,7 +629,7 @@ def main() -> None:
     if args.out is not None:
         try_part(args.part[-1], args, args.out)
         return
-    made = tested = missed = 0
+    counts: Counter[str] = Counter()
     with nullcontext(args.log) if args.log else tempfile.TemporaryDirectory() as folder:
         for name in parts:
             out = Path(folder) / f"{name}.jsonl"
@@ -630,15 +638,10 @@ def main() -> None:
             subprocess.run(again, check=True, env=os.environ | plain, stdout=sys.stderr)
             results = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
             show(results)
-            tally(PARTS[name], results)
-            made += sum(m.key not in UNCHANGED for m in faults_of(PARTS[name], ()))
-            tested += len(results)
-            missed += sum(not line["caught"] for line in results)
-    tried(AREA, "seeded faults shown to change nothing", len(UNCHANGED))
-    reached(AREA, "seeded faults that no test caught", missed)
-    reached(AREA, f"faults tried, drawn with the seed {args.seed}", tested)
-    reached(AREA, "faults that can be seeded by these rules and by hand", made)
-    sys.stdout.write(f"{tested} of {made} faults were tried, {missed} of them not caught\n")
+            counts.update(dict(zip(("made", "tested", "missed"), tally(PARTS[name], results), strict=True)))
+    sys.stdout.write(
+        f"{counts['tested']} of {counts['made']} faults were tried, {counts['missed']} of them not caught\n"
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ CLOCK = "engine/_kernels.py"
 TAPE = "engine/tape.py"
 BATCH = "engine/batch.py"
 RUN_STATE = "engine/run_state.py"
+CHANGE = "regimes/_change_point_kernels.py"
+JUMP = "regimes/_jump_kernels.py"
 MARKOV = "regimes/_markov_kernels.py"
 UNCHANGED: dict[str, str] = {
     f"{CLOCK} limit: shared_part(state.book[HELD, legs[p, 0], lane], want) -> "
@@ -94,6 +96,29 @@ UNCHANGED: dict[str, str] = {
     f"{CLOCK} dissolve: not stays and (not nothing(book[HELD, left, lane], 0.0)) and "
     "(marks[GONE, left] == LISTED) -> not stays and (not nothing(book[HELD, left, lane], 0.0))": (
         "of a leg that has left nothing is held, unless both are kept"
+    ),
+    # -- of the filters
+    f"{CHANGE} follow_runs: True -> False": "whether other threads run meanwhile changes no number",
+    f"{CHANGE} _follow_runs: 0 -> 1 #4": "what the sum is scaled by: it need not be the largest",
+    f"{CHANGE} _follow_runs: 1 -> 2 #3": "what the sum is scaled by: it need not be the largest",
+    f"{CHANGE} _follow_runs: range(1, n) -> range(1 + 1, n)": (
+        "what the sum is scaled by: it need not be the largest"
+    ),
+    f"{CHANGE} _follow_runs: runs[i, WEIGHT] - density >= LOG_DROPPED -> "
+    "runs[i, WEIGHT] - density > LOG_DROPPED": "no probability is 1e-12 to the last digit",
+    f"{CHANGE} _follow_runs: runs[i, WEIGHT] > runs[likeliest, WEIGHT] -> "
+    "runs[i, WEIGHT] >= runs[likeliest, WEIGHT]": "no two runs are as probable to the last digit",
+    f"{CHANGE} _follow_runs: runs[i, WEIGHT] < runs[least, WEIGHT] -> "
+    "runs[i, WEIGHT] <= runs[least, WEIGHT]": "no two runs are as probable to the last digit",
+    f"{CHANGE} _follow_runs: range(1, kept) -> range(1, kept - 1)": (
+        "the newest run is not older than the recent ones, and is not looked for"
+    ),
+    f"{JUMP} _best_path: range(T - 2, -1, -1) -> range(T - 2 + 1, -1, -1)": (
+        "the last row is found to end in the state it ends in"
+    ),
+    f"{JUMP} _descend: t -> t - 1": "the rows of a state are counted from the last on: as many",
+    f"{JUMP} _descend: cost < least -> cost <= least": (
+        "starts that end at the same cost, to the last digit, have ended on the same path"
     ),
     # -- of the tables that come with the package
     "markets/fees.py half_tick: market == 'US' -> False": "New York has one row, which either way takes",
