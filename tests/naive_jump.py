@@ -51,6 +51,20 @@ def global_minimum(rows, states, penalty) -> float:
     return least
 
 
+def starts(rows, uniform) -> np.ndarray:
+    """k-means++: a row by the first draw, each further one by its squared distance to the nearest so far."""
+    rows = np.asarray(rows, dtype=float)
+    drawn = []
+    for draws in uniform:
+        chosen = [int(draws[0] * len(rows))]
+        for draw in draws[1:]:
+            apart = np.min([((rows - rows[i]) ** 2).sum(axis=1) for i in chosen], axis=0)
+            below = np.cumsum(apart) <= draw * apart.sum()
+            chosen.append(int(draw * len(rows)) if apart.sum() == 0.0 else int(below.sum()))
+        drawn.append(rows[chosen])
+    return np.array(drawn)
+
+
 def weighted_features(y, downside_half_lives, sortino_half_lives) -> np.ndarray:
     """Averages over all observations so far, with weights that halve, from the start at every row."""
     out = np.full((len(y), len(downside_half_lives) + len(sortino_half_lives)), np.nan)

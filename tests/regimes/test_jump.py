@@ -106,6 +106,16 @@ def test_no_round_raises_the_cost_and_more_starts_never_end_higher():
     assert by_count == sorted(by_count, reverse=True)
 
 
+@pytest.mark.parametrize("scale", [1.0, 2.0**-12])
+@pytest.mark.parametrize("K", [2, 3, 4])
+def test_starts_are_drawn_by_their_squared_distance(K, scale):
+    rows = scale * np.random.default_rng(K).integers(-8, 9, (30, 2)).astype(float)
+    uniform = np.random.default_rng(9).random((40, K))
+    starts = np.empty((40, K, 2))
+    spread_starts(rows.T.copy(), uniform, np.empty(30), starts)
+    np.testing.assert_array_equal(starts, naive_jump.starts(rows, uniform))
+
+
 def test_starts_are_rows_and_far_rows_are_preferred():
     rows = np.array([[0.0], [0.0], [0.0], [10.0]])
     starts = np.empty((50, 2, 1))
