@@ -104,6 +104,10 @@ UNCHANGED: dict[str, str] = {
     f"{CHANGE} _follow_runs: range(1, n) -> range(1 + 1, n)": (
         "what the sum is scaled by: it need not be the largest"
     ),
+    f"{CHANGE} _follow_runs: range(1, n) -> range(1, n - 1)": (
+        "what the sum is scaled by: it need not be the largest"
+    ),
+    f"{CHANGE} _follow_runs: i -> i - 1 #12": "what the sum is scaled by: it need not be the largest",
     f"{CHANGE} _follow_runs: runs[i, WEIGHT] - density >= LOG_DROPPED -> "
     "runs[i, WEIGHT] - density > LOG_DROPPED": "no probability is 1e-12 to the last digit",
     f"{CHANGE} _follow_runs: runs[i, WEIGHT] > runs[likeliest, WEIGHT] -> "
@@ -121,6 +125,8 @@ UNCHANGED: dict[str, str] = {
     f"{JUMP} _spread_starts: T - 1 -> T + 1": "a draw below one ends before the last row, or at it",
     f"{JUMP} _descend: stays or not cost < before -> stays": "rounds that win nothing are made as well",
     f"{JUMP} _descend: t -> t - 1 #4": "rounds that win nothing are made as well",
+    f"{JUMP} _descend: t -> t - 1 #5": "rounds that win nothing are made as well",
+    f"{JUMP} _descend: True -> False": "rounds that win nothing are made as well",
     f"{JUMP} _descend: t -> t - 1": "the rows of a state are counted from the last on: as many",
     f"{JUMP} _descend: cost < least -> cost <= least": (
         "starts that end at the same cost, to the last digit, have ended on the same path"
