@@ -461,13 +461,13 @@ def chosen_steps(market: Market, whole: Answer, seed: int) -> list[int]:
 
 def given_steps(market: Market, steps: Iterable[int]) -> list[int]:
     """Return steps of the market in order, or refuse one that is none or the last, after which is nothing."""
+    allowed = f"give whole numbers from 0 to {len(market) - 2}, after which there is another step"
+    if not isinstance(steps, Iterable) or getattr(steps, "ndim", 1) != 1:
+        raise ParameterError(f"steps is {kind(steps)}: {allowed}")
     given = list(steps)
     for step in given:
         if not is_whole(step) or not 0 <= step < len(market) - 1:
-            raise ParameterError(
-                f"steps holds {shown(step)}: give whole numbers from 0 to {len(market) - 2}, after which "
-                "there is another step"
-            )
+            raise ParameterError(f"steps holds {shown(step)}: {allowed}")
     if not given:
         raise ParameterError("steps is empty: give at least one, or leave it out")
     return sorted({int(step) for step in given})

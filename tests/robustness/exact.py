@@ -11,6 +11,7 @@ from naive import NaiveRun
 
 import entrepot as ep
 from entrepot.engine import Fee, Ledger, backtest
+from entrepot.markets.market import PRICE_BOUNDS
 
 U = 2.0**-53  # what one operation may err by, as a part of its result
 
@@ -67,6 +68,8 @@ def stretched(
     }
     adrs = set(market.ratios["adr"])
     scale = np.array([factor[s] * (odd if s in adrs else 1.0) for s in market.symbols])
+    if np.nanmin(market.prices * scale) < PRICE_BOUNDS[0]:
+        scale *= 10.0  # a line that has fallen far would leave the range of prices
     by_symbol = dict(zip(market.symbols, scale, strict=True))
     dividends, ratios, delistings = market.dividends.copy(), market.ratios.copy(), market.delistings.copy()
     dividends["amount"] *= dividends["symbol"].map(by_symbol).astype(float)

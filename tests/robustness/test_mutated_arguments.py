@@ -450,7 +450,9 @@ def contents(value: object) -> str:
 
 def same(one: object, other: object) -> bool:
     """Whether two outcomes are equal, to the last bit."""
-    plain = isinstance(one, (int, float, ep.Fee, ep.Margin))
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or (one != one and other != other)
+    plain = isinstance(one, (int, ep.Fee, ep.Margin))
     return bool(one == other) if plain else contents(one) == contents(other)
 
 

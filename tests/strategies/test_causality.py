@@ -604,6 +604,8 @@ def test_the_first_difference_is_told():
         (lambda: check_causal(QUICK, MARKET, steps=[len(MARKET) - 1]), "steps holds 1.*: give whole"),
         (lambda: check_causal(QUICK, MARKET, steps=[0.5]), "steps holds 0.5"),
         (lambda: check_causal(QUICK, MARKET, steps=[]), "steps is empty"),
+        (lambda: check_causal(QUICK, MARKET, steps=12), "steps is 12: give whole numbers from 0 to"),
+        (lambda: check_causal(QUICK, MARKET, steps=np.array(12)), "steps is .*: give whole numbers"),
         (lambda: check_causal(QUICK, MARKET.until(0)), "the market has one step"),
     ],
 )  # fmt: skip
