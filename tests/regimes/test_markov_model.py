@@ -470,6 +470,17 @@ def test_the_filter_is_the_formulas(world):
     np.testing.assert_allclose(ours.end / ours.end.sum(), joint, atol=1e-12)
 
 
+def test_the_filter_is_the_formulas_where_the_density_of_all_rows_is_less_than_any_float():
+    rng = np.random.default_rng(0)
+    model, sample = MarkovModel(2), drawn_rows(rng, 2_000, 1, 0)
+    parameters = drawn(rng, model, 1, 0)
+    ours = model.filter(sample, parameters)
+    probabilities, scores, _ = naive_markov.filtered(sample, parameters, model.nu)
+    assert scores.sum() < np.log(np.finfo(float).smallest_subnormal)
+    np.testing.assert_allclose(ours.scores, scores, atol=1e-11)
+    np.testing.assert_allclose(ours.probabilities, probabilities, atol=1e-12)
+
+
 @settings(deadline=None, max_examples=25)
 @given(worlds(rows=(3, 6)))
 def test_sums_over_the_rows_are_those_over_all_paths_of_states(world):

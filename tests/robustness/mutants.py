@@ -166,6 +166,7 @@ PARTS = {
             f"tests/regimes/test_markov_model.py::test_{name}"
             for name in (
                 "the_filter_is_the_formulas",
+                "the_filter_is_the_formulas_where_the_density_of_all_rows_is_less_than_any_float",
                 "sums_over_the_rows_are_those_over_all_paths_of_states",
                 "the_gradient_is_the_slope_of_the_formulas",
                 "no_later_row_changes_a_bit_and_the_filter_goes_on_from_where_it_ended",
@@ -186,7 +187,9 @@ PARTS = {
             "tests/test_compiled_decisions.py",
             "tests/strategies/test_composition.py",
             "tests/strategies/test_dual_listing.py",
+            "tests/strategies/test_kernels.py",
             "tests/strategies/test_sector_rotation.py",
+            "tests/strategies/test_sector_rules.py",
             "tests/strategies/test_switch.py",
         ),
     ),

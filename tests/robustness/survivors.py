@@ -8,6 +8,7 @@ BATCH = "engine/batch.py"
 RUN_STATE = "engine/run_state.py"
 CHANGE = "regimes/_change_point_kernels.py"
 JUMP = "regimes/_jump_kernels.py"
+STRATEGIES = "strategies/_kernels.py"
 MARKOV = "regimes/_markov_kernels.py"
 UNCHANGED: dict[str, str] = {
     f"{CLOCK} limit: shared_part(state.book[HELD, legs[p, 0], lane], want) -> "
@@ -130,6 +131,27 @@ UNCHANGED: dict[str, str] = {
     f"{JUMP} _descend: t -> t - 1": "the rows of a state are counted from the last on: as many",
     f"{JUMP} _descend: cost < least -> cost <= least": (
         "starts that end at the same cost, to the last digit, have ended on the same path"
+    ),
+    f"{MARKOV} _compiled: True -> False": "whether other threads run meanwhile changes no number",
+    f"{MARKOV} kernels: range(K) -> range(K - 1) #26": (
+        "the logits of the last state are nought by definition: nothing reads their slope"
+    ),
+    # -- of the strategies
+    f"{STRATEGIES} inner: True -> False": "whether other threads run meanwhile changes no number",
+    f"{STRATEGIES} inner: True -> False #2": "a way to call it that nobody uses",
+    f"{STRATEGIES} inner: True -> False #3": "a way to call it that nobody uses",
+    f"{STRATEGIES} latch: enter and (not leave) -> not leave": (
+        "one of both is so: where it is not left, it is entered"
+    ),
+    f"{STRATEGIES} _emit: 0 -> 1": "another column of an array that was made for this",
+    f"{STRATEGIES} _emit: 0 -> 1 #2": "another column of an array that was made for this",
+    f"{STRATEGIES} _emit: 2 -> 3": "a column more in an array that was made for this",
+    f"{STRATEGIES} _emit: 2 -> 3 #2": "a column more in an array that was made for this",
+    f"{STRATEGIES} _emit: columns + pairs -> columns - pairs": (
+        "what is asked without a ledger has no book to look at"
+    ),
+    f"{STRATEGIES} _emit: columns + pairs -> columns - pairs #2": (
+        "what is asked without a ledger has no book to look at"
     ),
     # -- of the tables that come with the package
     "markets/fees.py half_tick: market == 'US' -> False": "New York has one row, which either way takes",
