@@ -12,7 +12,7 @@ from typing import Any, Final
 import pandas as pd
 from tqdm.auto import tqdm
 
-from entrepot.errors import ParameterError, shown
+from entrepot.errors import ParameterError, is_listed, shown
 from entrepot.files import write_whole
 from entrepot.markets.instruments import CURRENCIES, venue_of
 from entrepot.markets.manifest import DAY_OVER, MANIFEST, Manifest, read_manifest
@@ -96,7 +96,7 @@ def now() -> pd.Timestamp:
 def check_symbols(symbols: str | Iterable[str]) -> list[str]:
     """Return the symbols in Yahoo's spelling, each once, or say in a sentence which one cannot be fetched."""
     given = [symbols] if isinstance(symbols, str) else symbols
-    if not isinstance(given, Iterable):
+    if not is_listed(given):
         raise ParameterError(
             f"symbols={shown(symbols)} is no list of symbols: give such as ['BABA', '9988.HK']"
         )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError, shown
+from entrepot.errors import DataError, ParameterError, is_listed, shown
 from entrepot.markets.adjustment import agree, effective_ratios
 from entrepot.markets.bars import BarTimes, settle_bars
 from entrepot.markets.departures import Departures, fill_at_parity, say_what_is_missing
@@ -102,7 +102,7 @@ def load_market(
         )
     wanted = None if isinstance(phases, str) and phases == "auto" else check_phases(phases)
     named = [hk_shorts] if isinstance(hk_shorts, str) else hk_shorts
-    if not isinstance(named, Iterable) or not all(isinstance(symbol, str) for symbol in named):
+    if not is_listed(named) or not all(isinstance(symbol, str) for symbol in named):
         raise ParameterError(f"hk_shorts={shown(hk_shorts)} is no list of symbols: give such as ['9988.HK']")
     shorts = {spell_symbol(symbol) for symbol in named}
     listed = listings_of(listings)

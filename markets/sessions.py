@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError, is_number, shown
+from entrepot.errors import DataError, ParameterError, is_listed, is_number, shown
 from entrepot.markets.tables import dates, read_table
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def check_venue(venue: str) -> str:
 
 def check_phases(phases: Sequence[str]) -> tuple[str, ...]:
     """The phases in the order of the day, each at most once."""
-    given = (phases,) if isinstance(phases, str) else tuple(phases) if isinstance(phases, Iterable) else ()
+    given = (phases,) if isinstance(phases, str) else tuple(phases) if is_listed(phases) else ()
     if not given or not all(isinstance(phase, str) and phase in PHASES for phase in given):
         raise ParameterError(f"the phases {shown(phases)} are not usable: give 'open', 'close' or both")
     return tuple(phase for phase in PHASES if phase in given)

@@ -31,7 +31,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from entrepot.errors import ParameterError, shown
+from entrepot.errors import ParameterError, is_listed, shown
 from entrepot.markets.fees import half_tick
 from entrepot.markets.instruments import describe, say_what_is_own
 from entrepot.markets.listings import Listings, ListingsSource, listings_of
@@ -243,7 +243,7 @@ def printed(
 def listed_lines(start: pd.Timestamp, symbols: Sequence[str] | None, listings: Listings) -> pd.DataFrame:
     """Return the instruments asked for that had not left by the start, with ``first`` and ``last`` dates."""
     given = [symbols] if isinstance(symbols, str) else symbols
-    asked = list(ISSUER_OF) if given is None else list(given) if isinstance(given, Iterable) else []
+    asked = list(ISSUER_OF) if given is None else list(given) if is_listed(given) else []
     if not asked or not all(isinstance(symbol, str) and symbol in ISSUER_OF for symbol in asked):
         raise ParameterError(
             f"symbols={shown(symbols)} are not all simulated: choose among {', '.join(ISSUER_OF)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
 from typing import Any, Literal, get_args
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError, is_number, shown
+from entrepot.errors import ParameterError, is_listed, is_number, shown
 from entrepot.regimes.arguments import keep_plain, kind, short
 from entrepot.regimes.event_file import CHANNELS
 
@@ -222,7 +222,7 @@ def channel_intensity(
 def channel_sides(channels: str | Sequence[str]) -> list[tuple[str, str]]:
     """Return the (channel, side) columns of some channels, or of one; refuse unknown ones and none."""
     given = (channels,) if isinstance(channels, str) else channels
-    names = tuple(given) if isinstance(given, Iterable) and getattr(given, "ndim", 1) == 1 else ()
+    names = tuple(given) if is_listed(given) else ()
     if not names:
         raise ParameterError(f"channels is {kind(channels)}: give one or more of {', '.join(CHANNELS)}")
     unknown = [channel for channel in names if not isinstance(channel, str) or channel not in CHANNELS]

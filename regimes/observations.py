@@ -15,14 +15,14 @@ Estimates (`Market.estimates`) are no prints and are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError, is_number, is_whole
+from entrepot.errors import DataError, ParameterError, is_listed, is_number, is_whole
 from entrepot.markets.market import Market
 from entrepot.markets.premium import ex_dates_apart, premium
 from entrepot.regimes.arguments import kind
@@ -468,7 +468,7 @@ def _log(values: FloatArray) -> FloatArray:
 
 def _symbols(name: str, value: object) -> list[str]:
     """Return symbols as a list; refuse what does not hold symbols in order, each once."""
-    listed = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Set, Mapping))
+    listed = is_listed(value) and not isinstance(value, (str, bytes, Set, Mapping))
     symbols: list[Any] = list(value) if listed else []  # type: ignore[call-overload]
     if not symbols or not all(isinstance(s, str) for s in symbols) or len(set(symbols)) < len(symbols):
         raise ParameterError(f"{name} is {kind(value)}: give a list of symbols, each once, such as ['FXI']")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, is_listed
 from entrepot.markets.own_rows import cell_text
 from entrepot.regimes.arguments import kind, short, with_given
 from entrepot.regimes.events import grid_time
@@ -236,7 +236,7 @@ def _names(series: str | Sequence[str] | None, every: tuple[str, ...]) -> list[s
         return list(every)
     if isinstance(series, str):
         return [series]
-    names = list(series) if isinstance(series, Iterable) and getattr(series, "ndim", 1) == 1 else []
+    names = list(series) if is_listed(series) else []
     if not names:
         raise ParameterError(
             f"series is {kind(series)}: give one or more of {', '.join((*every, *AGGREGATES))}"

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.decisions import OWN, Decision, DecisionState
-from entrepot.errors import ParameterError, TargetError, is_whole, no_plan, shown
+from entrepot.errors import ParameterError, TargetError, is_listed, is_whole, no_plan, shown
 from entrepot.markets.known_series import KnownSeries
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind, short
@@ -462,7 +462,7 @@ def chosen_steps(market: Market, whole: Answer, seed: int) -> list[int]:
 def given_steps(market: Market, steps: Iterable[int]) -> list[int]:
     """Return steps of the market in order, or refuse one that is none or the last, after which is nothing."""
     allowed = f"give whole numbers from 0 to {len(market) - 2}, after which there is another step"
-    if not isinstance(steps, Iterable) or getattr(steps, "ndim", 1) != 1:
+    if not is_listed(steps):
         raise ParameterError(f"steps is {kind(steps)}: {allowed}")
     given = list(steps)
     for step in given:

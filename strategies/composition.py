@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError, TargetError, is_number, no_parameter, shown
+from entrepot.errors import ParameterError, TargetError, is_listed, is_number, no_parameter, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
@@ -308,7 +308,7 @@ def blend(parts: Mapping[Any, float] | Iterable[tuple[Strategy | pd.DataFrame, f
         ParameterError: for what is no part and no number.
     """
     given: list[Any] = [0]
-    if isinstance(parts, Iterable) and getattr(parts, "ndim", 1) == 1:
+    if is_listed(parts):
         given = list(parts.items() if isinstance(parts, Mapping) else parts)
     if not all(isinstance(item, tuple) and len(item) == 2 for item in given):
         raise ParameterError(f"blend was given {kind(parts)}: give (strategy, share) for each part")

@@ -11,7 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.decisions import Decision, compiled
-from entrepot.errors import ParameterError, TargetError, is_number, near_word, no_parameter, shown, some_of
+from entrepot.errors import (
+    ParameterError,
+    TargetError,
+    is_listed,
+    is_number,
+    near_word,
+    no_parameter,
+    shown,
+    some_of,
+)
 from entrepot.markets.frames import weights_on_grid
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import keep_plain, kind
@@ -306,11 +315,7 @@ def require_symbols(name: str, value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     symbols: tuple[Any, ...] = (0,)
-    if (
-        isinstance(value, Iterable)
-        and not isinstance(value, (Set, Mapping))
-        and getattr(value, "ndim", 1) == 1
-    ):
+    if is_listed(value) and not isinstance(value, (Set, Mapping)):
         symbols = tuple(value)
     if not all(isinstance(symbol, str) for symbol in symbols):
         raise ParameterError(f"{name} is {kind(value)}: give a list of symbols, such as ['BABA', 'JD']")

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import entrepot as ep
@@ -71,3 +72,32 @@ def test_no_message(fault: str, is_there: Callable[[str], bool]) -> None:
         if is_there(text) and text.split(" ")[0] not in allowed
     ]
     assert not wrong, f"{fault}: {wrong}"
+
+
+MARKET = ep.simulate_market(start="2022-01-03", end="2022-02-04", seed=5, symbols=["FXI", "KWEB"])
+PLAN = ep.SectorRotation(lookback=5)
+WITHOUT_AN_AXIS: dict[str, Callable[[np.ndarray], object]] = {
+    "phases": lambda one: ep.load_market({"FXI": MARKET.price["FXI"]}, phases=one),
+    "hk_shorts": lambda one: ep.load_market({"FXI": MARKET.price["FXI"]}, hk_shorts=one),
+    "symbols": lambda one: ep.simulate_market(symbols=one),
+    "symbols to fetch": lambda one: ep.download(one, "nowhere", start="2022-01-03"),
+    "windows": lambda one: ep.event_study(MARKET, ep.load_events(), windows=one),
+    "channels": lambda one: ep.load_events().intensity(MARKET.grid, channels=one),
+    "series": lambda one: ep.load_tariff_levels().level(MARKET, series=one),
+    "steps": lambda one: ep.check_causal(PLAN, MARKET, steps=one),
+    "parts": lambda one: ep.blend(one),
+    "capitals": lambda one: ep.capacity(MARKET, PLAN, capitals=one),
+    "values": lambda one: ep.sweep(MARKET, PLAN, {"lookback": one}),
+}
+
+
+@pytest.mark.parametrize("what", WITHOUT_AN_AXIS)
+def test_an_array_without_an_axis_is_no_list(what: str) -> None:
+    with pytest.raises(errors.EntrepotError):
+        WITHOUT_AN_AXIS[what](np.array(1))
+
+
+def test_what_is_gone_through_is_first_asked_whether_it_can_be() -> None:
+    """`isinstance(x, Iterable)` is true of an array without an axis: `is_listed` is the question."""
+    asking = {path.name for path in sources() if ", Iterable)" in path.read_text(encoding="utf-8")}
+    assert asking == {"errors.py"}

@@ -11,7 +11,7 @@ import pandas as pd
 from entrepot.engine.costs import Costs
 from entrepot.engine.lines import NOT_COSTS, SOURCES
 from entrepot.engine.plans import Plan, TargetArrays
-from entrepot.errors import ParameterError, is_number, shown
+from entrepot.errors import ParameterError, is_listed, is_number, shown
 from entrepot.markets.market import Market
 from entrepot.markets.volume import check_share, share_of_volume, steps_sharing_a_session
 from entrepot.regimes.path import RegimePath
@@ -82,7 +82,7 @@ def capacity(
     costs = Costs() if costs is None else costs
     if not isinstance(costs, Costs):
         raise ParameterError(f"costs is {shown(costs)}: give a Costs object, such as Costs(fee_bps=5)")
-    several = isinstance(capitals, Iterable) and getattr(capitals, "ndim", 1) == 1
+    several = is_listed(capitals)
     sizes = list(capitals) if several else []
     if not sizes or not all(is_number(size) and 0.0 < size < 1e15 for size in sizes):
         raise ParameterError(f"capitals is {shown(capitals)}: give positive amounts, such as (1e6, 1e7, 1e8)")

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from numbers import Integral, Real
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 
 class EntrepotError(ValueError):
@@ -97,6 +97,11 @@ def is_number(value: object) -> TypeGuard[float]:
     except OverflowError:  # 10**400
         return False
     return True
+
+
+def is_listed(value: object) -> TypeGuard[Iterable[Any]]:
+    """Whether a value holds others one after the other; an array without an axis does not, nor a table."""
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) == 1
 
 
 def is_whole(value: object) -> TypeGuard[int]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError, is_whole, shown
+from entrepot.errors import DataError, ParameterError, is_listed, is_whole, shown
 from entrepot.event_panels import Panel, Windows
 from entrepot.markets.market import Market
 from entrepot.markets.premium import other_leg
@@ -131,7 +131,7 @@ def check_parts(parts: object, windows: Windows) -> tuple[tuple[int, int], ...]:
     if parts is None:
         inside = [part for part in USUAL if first <= part[0] and part[1] <= last]
         return tuple(dict.fromkeys([*inside, windows.event]))
-    if not isinstance(parts, Iterable) or isinstance(parts, str):
+    if not is_listed(parts) or isinstance(parts, str):
         raise ParameterError(f"windows is {kind(parts)}: give pairs of days, such as [(-1, 1), (0, 5)]")
     given = tuple(dict.fromkeys(days_from("windows", part) for part in parts))
     if not given or min(part[0] for part in given) < first or max(part[1] for part in given) > last:

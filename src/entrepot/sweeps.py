@@ -22,7 +22,7 @@ from entrepot.engine.fingerprints import code_fingerprint, fingerprint
 from entrepot.engine.plans import check_run, decides
 from entrepot.engine.sizes import require_figures
 from entrepot.engine.sweep import cut, run_chunks
-from entrepot.errors import ParameterError, is_whole, near_word, no_plan, shown
+from entrepot.errors import ParameterError, is_listed, is_whole, near_word, no_plan, shown
 from entrepot.files import checked_path
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath
@@ -553,7 +553,7 @@ def _configurations(
     if isinstance(parameters, Mapping):
         values: dict[str, tuple[Any, ...]] = {STRATEGY: tuple(strategies)} if several else {}
         for name, given in parameters.items():
-            if isinstance(given, str) or not isinstance(given, Iterable):
+            if isinstance(given, str) or not is_listed(given):
                 raise ParameterError(
                     f"{name} is {shown(given)}: give its values in a list, such as [{given}]"
                 )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from entrepot.engine.batch import LANES
 from entrepot.engine.sizes import require_curves
 from entrepot.engine.sweep import Rows, cut, run_chunks
-from entrepot.errors import ParameterError
+from entrepot.errors import ParameterError, is_listed
 
 if TYPE_CHECKING:
     from entrepot.sweep_jobs import SweepJob
@@ -87,7 +87,7 @@ def _numbers(sweep: Sweep, rows: int | Iterable[int] | None) -> NDArray[np.int64
             raise ParameterError(
                 "every configuration of this sweep was refused: look at the column Refused of its table"
             )
-    several = isinstance(rows, Iterable) and getattr(rows, "ndim", 1) == 1
+    several = is_listed(rows)
     wanted: list[Any] = list(cast("Iterable[int]", rows)) if several else [rows]
     if not wanted:
         raise ParameterError("no configuration was asked for: give numbers of the table, or None for all")
