@@ -386,7 +386,7 @@ def test_one_that_is_called_lets_the_drift_of_another_wait() -> None:
     """Drift is looked at in New York: not at Hong Kong's step, where the one that is called has a target."""
     market = hand.make_market(
         {
-            "1.HK": hand.line("XHKG", [10.0, 10.0, 10.0, 13.0, 13.0, 13.0]),
+            "1.HK": hand.line("XHKG", [10.0, 10.0, 10.0, 13.0, 13.0, 16.0]),
             "U": hand.line("XNYS", [10.0, 10.0, 14.0, 14.0, 14.0, 14.0]),
             "V": hand.line("XNYS", [10.0, 10.0, 10.0, 20.0, 20.0, 20.0]),
         }

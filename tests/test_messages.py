@@ -83,7 +83,7 @@ WITHOUT_AN_AXIS: dict[str, Callable[[np.ndarray], object]] = {
     "symbols to fetch": lambda one: ep.download(one, "nowhere", start="2022-01-03"),
     "windows": lambda one: ep.event_study(MARKET, ep.load_events(), windows=one),
     "channels": lambda one: ep.load_events().intensity(MARKET.grid, channels=one),
-    "series": lambda one: ep.load_tariff_levels().level(MARKET, series=one),
+    "series": lambda one: ep.load_tariff_levels().level(MARKET.grid, series=one),
     "steps": lambda one: ep.check_causal(PLAN, MARKET, steps=one),
     "parts": lambda one: ep.blend(one),
     "capitals": lambda one: ep.capacity(MARKET, PLAN, capitals=one),
