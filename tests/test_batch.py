@@ -393,8 +393,8 @@ def test_one_that_is_called_lets_the_drift_of_another_wait() -> None:
     )
     costs = ep.Costs(**hand.FREE | {"margin": ep.Margin.retail()})
     plans = [
-        hand.want(market, {(1, "U"): -1.5, (6, "1.HK"): 0.1}),
-        hand.want(market, {(1, "1.HK"): 0.5, (1, "V"): 0.3}, band=0.05),
+        hand.want(market, {(1, "U"): -1.5, (1, "V"): 0.0, (6, "1.HK"): 0.1}),
+        hand.want(market, {(1, "1.HK"): 0.5, (1, "U"): 0.0, (1, "V"): 0.3}, band=0.05),
     ]
     tallied = Bench(market, costs=costs, capital=10_000).run(plans, equity=True)
     for i, plan in enumerate(plans):

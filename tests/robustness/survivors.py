@@ -83,6 +83,8 @@ UNCHANGED: dict[str, str] = {
     f"{CLOCK} run: tape.impacts and state.fault[2] > 0.0 -> state.fault[2] > 0.0": (
         "only what moves its own price can fail for want of a volume"
     ),
+    f"{CLOCK} decide: (drifting or target[lane] == target[lane]) and equity[lane] > 0.0 -> "
+    "drifting or target[lane] == target[lane]": "without equity nothing is wanted and nothing stands",
     f"{CLOCK} asked_of_single: np.isnan(want) or order[UNTIL, k, lane] == FOREVER or "
     "state.marks[GONE, k] != LISTED -> np.isnan(want) or order[UNTIL, k, lane] == FOREVER": (
         "a line that has left has no order but a forced one"
