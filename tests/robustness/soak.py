@@ -1,13 +1,16 @@
 """Run the main jobs over and over for hours: the same seed gives the same bits, and nothing piles up.
 
 Each round does every job on the market of one seed. What a job returns is held against the first round of
-that seed; memory, open files, threads, temporary files and open figures are measured after each round. A
-signal (SIGTERM, Ctrl-C) ends the run after the round that is under way; the tally is written all the same.
+that seed; memory, open files, threads, temporary files and open figures are measured after each round. A leak
+is looked for in what the process has asked for and not given back, which is counted to the byte: what is
+resident wavers by tens of megabytes with what the allocator keeps and the system takes away. A signal
+(SIGTERM, Ctrl-C) ends the run after the round that is under way; the tally is written all the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import logging
 import os
@@ -21,7 +24,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -42,9 +45,11 @@ SYMBOLS = [
     *["BABA", "9988.HK", "JD", "9618.HK", "NTES", "9999.HK", "BIDU", "9888.HK"],
     *["KWEB", "FXI", "ASHR", "CQQQ", "3033.HK", "0939.HK", "0883.HK", "0857.HK"],
 ]
-# Growth that ends a soak in an error, MB an hour: an allocator that has not settled shows some, and a leak
-# of half a MB a round shows ten times as much.
-MOST_GROWTH = 20.0
+# Growth of a round that ends a soak in an error: kB in use, and Python objects. Rounds waver by some hundred
+# kB and some ten thousand objects, so that much less is not told apart in a few dozen of them.
+MOST_GROWTH = {"in_use": 20.0, "objects": 200.0}
+# What may be resident at the end, of what was at most in the first rounds that count.
+MOST_RESIDENT = 1.25
 # Rounds after the first of each seed that a slope needs.
 LEAST_ROUNDS = 24
 
@@ -203,12 +208,36 @@ JOBS: tuple[Callable[[World], Any], ...] = (
 )  # fmt: skip
 
 
+class Mallinfo2(ctypes.Structure):
+    """What malloc tells of itself; see mallinfo(3)."""
+
+    _fields_: ClassVar = [
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    ]
+
+
+def given_out() -> int:
+    """Bytes that malloc has given out in all its arenas and not got back; 0 where there is no glibc."""
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        return 0
+    mallinfo.restype = Mallinfo2
+    told = mallinfo()
+    return int(told.uordblks + told.hblkhd)
+
+
 @dataclass(frozen=True)
 class Held:
     """What the process holds after a round."""
 
     hours: float
     memory: float  # resident, MB
+    in_use: float  # what malloc has given out, kB
+    objects: int  # blocks that Python has given out
     files: int
     threads: int
     temporary: int
@@ -259,6 +288,8 @@ class Soak:
         return Held(
             (time.monotonic() - self.began) / 3600,
             pages * resource.getpagesize() / 1e6,
+            given_out() / 1e3,
+            sys.getallocatedblocks(),
             len(os.listdir("/proc/self/fd")),
             threading.active_count(),
             len(list(self.temporary.rglob("*"))),
@@ -270,18 +301,21 @@ class Soak:
         """Rounds after the warm-up, in which each seed comes once and what is kept for later is made."""
         return self.held[max(len(self.seeds), len(self.held) // 5) :]
 
-    @property
-    def growth(self) -> float:
-        """Median slope of memory over all pairs of rounds after the warm-up (Theil-Sen), MB an hour."""
+    def growth(self, name: str) -> float:
+        """Median slope of a measure over all pairs of rounds after the warm-up (Theil-Sen), a round."""
         from scipy.stats import theilslopes
 
-        memory, hours = ([getattr(h, name) for h in self.settled] for name in ("memory", "hours"))
-        return float(theilslopes(memory, hours).slope)
+        return float(theilslopes([getattr(h, name) for h in self.settled]).slope)
 
     def faults(self) -> Iterator[str]:
         """What piles up."""
-        if len(self.settled) >= LEAST_ROUNDS and self.growth > MOST_GROWTH:
-            yield f"memory grows by {self.growth:.1f} MB an hour: at most {MOST_GROWTH:.0f} is allowed"
+        if len(self.settled) >= LEAST_ROUNDS:
+            for name, most in MOST_GROWTH.items():
+                if (growth := self.growth(name)) > most:
+                    yield f"{name}: {growth:.1f} more a round, at most {most:g} are allowed"
+            first = max(h.memory for h in self.settled[: len(self.seeds)])
+            if self.held[-1].memory > MOST_RESIDENT * first:
+                yield f"memory: {first:.0f} MB in the first rounds, {self.held[-1].memory:.0f} at the end"
         for name in ("files", "threads", "temporary", "figures"):
             counts = [getattr(h, name) for h in self.held]
             if len(counts) > 1 and counts[-1] > max(counts[:2]):
@@ -299,7 +333,8 @@ class Soak:
         reached("load", "rounds of soak", len(self.held))
         reached("load", "hours of soak", round(self.held[-1].hours, 2))
         if len(self.settled) >= LEAST_ROUNDS:
-            reached("load", "growth of memory over the soak", max(0.0, round(self.growth, 2)), "MB an hour")
+            growth = max(0.0, round(self.growth("in_use"), 2))
+            reached("load", "growth of memory in use over the soak", growth, "kB a round")
 
 
 def main() -> None:
@@ -324,7 +359,11 @@ def main() -> None:
         tempfile.tempdir = None
     LOG.info(soak.table().iloc[:: max(1, len(soak.held) // 40)].round(3).to_string())
     if len(soak.settled) > 1:
-        LOG.info("memory grows by %.2f MB an hour over %d rounds", soak.growth, len(soak.settled))
+        LOG.info(
+            "%.2f kB and %.1f objects more a round over %d rounds",
+            *map(soak.growth, MOST_GROWTH),
+            len(soak.settled),
+        )
     if faults := list(soak.faults()):
         raise SystemExit("; ".join(faults))
     soak.count()
