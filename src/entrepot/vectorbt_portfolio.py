@@ -70,7 +70,7 @@ def closes(ledger: Ledger) -> pd.DataFrame:
     frame = pd.DataFrame(
         marks[:, order], ledger.equity.index, pd.Index([lines.symbols[k] for k in order], name="symbol")
     )
-    frame = frame.loc[:, ~frame.columns.duplicated()][list(dict.fromkeys(lines.symbols))]
+    frame = frame.loc[:, ~frame.columns.duplicated()][list(ledger.positions.columns)]
     frame = frame.dropna(axis="columns", how="all")
     # A portfolio needs a column, though nothing was to be traded.
     return frame.assign(cash=np.nan) if frame.empty else frame
