@@ -281,6 +281,7 @@ def test_a_bench_refuses_what_a_run_does(market: ep.Market) -> None:
         {"capital": -1.0},
         {"base_currency": "EUR"},
         {"costs": ep.Costs(borrow_rate_pa={"X": 0.1})},
+        {"costs": ep.Costs(half_spread_bps=pd.DataFrame({"X": [2.0]}, pd.to_datetime(["2018-05-01"])))},
     ):
         with pytest.raises(EntrepotError) as told:
             backtest(market, plan, **terms)
@@ -297,7 +298,8 @@ def test_a_bench_refuses_what_a_run_does(market: ep.Market) -> None:
         backtest(dear, targets_plan(targets), **little)
     assert Bench(dear, **little).run([targets, targets]).refused == (str(told.value),) * 2
     whole = hand.make_market({"A": hand.line("XNYS", [1e9, 1e9])})  # traded by the whole share
-    assert Bench(whole, costs=ep.Costs(**hand.FREE), capital=1.0).run([hand.want(whole)]).refused == ("",)
+    plan = hand.want(whole, {(0, "A"): 0.5})
+    assert Bench(whole, costs=ep.Costs(**hand.FREE), capital=1.0).run([plan]).refused == ("",)
 
 
 def test_what_a_bench_keeps_is_made_once_and_is_bounded(

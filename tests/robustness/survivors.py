@@ -176,6 +176,8 @@ UNCHANGED: dict[str, str] = {
     f"{TAPE} check_dearest: 0 -> 1 #2": "of no lines none is dear",
     f"{TAPE} check_dearest: 0.0 -> 1.0 #3": "a share worth one unit of money is no dearer than any capital",
     f"{TAPE} initial_state: 2 -> 3 #2": "room for more than can be",
+    f"{TAPE} initial_state: 1 -> 2 #4": "any number but 0 says that there is something to do",
+    f"{TAPE} empty_record: 0 -> 1 #5": "room for what a run that is not recorded leaves; nothing reads it",
     f"{TAPE} _conversions: 0.0 -> 1.0": "a number that only dividends have",
     f"{TAPE} _in_force: 1 -> 2 #2": "the last of the rows without a number is as good as the only one",
     f"{TAPE} _actions: len(table) == 0 -> False": "of no rows nothing is made",
