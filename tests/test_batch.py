@@ -281,7 +281,7 @@ def test_a_bench_refuses_what_a_run_does(market: ep.Market) -> None:
         {"capital": -1.0},
         {"base_currency": "EUR"},
         {"costs": ep.Costs(borrow_rate_pa={"X": 0.1})},
-        {"costs": ep.Costs(half_spread_bps=pd.DataFrame({"X": [2.0]}, pd.to_datetime(["2018-05-01"])))},
+        {"costs": ep.Costs(borrow_rate_pa=pd.DataFrame({"X": [0.1]}, pd.to_datetime(["2018-05-01"])))},
     ):
         with pytest.raises(EntrepotError) as told:
             backtest(market, plan, **terms)
