@@ -277,13 +277,14 @@ def test_who_cannot_be_run_is_told_why_and_its_neighbours_run(market: ep.Market)
 
 def test_a_bench_refuses_what_a_run_does(market: ep.Market) -> None:
     plan = ep.LongHKShortADR()
-    for terms in (
-        {"capital": -1.0},
-        {"base_currency": "EUR"},
-        {"costs": ep.Costs(borrow_rate_pa={"X": 0.1})},
-        {"costs": ep.Costs(borrow_rate_pa=pd.DataFrame({"X": [0.1]}, pd.to_datetime(["2018-05-01"])))},
+    dated = pd.DataFrame({"X": [0.1]}, pd.to_datetime(["2018-05-01"]))
+    for terms, words in (
+        ({"capital": -1.0}, "capital is -1"),
+        ({"base_currency": "EUR"}, "EUR"),
+        ({"costs": ep.Costs(borrow_rate_pa={"X": 0.1})}, "names 'X'"),
+        ({"costs": ep.Costs(borrow_rate_pa=dated)}, "names 'X'"),
     ):
-        with pytest.raises(EntrepotError) as told:
+        with pytest.raises(EntrepotError, match=words) as told:
             backtest(market, plan, **terms)
         try:
             refused = Bench(market, **terms).run([plan.decision(market)]).refused

@@ -219,7 +219,7 @@ class Entry:
     Args:
         run: the function.
         kept: what it was given, as it was before the call.
-        left: what it left, from what it returned and was given.
+        left: what it left, from what it returned and was given; where it raised, that is noted.
         notes: what it was given and left; None while nothing is noted.
         inside: threads that are in it.
     """
@@ -241,6 +241,9 @@ class Entry:
         self.inside.add(threading.get_ident())
         try:
             out = self.run(*given)
+        except Exception as error:
+            self.notes.append((before, repr(error)))
+            raise
         finally:
             self.inside.discard(threading.get_ident())
         self.notes.append((before, self.left(out, given)))
@@ -251,10 +254,10 @@ class Entry:
         for before, left in notes:
             given = self.kept(before)
             try:
-                out = self.run(*given)
-            except Exception:  # what kind of failure it is, the test says
-                return False
-            if self.left(out, given) != left:
+                came = self.left(self.run(*given), given)
+            except Exception as error:
+                came = repr(error)
+            if came != left:
                 return False
         return True
 
