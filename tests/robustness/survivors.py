@@ -125,6 +125,9 @@ UNCHANGED: dict[str, str] = {
     ),
     f"{JUMP} _follow: 0.0 -> 1.0": "every state costs one more at every row",
     f"{JUMP} _spread_starts: row < T - 1 -> row <= T - 1": "a draw ends before the last row, or at it",
+    f"{JUMP} _spread_starts: left >= 0.0 and row < T - 1 -> left >= 0.0": (
+        "a draw ends before the last row, or at it"
+    ),
     f"{JUMP} _spread_starts: T - 1 -> T + 1": "a draw below one ends before the last row, or at it",
     f"{JUMP} _descend: stays or not cost < before -> stays": "rounds that win nothing are made as well",
     f"{JUMP} _descend: t -> t - 1 #4": "rounds that win nothing are made as well",
