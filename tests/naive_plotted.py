@@ -31,7 +31,7 @@ def drawdowns(level: list[float]) -> list[tuple[float, int, int, int | None]]:
             if low is not None:
                 found.append((level[low] / level[peak] - 1, peak, low, i))
             peak, low = i, None
-        elif low is None or value < level[low]:
+        elif low is None or value / level[peak] < level[low] / level[peak]:  # the first of equal depths
             low = i
     if low is not None:
         found.append((level[low] / level[peak] - 1, peak, low, None))

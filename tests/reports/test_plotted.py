@@ -7,7 +7,7 @@ import naive_plotted
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from entrepot.errors import ParameterError
 from entrepot.reports.metrics import excess_returns
@@ -100,6 +100,7 @@ def test_months_without_equity_have_no_share_of_it():
 
 
 @given(LEVELS)
+@example([86.0, 50.00000000000001, 50.0])  # two lows, one depth
 @settings(max_examples=150, deadline=None)
 def test_drawdowns_are_those_found_one_by_one(levels):
     daily = equity(levels)
