@@ -468,8 +468,9 @@ def _log(values: FloatArray) -> FloatArray:
 
 def _symbols(name: str, value: object) -> list[str]:
     """Return symbols as a list; refuse what does not hold symbols in order, each once."""
-    listed = is_listed(value) and not isinstance(value, (str, bytes, Set, Mapping))
-    symbols: list[Any] = list(value) if listed else []  # type: ignore[call-overload]
+    symbols: list[Any] = []
+    if is_listed(value) and not isinstance(value, (str, bytes, Set, Mapping)):
+        symbols = list(value)
     if not symbols or not all(isinstance(s, str) for s in symbols) or len(set(symbols)) < len(symbols):
         raise ParameterError(f"{name} is {kind(value)}: give a list of symbols, each once, such as ['FXI']")
     return symbols

@@ -258,18 +258,17 @@ def test_a_batch_of_weights_is_the_recorded_runs(fill: str) -> None:
 
 def test_who_cannot_be_run_is_told_why_and_its_neighbours_run(market: ep.Market) -> None:
     fine = [ep.LongHKShortADR(lookback=lookback).targets(market) for lookback in (20, 30)]
-    cut = {name: getattr(fine[0], name)[:-1] for name in ("weights", "pair_weights", "exits")}
-    short = replace(fine[0], **cut)
+    short = worlds.until(fine[0], len(market) - 2)
     wild = replace(fine[0], pair_weights=fine[0].pair_weights * 1e6)
     plans = [short, fine[0], wild, fine[1], short]
     tallied = Bench(market).run(plans, equity=True)
     for i in (1, 3):
         assert tallied.refused[i] == ""
-        run = backtest(market, targets_plan(plans[i]))
+        run = backtest(market, plans[i])
         np.testing.assert_array_equal(tallied.equity[:, i], run.equity_by_step)
     for i in (0, 2, 4):
         with pytest.raises(EntrepotError) as told:
-            backtest(market, targets_plan(plans[i]))
+            backtest(market, plans[i])
         assert tallied.refused[i] == str(told.value)
         assert tallied.table.iloc[i].isna().all()
     assert tallied.done.all()
@@ -296,7 +295,7 @@ def test_a_bench_refuses_what_a_run_does(market: ep.Market) -> None:
     )
     targets, little = Targets(np.full((2, 1), 0.5)), {"costs": ep.Costs.flat(0), "capital": 1.0}
     with pytest.raises(EntrepotError, match="a share of A is worth up to 1e") as told:
-        backtest(dear, targets_plan(targets), **little)
+        backtest(dear, targets, **little)
     assert Bench(dear, **little).run([targets, targets]).refused == (str(told.value),) * 2
     whole = hand.make_market({"A": hand.line("XNYS", [1e9, 1e9])})  # traded by the whole share
     plan = hand.want(whole, {(0, "A"): 0.5})
@@ -365,7 +364,7 @@ def test_equity_that_grows_beyond_any_number_is_refused_where_it_does() -> None:
     with pytest.raises(TargetError, match="no longer a number at 2024-03-22") as told:
         backtest_batch(market, weights, fee_bps=0)
     with pytest.raises(TargetError, match=str(told.value)):
-        backtest(market, targets_plan(Targets(weights[1])), costs=ep.Costs.flat(0), capital=1e6)
+        backtest(market, Targets(weights[1]), costs=ep.Costs.flat(0), capital=1e6)
     bench = Bench(market, costs=ep.Costs.flat(0), capital=1e6)
     for equity in (False, True):
         tallied = bench.run([Targets(each) for each in weights], equity=equity)
@@ -401,7 +400,7 @@ def test_one_that_is_called_lets_the_drift_of_another_wait() -> None:
     ]
     tallied = Bench(market, costs=costs, capital=10_000).run(plans, equity=True)
     for i, plan in enumerate(plans):
-        run = backtest(market, targets_plan(plan), costs=costs, capital=10_000)
+        run = backtest(market, plan, costs=costs, capital=10_000)
         np.testing.assert_array_equal(tallied.equity[:, i], run.equity_by_step)
     assert run.fills["decided_step"].tolist() == [1, 1, 7, 7]
 

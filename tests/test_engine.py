@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 from types import SimpleNamespace
-from typing import Any
 
 import naive
 import numpy as np
@@ -44,12 +43,7 @@ def run(world: worlds.World, market: Market | None = None, **changes: object) ->
 def cut(world: worlds.World, step: int) -> tuple[Market, SimpleNamespace, SimpleNamespace | None]:
     """The world as it was known at a step: market, plan and path."""
     market = world.market.until(step)
-    targets = replace(
-        world.targets,
-        weights=world.targets.weights[: step + 1],
-        pair_weights=world.targets.pair_weights[: step + 1],
-        exits=world.targets.exits[: step + 1],
-    )
+    targets = worlds.until(world.targets, step)
     plan = SimpleNamespace(targets=lambda market, path=None: targets)
     path = None
     if world.path is not None:
@@ -239,14 +233,8 @@ def hold_to_the_bit(one: Ledger, other: Ledger) -> None:
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
 
 
-def as_written(name: str) -> Any:
-    """A kernel as it is written: compiled, it can be called by compiled code only."""
-    kernel = getattr(kernels, name)
-    return getattr(kernel, "py_func", kernel)
-
-
 def test_a_short_that_grows_by_rounding_alone_borrows_nothing() -> None:
-    needs_borrow = as_written("needs_borrow")
+    needs_borrow = worlds.as_written(kernels.needs_borrow)
     for held in (0.0, 1.0, 1e6):
         rounding = max(1.0, held) * kernels.SLACK
         assert not needs_borrow(-held, -held - 0.9 * rounding)
@@ -255,7 +243,7 @@ def test_a_short_that_grows_by_rounding_alone_borrows_nothing() -> None:
 
 
 def test_what_is_no_trade_is_measured_by_what_is_held() -> None:
-    nothing, exceeds = as_written("nothing"), as_written("exceeds")
+    nothing, exceeds = worlds.as_written(kernels.nothing), worlds.as_written(kernels.exceeds)
     for held in (0.0, 0.5, 1.0, 1e6, -1e6):
         rounding = max(1.0, abs(held)) * kernels.SLACK
         assert nothing(0.9 * rounding, held)
@@ -268,7 +256,11 @@ def test_what_is_no_trade_is_measured_by_what_is_held() -> None:
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e6])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_goals_and_positions_of_any_size_are_compared_by_their_sides(size: float, sign: float) -> None:
-    within, reduces, shared_part = as_written("within"), as_written("reduces"), as_written("shared_part")
+    within, reduces, shared_part = (
+        worlds.as_written(kernels.within),
+        worlds.as_written(kernels.reduces),
+        worlds.as_written(kernels.shared_part),
+    )
     limit = size * sign
     assert within(0.0, limit)
     assert within(0.0, -limit)

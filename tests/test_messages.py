@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,25 +77,26 @@ def test_no_message(fault: str, is_there: Callable[[str], bool]) -> None:
 
 MARKET = ep.simulate_market(start="2022-01-03", end="2022-02-04", seed=5, symbols=["FXI", "KWEB"])
 PLAN = ep.SectorRotation(lookback=5)
+CLOSES = {"FXI": MARKET.price["FXI"]}
 WITHOUT_AN_AXIS: dict[str, Callable[[np.ndarray], object]] = {
-    "phases": lambda one: ep.load_market({"FXI": MARKET.price["FXI"]}, phases=one),
-    "hk_shorts": lambda one: ep.load_market({"FXI": MARKET.price["FXI"]}, hk_shorts=one),
-    "symbols": lambda one: ep.simulate_market(symbols=one),
-    "symbols to fetch": lambda one: ep.download(one, "nowhere", start="2022-01-03"),
-    "windows": lambda one: ep.event_study(MARKET, ep.load_events(), windows=one),
-    "channels": lambda one: ep.load_events().intensity(MARKET.grid, channels=one),
-    "series": lambda one: ep.load_tariff_levels().level(MARKET.grid, series=one),
-    "steps": lambda one: ep.check_causal(PLAN, MARKET, steps=one),
-    "parts": lambda one: ep.blend(one),
-    "capitals": lambda one: ep.capacity(MARKET, PLAN, capitals=one),
-    "values": lambda one: ep.sweep(MARKET, PLAN, {"lookback": one}),
+    "the phases array(1) are": lambda one: ep.load_market(CLOSES, phases=one),
+    "hk_shorts=array(1) is": lambda one: ep.load_market(CLOSES, hk_shorts=one),
+    "symbols=array(1) are": lambda one: ep.simulate_market(symbols=one),
+    "symbols=array(1) is": lambda one: ep.download(one, "nowhere", start="2022-01-03"),
+    "windows is": lambda one: ep.event_study(MARKET, ep.load_events(), ["FXI"], windows=one),
+    "channels is": lambda one: ep.load_events().intensity(MARKET.grid, channels=one),
+    "series is": lambda one: ep.load_tariff_levels().level(MARKET.grid, series=one),
+    "steps is": lambda one: ep.check_causal(PLAN, MARKET, steps=one),
+    "blend was given": lambda one: ep.blend(one),
+    "capitals is": lambda one: ep.capacity(MARKET, PLAN, capitals=one),
+    "lookback is": lambda one: ep.sweep(MARKET, PLAN, {"lookback": one}),
 }
 
 
-@pytest.mark.parametrize("what", WITHOUT_AN_AXIS)
-def test_an_array_without_an_axis_is_no_list(what: str) -> None:
-    with pytest.raises(errors.EntrepotError):
-        WITHOUT_AN_AXIS[what](np.array(1))
+@pytest.mark.parametrize("words", WITHOUT_AN_AXIS)
+def test_an_array_without_an_axis_is_no_list(words: str) -> None:
+    with pytest.raises(errors.EntrepotError, match="^" + re.escape(words)):
+        WITHOUT_AN_AXIS[words](np.array(1))
 
 
 def test_what_is_gone_through_is_first_asked_whether_it_can_be() -> None:

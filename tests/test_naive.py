@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from decimal import Decimal
-from types import SimpleNamespace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from naive import NaiveRun, pair_unit, rounded, whole_units
 from test_engine import hold, hold_to_the_bit, run as compiled_run
-from worlds import Switches, World, random_world, table, twin, worlds
+from worlds import Switches, World, random_world, table, twin, until, worlds
 
 from entrepot.engine import Ledger, backtest as run_clock
 from entrepot.engine.costs import Costs, Fee, Margin
@@ -1268,18 +1268,9 @@ def taken_up(
 ) -> Ledger:
     """A run that is stopped after a step and resumed; bit for bit the run that is not."""
 
-    def run(market: Market, wanted: Targets, **changes: Any) -> Ledger:
-        plan = SimpleNamespace(targets=lambda market, path=None: wanted)
-        costs = Costs(**FREE | how)
-        return run_clock(market, plan, costs=costs, capital=1_000, base_currency="USD", **changes)
-
-    known = replace(
-        wanted if before is None else before,
-        weights=(before or wanted).weights[: after + 1],
-        pair_weights=(before or wanted).pair_weights[: after + 1],
-        exits=(before or wanted).exits[: after + 1],
-    )
-    again = run(market, wanted, resume=run(market.until(after), known).state)
+    run = partial(run_clock, costs=Costs(**FREE | how), capital=1_000)
+    part = run(market.until(after), until(before or wanted, after))
+    again = run(market, wanted, resume=part.state)
     hold_to_the_bit(again, run(market, wanted))
     return again
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from types import SimpleNamespace
@@ -1040,6 +1040,17 @@ def worlds(
         .filter(lambda x: x[2] + x[3] + x[4] > 0)
         .map(lambda x: make(x[0], steps=x[1], pairs=x[2], hk_singles=x[3], ny_singles=x[4], switches=x[5]))
     )
+
+
+def as_written(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel as it is written: compiled, it may be callable by compiled code only."""
+    return getattr(kernel, "py_func", kernel)
+
+
+def until(targets: Targets, step: int) -> Targets:
+    """What was wanted up to a step, that one included."""
+    cut = {name: getattr(targets, name)[: step + 1] for name in ("weights", "pair_weights", "exits")}
+    return replace(targets, **cut)
 
 
 def twin(world: World) -> naive.NaiveRun:

@@ -82,8 +82,7 @@ def capacity(
     costs = Costs() if costs is None else costs
     if not isinstance(costs, Costs):
         raise ParameterError(f"costs is {shown(costs)}: give a Costs object, such as Costs(fee_bps=5)")
-    several = is_listed(capitals)
-    sizes = list(capitals) if several else []
+    sizes = list(capitals) if is_listed(capitals) else []
     if not sizes or not all(is_number(size) and 0.0 < size < 1e15 for size in sizes):
         raise ParameterError(f"capitals is {shown(capitals)}: give positive amounts, such as (1e6, 1e7, 1e8)")
     costs = costs.with_(impact=impact)

@@ -119,8 +119,7 @@ def test_what_is_traded_only_later_moves_no_last_digit() -> None:
     paired = np.full((len(market), 1), np.nan)
     paired[3] = 0.1
     before, after = (
-        backtest(market, SimpleNamespace(targets=lambda market, path=None, wanted=wanted: wanted))
-        for wanted in (Targets(each, (("9988.HK", "BABA"),), paired) for each in (weights, later))
+        backtest(market, Targets(each, (("9988.HK", "BABA"),), paired)) for each in (weights, later)
     )
     assert len(after.position_values.columns) > len(before.position_values.columns) > 12
     assert (before.exposure.iloc[-3] != 0).any()

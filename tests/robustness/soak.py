@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a program, not by pytest
 
@@ -221,13 +222,14 @@ class Mallinfo2(ctypes.Structure):
 
 
 def given_out() -> int:
-    """Bytes that malloc has given out in all its arenas and not got back; 0 where there is no glibc."""
+    """Bytes that Arrow, which has an allocator of its own, and glibc have given out and not got back."""
+    arrow = int(pa.total_allocated_bytes())
     mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
     if mallinfo is None:
-        return 0
+        return arrow
     mallinfo.restype = Mallinfo2
     told = mallinfo()
-    return int(told.uordblks + told.hblkhd)
+    return arrow + int(told.uordblks + told.hblkhd)
 
 
 @dataclass(frozen=True)
@@ -236,7 +238,7 @@ class Held:
 
     hours: float
     memory: float  # resident, MB
-    in_use: float  # what malloc has given out, kB
+    in_use: float  # what malloc and Arrow have given out, kB
     objects: int  # blocks that Python has given out
     files: int
     threads: int

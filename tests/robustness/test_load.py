@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from naive_bars import daily_files, minute_files
 from robustness.cases import is_one_sentence
@@ -531,6 +532,33 @@ def test_costs_given_as_tables_and_sets_are_said_in_a_report(pair: ep.Market, tm
 
 
 # -- soak ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="the system has no /proc")
+@pytest.mark.parametrize(
+    ("keep", "told"),
+    [
+        (lambda: np.zeros(12_500).tobytes(), ["in_use"]),  # 100 kB, of malloc's
+        (lambda: pa.array(np.zeros(12_500)).cast("float32"), ["in_use"]),  # 50 kB, of Arrow's
+        (lambda: [object() for _ in range(500)], ["objects"]),
+        (lambda: None, []),
+    ],
+    ids=["of malloc's", "of Arrow's", "objects", "nothing"],
+)
+def test_a_soak_that_keeps_something_of_every_round_says_so(
+    keep: Callable[[], object], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[object] = []
+
+    def job(world: object) -> int:
+        kept.append(keep())
+        return 0
+
+    monkeypatch.setattr("robustness.soak.LEAST_ROUNDS", 8)
+    soak = Soak(tmp_path, seeds=(7,), jobs=(job,))
+    for _ in range(12):
+        soak.round()
+    assert [fault.split(":")[0] for fault in soak.faults()] == told
 
 
 @pytest.mark.slow

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
+from worlds import as_written
 
 from entrepot.strategies import _kernels as kernels
 
 
-def as_written(name: str) -> Any:
-    """A kernel as it is written: compiled, it can be called by compiled code only."""
-    kernel = getattr(kernels, name)
-    return getattr(kernel, "py_func", kernel)
-
-
 @pytest.mark.parametrize("on", [0.0, 1.0])
 def test_a_state_is_on_from_where_it_is_entered_to_where_it_is_left(on: float) -> None:
-    latch = as_written("latch")
+    latch = as_written(kernels.latch)
     assert latch(on, True, False) == 1.0
     assert latch(on, False, True) == 0.0
     assert latch(on, True, True) == 0.0
@@ -26,7 +19,7 @@ def test_a_state_is_on_from_where_it_is_entered_to_where_it_is_left(on: float) -
 
 
 def test_sectors_are_chosen_until_there_are_none() -> None:
-    choose = as_written("choose")
+    choose = as_written(kernels.choose)
     score, open_to = np.array([0.3, 0.5, 0.5, np.nan, 0.9]), np.array([1.0, 1.0, 1.0, 0.0, 0.0])
     best, worst = np.zeros(5), np.zeros(5)
     choose(2, 1.0, score, open_to, best)

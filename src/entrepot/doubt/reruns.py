@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -87,8 +87,7 @@ def _numbers(sweep: Sweep, rows: int | Iterable[int] | None) -> NDArray[np.int64
             raise ParameterError(
                 "every configuration of this sweep was refused: look at the column Refused of its table"
             )
-    several = is_listed(rows)
-    wanted: list[Any] = list(cast("Iterable[int]", rows)) if several else [rows]
+    wanted: list[Any] = list(rows) if is_listed(rows) else [rows]
     if not wanted:
         raise ParameterError("no configuration was asked for: give numbers of the table, or None for all")
     for row in wanted:
