@@ -29,7 +29,6 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -636,12 +635,15 @@ def main() -> None:
         try_part(args.part[-1], args, args.out)
         return
     counts: Counter[str] = Counter()
-    with nullcontext(args.log) if args.log else tempfile.TemporaryDirectory() as folder:
+    # Tests that are cut off leave temporary files, some thousands in a run.
+    with tempfile.TemporaryDirectory() as scratch:
         for name in parts:
-            out = Path(folder) / f"{name}.jsonl"
+            out = (args.log or Path(scratch)) / f"{name}.jsonl"
             again = [sys.executable, __file__, *sys.argv[1:], "--part", name, "--out", str(out)]
-            plain = {"NUMBA_DISABLE_JIT": "1"} if PARTS[name].kernels else {}
-            subprocess.run(again, check=True, env=os.environ | plain, stdout=sys.stderr)
+            variables = os.environ | {"TMPDIR": scratch}
+            if PARTS[name].kernels:
+                variables["NUMBA_DISABLE_JIT"] = "1"
+            subprocess.run(again, check=True, env=variables, stdout=sys.stderr)
             results = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
             show(results)
             counts.update(dict(zip(("made", "tested", "missed"), tally(PARTS[name], results), strict=True)))
