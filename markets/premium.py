@@ -184,7 +184,7 @@ def splits_between(
 def exchange_rate(market: Market, adr: str, hk: str, step: NDArray[Any]) -> NDArray[np.float64]:
     """Return units of the Hong Kong line's currency per unit of the ADR's, as known at each step."""
     base, quote = (str(market.instruments["currency"][s]) for s in (adr, hk))
-    age = market.fx_age_days[[base, quote]].to_numpy()[step].max(axis=1, initial=0.0)
+    age = market.fx_age_days[[base, quote]].to_numpy()[step].max(axis=1)
     unusable = ~(age <= MAX_FX_AGE_DAYS)
     if unusable.any():
         when = market.grid["time"].iloc[int(step[unusable][0])]

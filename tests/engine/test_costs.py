@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -43,6 +44,70 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 def test_good_costs_are_accepted(name: str) -> None:
     costs = ep.Costs(**ACCEPTED[name])
     assert isinstance(pickle.loads(pickle.dumps(costs)), ep.Costs)
+
+
+# What each number stays below.
+BY_SYMBOL = {
+    "half_spread_bps": 1e4,
+    "borrow_rate_pa": 1.0,
+    "max_fill_shares": np.inf,
+    "impact_volume": np.inf,
+}
+OF_ALL = {
+    "fee_bps": 1e4,
+    "borrow_multiplier": 1e3,
+    "impact": 100.0,
+    "max_leg_gap_hours": np.inf,
+    **dict.fromkeys(["rebate_spread_pa", "debit_spread_pa", "fx_spread"], 1.0),
+    **dict.fromkeys(["ads_service_fee_pa", "ads_dividend_fee", "ads_conversion_fee"], 100.0),
+}
+OF_A_FEE = {"rate": 1.0, "per_share": 1e6, "minimum": 1e9, "unit": 1e6}
+# A requirement to keep a position needs as high a one to open it.
+MARGINS = {(1, 0, 0, 0): "initial_long", (0, 1, 0, 0): "initial_short"}
+MARGINS |= {(1, 0, 1, 0): "maintenance_long", (0, 1, 0, 1): "maintenance_short"}
+
+
+def cases() -> Iterator[tuple[str, Callable[[float], object], float]]:
+    """Every number by name, what makes something of it, and what it stays below."""
+    for name, limit in (BY_SYMBOL | OF_ALL).items():
+        yield name, lambda x, name=name: ep.Costs(**{name: x}), limit
+    for name, limit in BY_SYMBOL.items():
+        yield f"{name} of a symbol", lambda x, name=name: ep.Costs(**{name: {"BABA": 0.5, "JD": x}}), limit
+        if name != "half_spread_bps":
+            yield f"{name} of a date", lambda x, name=name: ep.Costs(**{name: dated([0.5, x])}), limit
+    for name, limit in OF_A_FEE.items():
+        yield name, lambda x, name=name: Fee(**{name: x}), limit
+    for these, name in MARGINS.items():
+        yield name, lambda x, these=these: Margin(*(x if own else 0.0 for own in these)), 10.0
+
+
+@pytest.mark.parametrize(("name", "make", "limit"), [*cases()])
+def test_a_number_may_be_all_from_nothing_to_just_below_its_limit(
+    name: str, make: Callable[[float], object], limit: float
+) -> None:
+    make(np.nextafter(limit, 0.0))
+    if "impact_volume" not in name:  # against no volume nothing could be traded
+        make(0.0)
+    for bad in (-5e-324, limit):
+        with pytest.raises(ep.ParameterError, match="give a number of at least 0"):
+            make(bad)
+
+
+def test_a_cash_rate_lies_between_minus_one_and_one() -> None:
+    almost = np.nextafter(1.0, 0.0)
+    for good in (-almost, almost, pd.Series([-almost, almost], DATES)):
+        ep.Costs(cash_rate_pa={"USD": good})
+    for bad in (-1.0, 1.0, pd.Series([0.0, -1.0], DATES), pd.Series([1.0, 0.0], DATES)):
+        with pytest.raises(ep.ParameterError, match="between -1 and 1"):
+            ep.Costs(cash_rate_pa={"USD": bad})
+
+
+@pytest.mark.parametrize("given", [5.0, {"BABA": 5.0}, dated([0.01, 5.0])], ids=["one", "mapped", "dated"])
+def test_a_rate_of_borrowing_that_is_too_large_is_told_what_else_to_do(given: Any) -> None:
+    with pytest.raises(ep.ParameterError, match=r"a dearer loan is borrow_multiplier times a rate below 1$"):
+        ep.Costs(borrow_rate_pa=given)
+    with pytest.raises(ep.ParameterError, match=r"give a number of at least 0 and below 10,000$"):
+        ep.Costs(half_spread_bps={"BABA": -1.0})
 
 
 def test_every_form_is_kept_as_one() -> None:

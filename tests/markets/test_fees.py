@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from entrepot.errors import EntrepotError
+from entrepot.errors import DataError, EntrepotError
 from entrepot.markets import fees
 from entrepot.markets.fees import (
     FeeTable,
@@ -248,32 +249,62 @@ def test_schedule_has_all_rows_and_callers_cannot_change_it() -> None:
     assert fee_schedule()["rate"].max() > 0
 
 
-@pytest.mark.parametrize(
-    ("row", "column", "value"),
-    [
-        ("hk_stamp_b", "effective_from", "2021-07-01"),  # overlaps the period before
-        ("hk_stamp_b", "effective_from", "2021-08-02"),  # leaves a day without duty
-        ("hk_stamp_b", "effective_to", ""),  # open before the last
-        ("us_taf_20220101", "rate", ""),
-        ("hk_stamp_b", "rounding", "to taste"),
-        ("hk_tick_p1_20", "basis", "price 25 to 50"),
-        ("hk_stamp_b", "effective_from", "1 Aug 2021"),
-    ],
-)
-def test_a_schedule_that_contradicts_itself_is_refused(
-    monkeypatch: pytest.MonkeyPatch, row: str, column: str, value: str
-) -> None:
-    read = fees.read_table
+# What is read, which rows of it (by how their key begins), and the value that contradicts the rest.
+SCHEDULE, RATES = (fees._schedule, "fees.csv"), (fees._policy_rates, "policy_rates.csv")
+CONTRADICTIONS = [
+    (SCHEDULE, "hk_stamp_b", "effective_from", "2021-07-01", "stamp_duty overlap"),
+    (SCHEDULE, "hk_stamp_b", "effective_from", "2021-08-02", "stamp_duty overlap, leave a gap"),
+    (SCHEDULE, "hk_stamp_b", "effective_to", "", "stamp_duty overlap"),  # open before the last
+    (SCHEDULE, "hk_settle_b_etp", "effective_from", "2025-07-01", "ccass_settlement_fee overlap"),  # of funds
+    (SCHEDULE, "us_taf_20220101", "rate", "", "US finra_taf has a row without a rate"),
+    (
+        SCHEDULE,
+        "hk_stamp_b",
+        "rounding",
+        "to taste",
+        "or with unknown rounding",
+    ),
+    (SCHEDULE, "settle_us_a", "effective_to", "2024-05-26", "US settlement_cycle overlap, leave a gap"),
+    (SCHEDULE, "settle_hk", "item", "settlement", "HK settlement_cycle overlap"),  # no row at all
+    (SCHEDULE, "hk_tick_p1_", "effective_from", "2025-08-05", "HK tick_size overlap, leave a gap"),
+    (SCHEDULE, "hk_tick_p1_20", "basis", "price 25 to 50", "price bands"),
+    (SCHEDULE, "hk_tick_p2_5000", "basis", "price 5000 to 4000", "price bands"),
+    (SCHEDULE, "hk_stamp_b", "effective_from", "1 Aug 2021", "1 Aug 2021"),
+    (RATES, "2018-03-22", "fed_funds_low_pct", "", "must be filled"),
+    (RATES, "2018-03-22", "hkma_base_rate_pct", "", "must be filled"),
+    (RATES, "2018-03-22", "fed_funds_low_pct", "2.25", "low at most high"),
+    (RATES, "2018-03-22", "effective_from", "2018-07-22", "in order of date"),
+    (RATES, "2018-03-22", "effective_from", "22 March", "22 March"),
+]
 
-    def changed(name: str, columns: str, key: str | None = None) -> pd.DataFrame:
-        table = read(name, columns, key)
-        table.loc[table["schedule_id"] == row, column] = value
+
+def read_with(
+    monkeypatch: pytest.MonkeyPatch, reading: tuple[Any, str], rows: str, column: str, value: str
+) -> pd.DataFrame:
+    """What is read from a table of the package in which some rows are changed."""
+    read_table = fees.read_table
+
+    def changed(name: str, columns: str, key: str) -> pd.DataFrame:
+        table = read_table(name, columns, key)
+        those = table[key].str.startswith(rows)
+        assert name == reading[1]
+        assert those.any()
+        table.loc[those, column] = value
         return table
 
     monkeypatch.setattr(fees, "read_table", changed)
-    fees._schedule.cache_clear()
-    try:
-        with pytest.raises(EntrepotError):
-            fees._schedule()
-    finally:
-        fees._schedule.cache_clear()
+    return reading[0].__wrapped__()
+
+
+@pytest.mark.parametrize(("reading", "rows", "column", "value", "words"), CONTRADICTIONS)
+def test_a_table_that_contradicts_itself_is_refused(
+    monkeypatch: pytest.MonkeyPatch, reading: Any, rows: str, column: str, value: str, words: str
+) -> None:
+    with pytest.raises(DataError, match=words):
+        read_with(monkeypatch, reading, rows, column, value)
+
+
+def test_a_target_may_be_a_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    # as the federal funds rate was until 2008
+    table = read_with(monkeypatch, RATES, "2018-03-22", "fed_funds_low_pct", "1.75")
+    assert table["USD"].iloc[1] == 0.0175

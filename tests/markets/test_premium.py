@@ -6,21 +6,26 @@ from functools import lru_cache, partial
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from price_folders import closes, fixings, long, pair
 from test_naive import pair_market
 
 from entrepot.errors import DataError, ParameterError
 from entrepot.markets.load import load_market
 from entrepot.markets.market import Market, empty_table
-from entrepot.markets.premium import premium
+from entrepot.markets.premium import ex_dates_apart, premium
 from entrepot.markets.sessions import session_times
 
 ALIGNS = ("same_date", "next_hk", "hk_open", "us_open")
 
 
+@lru_cache(maxsize=1)
+def loaded_pair() -> Market:
+    return load_market(long(pair()))
+
+
 def test_the_premium_is_ads_over_its_ordinary_shares() -> None:
-    market = load_market(long(pair()))
+    market = loaded_pair()
     table = premium(market, "BABA", detail=True)
     identity = table["ads_price"] * table["usdhkd"] / (table["ordinary_per_ads"] * table["hk_price"]) - 1.0
     np.testing.assert_allclose(table["premium"], identity, rtol=1e-12)
@@ -34,7 +39,7 @@ def test_the_premium_is_ads_over_its_ordinary_shares() -> None:
 
 def test_each_alignment_takes_the_prints_it_says() -> None:
     # Lunar New Year: Hong Kong closed at noon on 31 January 2022 and opened again on 4 February.
-    market = load_market(long(pair()))
+    market = loaded_pair()
     hk = session_times("XHKG", "2022-01-04", "2022-03-31").set_index("session")
     us = session_times("XNYS", "2022-01-04", "2022-03-31").set_index("session")
     day, back = pd.Timestamp("2022-02-01"), pd.Timestamp("2022-02-04")
@@ -53,7 +58,7 @@ def test_each_alignment_takes_the_prints_it_says() -> None:
 
 
 def test_an_early_close_on_new_years_eve_still_precedes_new_york() -> None:
-    market = load_market(long(pair()))
+    market = loaded_pair()
     table = premium(market, "BABA", detail=True)
     assert (table["known_at"] == table["ads_time"]).all()
     assert (table["hk_time"] < table["ads_time"]).all()
@@ -97,10 +102,17 @@ def test_what_is_no_pair_is_refused_by_name() -> None:
     fund = load_market(long({"KWEB": closes("XNYS", "2022-01-04", "2022-03-31")}))
     with pytest.raises(ParameterError, match=r"KWEB is no ADR.*pairs of this market are none"):
         premium(fund, "KWEB")
+    beside = load_market(long(pair() | {"KWEB": closes("XNYS", "2022-01-04", "2022-03-31")}))
+    with pytest.raises(ParameterError, match=r"KWEB is no ADR.*pairs of this market are BABA$"):
+        premium(beside, "KWEB")
+    # A partner of its own, which the market names and does not hold.
+    lines = fund.instruments.assign(kind="ads", pair="0001.HK")
+    with pytest.raises(ParameterError, match=r"its Hong Kong line 0001\.HK is not in this market"):
+        premium(replace(fund, instruments=lines), "KWEB")
 
 
 def test_the_first_print_of_hong_kong_has_a_premium_at_new_yorks_open() -> None:
-    market = load_market(long(pair()))
+    market = loaded_pair()
     first = market.grid["session"].iloc[0]
     assert list(market.grid["venue"][:2]) == ["XHKG", "XHKG"]
     row = premium(market, "BABA", "us_open", detail=True).iloc[0]
@@ -120,7 +132,7 @@ def test_a_rate_that_is_too_old_at_the_last_step_alone_is_refused() -> None:
 
 
 def test_a_stale_rate_is_refused() -> None:
-    market = load_market(long(pair()))
+    market = loaded_pair()
     thin = Market(
         market.grid, market.price, market.instruments, market.fixings.iloc[:20], market.ratios, label="thin"
     )
@@ -140,9 +152,34 @@ def test_a_raw_price_from_the_other_side_of_a_split_counts_other_shares() -> Non
     assert premium(market, "BABA", detail=True).loc[before, "ordinary_per_ads"] == 1.0
 
 
-@lru_cache(maxsize=1)
-def instruments() -> pd.DataFrame:
-    return load_market(long(pair())).instruments
+@settings(max_examples=100, deadline=None)
+@given(
+    ex=st.lists(st.tuples(st.sampled_from(["BABA", "9988.HK"]), st.integers(-5, 40)), max_size=6),
+    seed=st.integers(0, 2**16),
+)
+@example(ex=[("BABA", 10), ("9988.HK", 13), ("9988.HK", 16)], seed=0)
+@example(ex=[("BABA", 10), ("9988.HK", 17)], seed=0)
+@example(ex=[("BABA", 10), ("9988.HK", 18)], seed=0)
+def test_one_price_is_before_a_dividend_and_the_other_is_not(ex: list[tuple[str, int]], seed: int) -> None:
+    def day(number: int) -> np.datetime64:
+        return np.datetime64("2022-01-04", "ns") + np.timedelta64(number, "D")
+
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.integers(0, 36, 60))
+    days = {"BABA": rows, "9988.HK": rows + rng.integers(-6, 7, 60)}
+    symbols, dates = [line for line, _ in ex], pd.DatetimeIndex([day(n) for _, n in ex])
+    table = pd.DataFrame({"symbol": symbols, "ex_date": dates, "pay_date": dates, "amount": 1.0})
+    market = replace(loaded_pair(), dividends=table)
+    sessions = {line: day(0) + own.astype("timedelta64[D]") for line, own in days.items()}
+    apart = ex_dates_apart(market, sessions)
+    for row, (ads, hk) in enumerate(zip(days["BABA"], days["9988.HK"], strict=True)):
+        expected = False
+        for line, own, other in (("BABA", ads, hk), ("9988.HK", hk, ads)):
+            for date in (n for each, n in ex if each == line):
+                partners = [n for each, n in ex if each != line and abs(n - date) <= 7]
+                # The other line goes ex on the first of its dates around this one, or at most a week later.
+                expected |= own >= date and other < min(partners, default=date + 7)
+        assert apart[row] == expected
 
 
 def split_world(
@@ -179,7 +216,7 @@ def split_world(
     return Market(
         grid.rename_axis("step"),
         pd.DataFrame(price, index=index, columns=["9988.HK", "BABA"]),
-        instruments(),
+        loaded_pair().instruments,
         pd.DataFrame({"time": known, "currency": "HKD", "per_usd": 7.8 + 0.04 * rng.random(len(known))}),
         pd.DataFrame({"adr": "BABA", "effective_from": [days[0], split], "ordinary_per_ads": [1.0, 8.0]}),
         empty_table("dividends"),
@@ -242,7 +279,7 @@ def test_what_was_known_at_a_step_does_not_change_later(market: Market, align: s
 
 
 def test_later_rates_and_prices_do_not_reach_back_on_loaded_data() -> None:
-    market = load_market(long(pair()))
+    market = loaded_pair()
     for align in ALIGNS:
         full = premium(market, "BABA", align, detail=True)
         for step in range(40, len(market), 37):

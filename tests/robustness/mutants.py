@@ -39,7 +39,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent)]
 
-from robustness.mutations import ROOT, Mutant, module_of, mutants_of, put_in, remembering  # noqa: E402
+from robustness.mutations import ROOT, Mutant, forget, module_of, mutants_of, put_in  # noqa: E402
 from robustness.seeded import FAULTS, fault_as_mutant  # noqa: E402
 from robustness.survivors import UNCHANGED  # noqa: E402
 from tally import tried  # noqa: E402
@@ -406,7 +406,6 @@ class Trial:
         items = session.items[::every]
         self.checks = list(self.as_it_stands(items))
         say(f"{len(self.checks)} of {len(items)} tests are used")
-        remembering()
         gc.collect()
         gc.freeze()  # what a forked process does not touch, it need not copy
         gc.disable()
@@ -426,6 +425,8 @@ class Trial:
             fewer_examples(check.item, self.part.examples)
             for entry in self.entries.values():
                 entry.notes = []
+            # Or only the first test would reach what is worked out once.
+            forget(map(module_of, self.part.modules))
             with Watch(self.part.modules, self.entries) as watch:
                 failure, check.seconds = timed(check)
             check.reaches, check.by_itself = frozenset(watch.lines), frozenset(watch.calls)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import _lru_cache_wrapper, cache, cached_property
+from functools import _lru_cache_wrapper, cached_property
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -338,17 +338,14 @@ def put_in(module: str, name: str, node: ast.stmt) -> None:
     code = compile(ast.Module([node], []), str(ROOT / module), "exec", dont_inherit=True, flags=annotations())
     new = next(inner for inner in within(code) if inner.co_qualname == name)
     plain_function(module_of(module), name).__code__ = new
-    for forget in remembering():
-        forget()
+    forget(own for name, own in sys.modules.items() if name.startswith("entrepot."))
 
 
-@cache
-def remembering() -> list[Callable[[], None]]:
-    """How to make every function of the library forget what it remembers."""
-    held = [
-        each for name, m in sys.modules.items() if name.startswith("entrepot.") for each in vars(m).values()
-    ]
-    return [each.cache_clear for each in held if isinstance(each, _lru_cache_wrapper)]
+def forget(modules: Iterable[ModuleType]) -> None:
+    """Let every function of some modules forget what it remembers."""
+    for each in (each for module in modules for each in vars(module).values()):
+        if isinstance(each, _lru_cache_wrapper):
+            each.cache_clear()
 
 
 def annotations() -> int:

@@ -160,16 +160,6 @@ UNCHANGED: dict[str, str] = {
     ),
     # -- of the tables that come with the package
     "markets/fees.py half_tick: market == 'US' -> False": "New York has one row, which either way takes",
-    "markets/fees.py _policy_rates: table[['USD', 'HKD']].notna().all(axis=None) and (low <= high).all() -> "
-    "(low <= high).all()": "it guards against a gap in the package's own table, which has none",
-    "markets/fees.py _policy_rates: table[['USD', 'HKD']].notna().all(axis=None) -> "
-    "table[['USD', 'HKD']].notna().any(axis=None)": (
-        "it guards against a gap in the package's own table, which has none"
-    ),
-    "markets/fees.py _policy_rates: low <= high -> low < high": "no range in the package's table is a point",
-    "markets/fees.py _schedule: _check_contiguous(rows, f'{market} settlement_cycle') -> nothing": (
-        "it guards against a gap in the package's own table, which has none"
-    ),
     "markets/premium.py splits_between: 1.0 -> 2.0": "both of the levels that are divided are twice as large",
     # -- around the clock
     f"{TAPE} _session_begins: True -> False": "before a venue's first session nothing is held of it",
