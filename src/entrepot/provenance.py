@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from entrepot.engine.costs import Costs
-from entrepot.engine.fingerprints import code_fingerprint, fingerprint
+from entrepot.engine.fingerprints import code_fingerprint, fingerprint, is_own, reads
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.composition import Composition
 
@@ -29,7 +29,6 @@ LIBRARIES = ("numpy", "pandas", "numba", "scipy")
 # Of a market: where it is from, what was noted of it, and what no run reads.
 NOT_DATA = ("label", "notes", "truth")
 SEED = re.compile(r"\bseed (-?\d+)")
-OWN = "entrepot."
 # More characters of a list or a mapping are a fingerprint.
 WRITTEN_OUT = 300
 # What lies deeper in objects of one's own is told by the name of its class.
@@ -154,17 +153,9 @@ def plan_facts(
 
 
 def kind_of(plan: object) -> str:
-    """Return the name of a plan's class, with a fingerprint of its code where that is not the library's."""
-    if type(plan).__module__.startswith(OWN):
-        return type(plan).__name__
-    foreign = [one for one in type(plan).__mro__ if one is not object and not one.__module__.startswith(OWN)]
-    code = {
-        name: described(getattr(value, "__func__", getattr(value, "fget", value)))
-        for one in reversed(foreign)
-        for name, value in vars(one).items()
-        if isinstance(value, FunctionType | staticmethod | classmethod) or not name.startswith("__")
-    }
-    return f"{type(plan).__name__} {fingerprint(code)}"
+    """Return the name of a plan's class, with a fingerprint of its code where that is the user's."""
+    kind = type(plan)
+    return f"{kind.__name__} {fingerprint(kind)}" if is_own(kind.__module__) else kind.__name__
 
 
 def is_plan(value: object) -> bool:
@@ -250,10 +241,10 @@ def listed(items: list[str], start: str, end: str) -> str:
 
 
 def source_fingerprint(function: FunctionType, path: object, around: tuple[int, ...]) -> str:
-    """Name a function by its code, its defaults and what it encloses, whatever file it stands in."""
+    """Name a function by its code, its defaults, what it encloses and reads, whatever file it stands in."""
     held = {name: described(value, path, around) for name, value in enclosed(function)}
     defaults = described([function.__defaults__, function.__kwdefaults__], path, around)
-    return fingerprint([function.__code__, defaults, held])
+    return fingerprint([function.__code__, defaults, held, list(reads(function))])
 
 
 def enclosed(function: FunctionType) -> Iterator[tuple[str, object]]:

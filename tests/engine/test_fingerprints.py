@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from entrepot.engine.fingerprints import fingerprint
+import entrepot as ep
+from entrepot.engine.fingerprints import fingerprint, reads
 
 
 @dataclass
@@ -118,3 +120,97 @@ def test_what_is_held_again_may_be_the_inner_or_the_outer_one() -> None:
     inner: list[Any] = [1, [2]]
     inner[1].append(inner[1])
     assert fingerprint(outer) != fingerprint(inner)
+
+
+# A module, and the same with a change that makes its `made` another thing.
+CODE = """
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property, partial
+from types import SimpleNamespace
+import entrepot as ep
+SINCE, WEIGHT, COSTS = date(2021, 1, 4), {"KWEB": 0.5}, ep.Costs(fee_bps=1.0)
+other = SimpleNamespace(half=lambda x: x / 2)
+class Base:
+    level = 1.0
+    def inherited(self): return 1
+class Rule(Base):
+    def targets(self): return helper(1)
+    @property
+    def share(self): return 1
+    @cached_property
+    def kept(self): return 1
+    @staticmethod
+    def plain(): return 1
+    @classmethod
+    def of(cls): return 1
+@dataclass
+class Plan:
+    size: int = 1
+    def targets(self): return self.size * 2
+def helper(x): return deeper(x) if x else decided()
+def deeper(x): return x + 10
+def decided(): return SINCE, WEIGHT, COSTS, Base, helper
+def through(): return (lambda: helper(0))()
+"""
+CHANGES = {
+    "a method": ("Rule()", "return helper(1)", "return helper(2)"),
+    "a property": ("Rule()", "def share(self): return 1", "def share(self): return 2"),
+    "a property that is kept": ("Rule()", "def kept(self): return 1", "def kept(self): return 2"),
+    "a static method": ("Rule()", "def plain(): return 1", "def plain(): return 2"),
+    "a method of the class": ("Rule()", "def of(cls): return 1", "def of(cls): return 2"),
+    "what it inherits": ("Rule()", "def inherited(self): return 1", "def inherited(self): return 2"),
+    "a number of the class it inherits from": ("Rule()", "level = 1.0", "level = 2.0"),
+    "a method of a dataclass": ("Plan()", "self.size * 2", "self.size * 3"),
+    "the default of a dataclass": ("Plan()", "size: int = 1", "size: int = 2"),
+    "a class in a list": ("[Rule]", "return helper(1)", "return helper(2)"),
+    "a function": ("helper", "if x else", "if not x else"),
+    "what a method calls": ("Rule()", "x + 10", "x + 11"),
+    "what a function calls": ("helper", "x + 10", "x + 11"),
+    "what an inner function calls": ("through", "x + 10", "x + 11"),
+    "what a bound function calls": ("partial(helper, 0)", "x + 10", "x + 11"),
+    "a date that is read": ("decided", "2021, 1, 4", "2021, 1, 5"),
+    "a table that is read": ("helper", '"KWEB": 0.5', '"KWEB": 0.6'),
+    "costs that are read": ("helper", "fee_bps=1.0", "fee_bps=2.0"),
+    "a class that is read": ("helper", "level = 1.0", "level = 2.0"),
+}
+
+
+def made(text: str, what: str) -> Any:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(text, namespace)
+    return eval(what, namespace)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_ones_own_code_counts(change: str) -> None:
+    what, old, new = CHANGES[change]
+    assert CODE.count(old) == 1
+    assert fingerprint(made(CODE, what)) == fingerprint(made(CODE, what))
+    assert fingerprint(made(CODE, what)) != fingerprint(made(CODE.replace(old, new), what))
+
+
+def test_what_is_not_read_does_not_count() -> None:
+    changed = CODE.replace("0.5", "0.6").replace("return helper(1)", "return helper(2)")
+    assert fingerprint(made(CODE, "Plan()")) == fingerprint(made(changed, "Plan()"))
+    assert fingerprint(made(CODE, "deeper")) == fingerprint(made(changed, "deeper"))
+
+
+def test_a_module_of_ones_own_is_read_by_what_is_named_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for number, word in enumerate((1, 1, 2)):
+        name, text = f"own_rules_{number}", f"def half(x): return x / {word}\ndef unused(): return {number}"
+        (tmp_path / f"{name}.py").write_text(text)
+        found.append(fingerprint(made(f"import {name} as rules\ndef f(x): return rules.half(x)", "f")))
+        monkeypatch.delitem(sys.modules, name)
+    assert found[0] == found[1] != found[2]
+
+
+def test_code_that_is_installed_or_the_librarys_is_not_gone_through() -> None:
+    text = "import numpy as np, json, entrepot as ep\ndef f(x): return np.sum(x), json.dumps(x), ep.cap"
+    alone = made(text.replace("np.sum(x), json.dumps(x), ep.cap", "np.sum, json.dumps, ep.cap"), "f")
+    assert list(reads(made(text, "f"))) == list(reads(alone)) == []
+    assert fingerprint(ep.LongHKShortADR()) == fingerprint(ep.LongHKShortADR())
