@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("name", "opened", "closed", "direction", "sessions", "P&L", "P&L [%]", "open")
 
+NOTHING = 1e-9  # of the most shares ever held of a line
+
 
 @once_per_ledger
 def round_trips(ledger: Ledger) -> pd.DataFrame:
@@ -21,8 +24,9 @@ def round_trips(ledger: Ledger) -> pd.DataFrame:
 
     The lines of a pair are one holding, and so are all pairs that share a line. A trip begins with the first
     step that leaves the holding in place and ends with the step that takes it back to nothing; a reversal
-    without a flat step between ends one trip and begins the next. Its profit and loss is all that the
-    holding's instruments contributed meanwhile: price, FX, dividends, borrow, rebate, fees and slippage.
+    without a flat step between ends one trip and begins the next at its own step. Its profit and loss is all
+    that the holding's instruments contributed meanwhile: price, FX, dividends, borrow, rebate, fees and
+    slippage. What a reversal's step books, its costs included, belongs to the trip that it ends.
 
     Args:
         ledger: a finished run.
@@ -43,14 +47,18 @@ def round_trips(ledger: Ledger) -> pd.DataFrame:
     rows = []
     for name, members in holdings(ledger).items():
         lines = sorted(members, key=lambda line: (venue.get(line) != "XHKG", line))
-        shares = held[lines].to_numpy(dtype=float)
+        shares = np.array(held[lines], dtype=float)
+        # Held singly and in pairs, a line may net to what rounding leaves of nothing, on either side of it.
+        shares[np.abs(shares) <= NOTHING * np.abs(shares).max(axis=0)] = 0.0
         present = (shares != 0).any(axis=1)
         if not present.any():
             continue
         booked = by_line[[line for line in lines if line in by_line.columns]]
         profit = np.concatenate([[0.0], np.cumsum(booked.sum(axis=1).to_numpy(dtype=float))])
+        counted = 0
         for first, last, side, still_open in spells(present, np.sign(shares[:, 0])):
-            earned = profit[last + 1] - profit[first]
+            earned = profit[last + 1] - profit[max(first, counted)]
+            counted = last + 1
             rows.append(
                 (
                     name,
@@ -85,20 +93,20 @@ def holdings(ledger: Ledger) -> dict[str, list[str]]:
             names.add(pair)
             parent[top] = root(pair)
     columns = set(ledger.positions.columns)
+    # What a line that left was turned into, without a fill of its own, goes with it.
+    heirs = set()
+    for symbol, into in ledger.conversions[["symbol", "into"]].drop_duplicates().itertuples(index=False):
+        if into and into not in names:
+            heirs.add(str(into))
+            parent[root(str(into))] = root(str(symbol))
     groups: dict[str, list[str]] = {}
-    for name in sorted(names & columns):
+    for name in sorted((names | heirs) & columns):
         groups.setdefault(root(name), []).append(name)
-    # A delisted ADR converts into its Hong Kong line without a fill of its own.
-    into = ledger.market.instruments["pair"]
-    for name, members in groups.items():
-        other = str(into.get(name, ""))
-        if other in columns and other not in names and (ledger.positions[other] != 0).any():
-            members.append(other)
     return groups
 
 
 def spells(present: np.ndarray, sign: np.ndarray) -> list[tuple[int, int, int, bool]]:
-    """Cut a holding into (first step, last step, side, still open).
+    """Cut a holding into (first step, last step, side, still open); a reversal's step is in two of them.
 
     Args:
         present: (T,) whether anything is held after each step.
@@ -106,17 +114,12 @@ def spells(present: np.ndarray, sign: np.ndarray) -> list[tuple[int, int, int, b
     """
     out: list[tuple[int, int, int, bool]] = []
     edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(int)))
-    for first, stop in zip(edges[::2], edges[1::2], strict=True):
+    for first, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         side = settled_sign(sign[first:stop])
-        turns = np.flatnonzero(side[1:] != side[:-1]) + 1
-        starts = [0, *(turns + 1)]
-        ends = [*turns, stop - first]
-        for begin, end in zip(starts, ends, strict=True):
-            last = min(first + end, len(present) - 1)
-            if first + begin > last:
-                continue
-            is_open = stop == len(present) and end == stop - first
-            out.append((int(first + begin), int(last), int(side[min(begin, len(side) - 1)]), is_open))
+        turns = first + 1 + np.flatnonzero(side[1:] != side[:-1])
+        for begin, end in pairwise([first, *turns.tolist(), stop]):
+            last = min(end, len(present) - 1)
+            out.append((begin, last, int(side[begin - first]), end == len(present)))
     return out
 
 
