@@ -71,7 +71,7 @@ class CompiledStrategy:
         drift_band: see `Targets`.
 
     Raises:
-        ParameterError: on a parameter that is no number, a shared name that is no parameter.
+        ParameterError: on a parameter that is no number or has no name, a shared name that is no parameter.
     """
 
     decide: Function
@@ -99,6 +99,8 @@ class CompiledStrategy:
         if not isinstance(self.parameters, Mapping):
             raise ParameterError(f"parameters is {kind(self.parameters)}: give numbers by name")
         for name, value in self.parameters.items():
+            if not isinstance(name, str):
+                raise ParameterError(f"a parameter is named {shown(name)}: give its name as text")
             if not is_number(value):
                 raise ParameterError(f"the parameter {name} is {kind(value)}: give a number")
         for name in self.shared:
@@ -154,10 +156,10 @@ class CompiledStrategy:
         self, market: Market, path: RegimePath | None, shared: Mapping[str, Any]
     ) -> NDArray[np.float64]:
         made = no_features(market, path) if self.features is None else self.features(market, path, **shared)
+        told = f"the features of {self!r} are {kind(made)}: return floats of shape (features, steps, columns)"
+        if np.ma.isMaskedArray(made):
+            raise TargetError(told)
         try:
             return np.ascontiguousarray(made, dtype=np.float64)
         except (ValueError, TypeError) as error:
-            raise TargetError(
-                f"the features of {self!r} are {kind(made)}: return floats of shape (features, steps, "
-                "columns)"
-            ) from error
+            raise TargetError(told) from error

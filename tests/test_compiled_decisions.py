@@ -294,6 +294,39 @@ def bad_code(step: int, state: Any, params: Any, features: Any, out: Any) -> Non
     out[0] = state.nothing_of_the_kind
 
 
+def writes_features(step: int, state: Any, params: Any, features: Any, out: Any) -> None:
+    features[0, step, 0] *= -1.0
+    out[0] = 0.1 * features[0, step, 0]
+
+
+def writes_params(step: int, state: Any, params: Any, features: Any, out: Any) -> None:
+    params[0] += 1.0
+    out[0] = 0.1
+
+
+def writes_shares(step: int, state: Any, params: Any, features: Any, out: Any) -> None:
+    state.shares[0] *= 1.01
+
+
+def writes_worth(step: int, state: Any, params: Any, features: Any, out: Any) -> None:
+    state.worth[:] = 1.0
+
+
+@pytest.mark.parametrize("rude", [writes_features, writes_params, writes_shares, writes_worth])
+def test_a_decision_writes_into_nothing_that_others_read(market: ep.Market, rude: Any) -> None:
+    plan = ep.CompiledStrategy(
+        rude, symbols=["FXI"], parameters={"a": 1.0}, features=lambda m, p: np.ones((1, len(m), 1))
+    )
+    why = f"{rude.__name__} writes into its features, params, shares or worth, which other"
+    for run in (
+        ep.backtest,
+        lambda m, p: ep.check_causal(p, m),
+        lambda m, p: ep.sweep(m, p, {"a": [1.0, 2.0]}),
+    ):
+        with pytest.raises(TargetError, match=why):
+            run(market, plan)
+
+
 def test_code_that_cannot_be_compiled_says_so(market: ep.Market) -> None:
     with pytest.raises(TargetError, match="bad_code cannot be compiled"):
         ep.backtest(market, ep.CompiledStrategy(bad_code, symbols=["FXI"]))

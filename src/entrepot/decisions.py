@@ -33,9 +33,9 @@ class DecisionState(NamedTuple):
     Args:
         equity: in base currency.
         shares: shape (S + 2P,), held of the single lines, then of the Hong Kong and the ADR leg of each pair.
-            To be read only.
+            Cannot be written into.
         worth: shape (S + 2P,) or longer, value of one share of each in base currency at the last mark; NaN
-            before the first price. To be read only.
+            before the first price. Cannot be written into.
         memory: shape (M,), kept from step to step, zero at the start.
     """
 
@@ -108,6 +108,17 @@ def signature() -> Any:
     return void(int64, state, float64[::1], float64[:, :, ::1], float64[:])
 
 
+def read_only_signature() -> Any:
+    """Return numba's type of a decision with its state's fields one by one: into most it cannot write."""
+    from numba import float64, int64, types, void
+
+    def read(axes: int, layout: str) -> Any:
+        return types.Array(float64, axes, layout, readonly=True)
+
+    shares, worth, params, features = read(1, "A"), read(1, "C"), read(1, "C"), read(3, "C")
+    return void(int64, float64, shares, worth, float64[:], params, features, float64[:])
+
+
 def kept_on_disk(compile_it: Callable[[bool], T]) -> T:
     """Compile with a cache on disk, or without one where there is nowhere to keep it."""
     try:
@@ -153,17 +164,26 @@ def compiled(function: Function) -> Any:
         return kept_on_disk(lambda cache: cfunc(signature(), cache=cache, **options)(plain))
     checked = njit(boundscheck=True, error_model="numpy")(plain)
 
+    def reading(step, equity, shares, worth, memory, params, features, out):  # type: ignore[no-untyped-def]
+        checked(step, DecisionState(equity, shares, worth, memory), params, features, out)
+
     def guarded(step: int, state: Any, params: Floats, features: Floats, out: Floats) -> None:
         try:
-            checked(step, state, params, features, out)
+            read_only(step, state.equity, state.shares, state.worth, state.memory, params, features, out)
         except Exception:  # numba knows no narrower one; the engine reports the step
             out[:] = np.inf
 
     try:
+        read_only = njit(read_only_signature())(reading)
         return cfunc(signature(), nopython=True)(guarded)
     except NumbaError as error:
         why = " ".join(str(error).split())
+        name = getattr(plain, "__name__", plain)
+        if "Cannot modify readonly array" in why:
+            raise TargetError(
+                f"the decision {name} writes into its features, params, shares or worth, which other "
+                "configurations read too: write into out and state.memory alone"
+            ) from error
         raise TargetError(
-            f"the decision {getattr(plain, '__name__', plain)} cannot be compiled: {why[:300]}; keep to "
-            "numbers and arrays"
+            f"the decision {name} cannot be compiled: {why[:300]}; keep to numbers and arrays"
         ) from error
