@@ -14,6 +14,7 @@ from entrepot.engine.costs import Costs
 from entrepot.engine.lines import FEE_KINDS, NOT_COSTS, SOURCES, Lines
 from entrepot.engine.marks import marked_values
 from entrepot.engine.run_state import RunState
+from entrepot.guarded import Guarded
 from entrepot.markets.market import Market
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ MOVED = ("chosen", "delisted", "cashed_out", "bought_in", "closed")
 
 
 @dataclass(frozen=True, eq=False)
-class Ledger:
+class Ledger(Guarded):
     """The recorded run.
 
     Args:

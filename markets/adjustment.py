@@ -85,8 +85,7 @@ def read_adjustment(
                 f"{table.origin} has only Adj Close, which is total return, and was said to be {told!r}: "
                 "add its Close column or leave it out of adjusted="
             )
-        column = table.column("adj close").dropna()
-        level = logarithm(column if len(column) else table.level)
+        level = logarithm(table.adjusted if len(table.adjusted) else table.level)
         return Reading(table.symbol, "total_return", splits, level, told is not None, later=True)
     level = logarithm(table.level)
     splits = tuple(locate(split, level) for split in splits)

@@ -116,12 +116,12 @@ def read_lines(
         close, opened = table.level, true_opens(table, notes)
         volume = table.column("volume")
         volume = volume.where(volume > 0)
-        if reading.adjustment == "total_return":
-            if "close" in table.frame and "adj close" in table.frame:
-                close = table.column("adj close")
+        if reading.adjustment == "total_return" and "close" in table.frame:
+            if len(table.adjusted):
+                close = table.adjusted
                 opened = opened * close / table.column("close")
                 volume = volume * table.column("close") / close  # price times volume is the value traded
-            elif "close" in table.frame:
+            else:
                 notes.append(
                     f"{table.origin} has no Adj Close: its closes were taken as total return, as told."
                 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError, is_listed, shown
+from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.adjustment import agree, effective_ratios
 from entrepot.markets.bars import BarTimes, settle_bars
 from entrepot.markets.departures import Departures, fill_at_parity, say_what_is_missing
@@ -18,11 +18,13 @@ from entrepot.markets.instruments import reference_only, say_what_is_own, venue_
 from entrepot.markets.lines import Adjustment, Line, describe_line, on_sessions, read_lines, refuse_unknown
 from entrepot.markets.listings import Listings, ListingsSource, listings_of
 from entrepot.markets.manifest import read_manifest
-from entrepot.markets.market import INSTRUMENT_COLUMNS, Market, empty_table
+from entrepot.markets.market import Market, empty_table
+from entrepot.markets.market_tables import INSTRUMENT_COLUMNS
 from entrepot.markets.price_files import read_prices
 from entrepot.markets.price_tables import spell_symbol
 from entrepot.markets.rates import MAX_AGE, read_fixings, refuse_gaps
 from entrepot.markets.sessions import build_grid, check_date, check_phases, session_times
+from entrepot.markets.symbols import symbols_named
 
 if TYPE_CHECKING:
     from entrepot.markets.price_shapes import PriceSource
@@ -101,10 +103,7 @@ def load_market(
             f"label={shown(label)} is no text: say where the prices come from, in some words"
         )
     wanted = None if isinstance(phases, str) and phases == "auto" else check_phases(phases)
-    named = [hk_shorts] if isinstance(hk_shorts, str) else hk_shorts
-    if not is_listed(named) or not all(isinstance(symbol, str) for symbol in named):
-        raise ParameterError(f"hk_shorts={shown(hk_shorts)} is no list of symbols: give such as ['9988.HK']")
-    shorts = {spell_symbol(symbol) for symbol in named}
+    shorts = {spell_symbol(symbol) for symbol in symbols_named("hk_shorts", hk_shorts)}
     listed = listings_of(listings)
     tables, notes, name = read_prices(source)
     tables, minutes = settle_bars(tables, bar_times, notes)

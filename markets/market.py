@@ -12,54 +12,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, is_whole, near_word, shown, some_of, visible
-from entrepot.markets.market_tables import refuse_unsound, say_what_is_not_used
+from entrepot.guarded import Guarded
+from entrepot.markets.market_tables import LONG_TABLES, refuse_unsound, say_what_is_not_used
 from entrepot.markets.sessions import naive_moment, session_clock
 
 if TYPE_CHECKING:
     from entrepot.markets.truth import Truth
 
-INSTRUMENT_COLUMNS = (
-    "venue",
-    "currency",
-    "company",
-    "sector",
-    "kind",
-    "pair",
-    "lot",
-    "adjustment",
-    "shortable",
-    "size",
-    "withholding",
-    "fee_class",
-)
-
 # Of prices in memory, which need no exchange's calendar; a nanosecond timestamp holds them.
 FIRST_YEAR, LAST_YEAR = 1700, 2200
 # How far ahead of the last step the venues' calendars are kept: longer than any closure of either venue.
 PUBLISHED_AHEAD = pd.Timedelta(days=21)
-# What is outside is in another unit, or no price; within, no product of the ledger's overflows or vanishes.
-PRICE_BOUNDS = (1e-9, 1e12)
-
-_EMPTY = {
-    "fixings": {"time": "datetime64[ns, UTC]", "currency": "str", "per_usd": "float64"},
-    "ratios": {"adr": "str", "effective_from": "datetime64[ns]", "ordinary_per_ads": "float64"},
-    "dividends": {
-        "symbol": "str",
-        "ex_date": "datetime64[ns]",
-        "pay_date": "datetime64[ns]",
-        "amount": "float64",
-    },
-    "splits": {"symbol": "str", "ex_date": "datetime64[ns]", "factor": "float64"},
-    "ahead": {"time": "datetime64[ns, UTC]", "venue": "str", "phase": "str", "session": "datetime64[ns]"},
-    "halts": {"symbol": "str", "start": "datetime64[ns, UTC]", "end": "datetime64[ns, UTC]"},
-    "delistings": {
-        "symbol": "str",
-        "last_session": "datetime64[ns]",
-        "into": "str",
-        "ordinary_per_ads": "float64",
-    },
-    "estimates": {"symbol": "str", "session": "datetime64[ns]"},
-}
 
 
 def records(table: pd.DataFrame) -> Iterable[Any]:
@@ -69,11 +32,11 @@ def records(table: pd.DataFrame) -> Iterable[Any]:
 
 def empty_table(name: str) -> pd.DataFrame:
     """Return one of the market's long tables without rows, with its columns and types."""
-    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in _EMPTY[name].items()})
+    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in LONG_TABLES[name].items()})
 
 
 @dataclass(frozen=True, eq=False)
-class Market:
+class Market(Guarded):
     """Prices of every tradable line on the grid of all venues' steps, with what is needed to trade them.
 
     Args:
@@ -99,8 +62,8 @@ class Market:
         label: where the prices come from, printed on every report.
         notes: what was read, left out or assumed, a sentence each.
 
-    The tables are checked and the prices copied when a market is made: what is written into ``price`` after
-    that is seen by no backtest. Make another market with `dataclasses.replace`.
+    The tables are checked and copied when a market is made, and handed out as copies, arrays read-only: what
+    is written into one is seen by nobody else. Make another market with `dataclasses.replace`.
 
     Raises:
         DataError: when the tables contradict each other, or hold what no ledger could be kept of.
@@ -123,48 +86,29 @@ class Market:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.label, str):
+            raise DataError(f"label is {shown(self.label)}: say in words where the prices come from")
+        if not isinstance(self.notes, tuple) or not all(isinstance(note, str) for note in self.notes):
+            raise DataError(f"notes is {shown(self.notes)}: give a tuple of sentences")
         # Both may quote the names of files and folders, which hold any bytes, and are shown everywhere.
         object.__setattr__(self, "label", visible(self.label))
         object.__setattr__(self, "notes", tuple(map(visible, self.notes)))
-        if len(self.grid) == 0 or self.price.shape[1] == 0:
-            raise DataError("the market is empty: it needs at least one step and one symbol")
-        if len(self.grid) != len(self.price):
-            raise DataError(
-                f"grid has {len(self.grid)} steps and price has {len(self.price)} rows: give one row per step"
-            )
-        if list(self.instruments.index) != list(self.price.columns):
-            raise DataError("instruments and price name different symbols: give one row per price column")
-        missing = [c for c in INSTRUMENT_COLUMNS if c not in self.instruments.columns]
-        if missing:
-            raise DataError(f"instruments lacks the columns {missing}: it needs {list(INSTRUMENT_COLUMNS)}")
-        if (np.diff(self.times) <= 0).any():
-            raise DataError(
-                "the steps' times are not strictly increasing: sort the grid and merge equal times"
-            )
-        if self.volume is not None and not (
-            self.volume.index.equals(self.price.index) and self.volume.columns.equals(self.price.columns)
-        ):
-            raise DataError("volume has other steps or symbols than price: give one number for each price")
-        volume = np.zeros(0) if self.volume is None else self.volume.to_numpy(dtype=np.float64)
-        if ((volume < 0) | np.isinf(volume)).any():
-            raise DataError("volume holds a negative or infinite number: give shares, NaN where not known")
-        least, most = PRICE_BOUNDS
-        bad = ~(self.prices >= least) & ~np.isnan(self.prices) | (self.prices > most)
-        if bad.any():
-            step, column = np.argwhere(bad)[0]
-            raise DataError(
-                f"{self.symbols[column]} has the price {self.prices[step, column]} at "
-                f"{self.grid['time'][step]}: prices are positive and finite, from "
-                f"{least:g} to {most:g}: mark a missing one NaN, and give others in another unit"
-            )
-        refuse_unsound(self, _EMPTY)
+        refuse_unsound(self)
+        for name in ("grid", "instruments", *LONG_TABLES):
+            object.__setattr__(self, name, getattr(self, name))  # a copy of what may be changed later
+        for name in ("price", "volume"):
+            table = getattr(self, name)
+            if table is not None and any(dtype != np.float64 for dtype in table.dtypes):
+                values = table.to_numpy(dtype=np.float64, na_value=np.nan)
+                table = pd.DataFrame(values, table.index, table.columns)
+            object.__setattr__(self, name, table)
         said = [note for note in say_what_is_not_used(self) if note not in self.notes]
         object.__setattr__(self, "notes", (*self.notes, *said))
         if len(self.estimates):
             self._check_estimates()
 
     def _check_estimates(self) -> None:
-        if list(self.estimates.columns) != list(_EMPTY["estimates"]):
+        if list(self.estimates.columns) != list(LONG_TABLES["estimates"]):
             raise DataError(
                 f"estimates has the columns {shown(list(self.estimates.columns))}: give symbol and session"
             )
@@ -179,7 +123,7 @@ class Market:
             )
 
     def __len__(self) -> int:
-        return len(self.grid)
+        return len(self.times)
 
     def __repr__(self) -> str:
         first, last = self.grid["session"].iloc[0].date(), self.grid["session"].iloc[-1].date()
@@ -193,7 +137,7 @@ class Market:
     @cached_property
     def prices(self) -> NDArray[np.float64]:
         """The prices as a C-ordered array of shape (T, N)."""
-        return np.array(self.price, dtype=np.float64, order="C")
+        return np.array(self.price.to_numpy(dtype=np.float64, na_value=np.nan), order="C")
 
     @cached_property
     def times(self) -> NDArray[np.int64]:
@@ -208,8 +152,9 @@ class Market:
     @cached_property
     def scheduled(self) -> NDArray[np.bool_]:
         """Whether each line's venue trades at each step, shape (T, N)."""
-        venues = self.instruments["venue"].to_numpy(dtype=object)
-        return np.asarray(self.venue_of_step[:, None] == venues[None, :], dtype=bool)
+        number, venues = pd.factorize(self.grid["venue"])
+        of_line = venues.get_indexer(pd.Index(self.instruments["venue"]))  # -1 where it has no step
+        return np.asarray(number[:, None] == of_line[None, :], dtype=bool)
 
     @cached_property
     def halted(self) -> NDArray[np.bool_]:
@@ -353,11 +298,11 @@ class Market:
         """
         if not is_whole(step):
             raise ParameterError(f"step {shown(step)} is no position on the grid: give a whole number")
-        if not -len(self) <= step < len(self):
+        if not -len(self) <= int(step) < len(self):
             raise ParameterError(
                 f"step {step} is outside the grid: give 0 to {len(self) - 1}, or -1 for the last"
             )
-        return self._cut(0, step % len(self) + 1)
+        return self._cut(0, int(step) % len(self) + 1)
 
     def between(self, start: str | pd.Timestamp, end: str | pd.Timestamp) -> Market:
         """Return the market over the sessions from ``start`` to ``end``, both included.

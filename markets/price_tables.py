@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from entrepot.errors import DataError, is_number, shown
 from entrepot.markets.bars import as_bars, bar_stamps
 from entrepot.markets.instruments import venue_of
-from entrepot.markets.market import PRICE_BOUNDS
+from entrepot.markets.market_tables import PRICE_BOUNDS
 from entrepot.markets.sessions import TIMEZONES
 
 PRICES = ("open", "close", "adj close")
@@ -39,7 +39,6 @@ STAMP: Final = re.compile(
     r"(?:[ T](?P<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)"
     r"\s?(?P<offset>Z|UTC|GMT|[+-](?:0\d|1[0-4]):?[0-5]\d)?)?"
 )
-LONGER_THAN_A_DAY: Final = "WMQY"  # first letters of periods; minutes are written small
 RATES_ZONE: Final = "Europe/London"  # where the day of a currency begins with the vendors that stamp it
 FEW_ON_WEEKENDS: Final = 3  # prices
 FEWER_OF_A_DAY: Final = 0.75  # of the Wednesdays: Mondays or Fridays that moved to a weekend
@@ -90,6 +89,11 @@ class PriceTable:
     def level(self) -> pd.Series[float]:
         """The close, or the adjusted close where the file has only that; missing rows dropped."""
         return self.frame["close" if "close" in self.frame else "adj close"].dropna()
+
+    @property
+    def adjusted(self) -> pd.Series[float]:
+        """The adjusted close, missing rows dropped; nothing where the file has none."""
+        return self.column("adj close").dropna()
 
 
 def spell(name: Hashable) -> str:
@@ -235,15 +239,13 @@ def read_moments(column: pd.Series[Any]) -> pd.DatetimeIndex:
     Returns:
         Naive stamps where there is no zone or all are midnights, else stamps with a zone.
     """
-    if isinstance(column.dtype, pd.PeriodDtype):
-        if column.dtype.freq.rule_code[0] in LONGER_THAN_A_DAY:
-            return pd.DatetimeIndex([pd.NaT] * len(column))
-        return pd.DatetimeIndex(column.dt.to_timestamp())
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         stamps = pd.DatetimeIndex(column)
         wall = stamps.tz_localize(None)
         return wall if at_midnight(wall) else stamps
-    text = column.astype("str")
+    if isinstance(column.dtype, pd.ArrowDtype) and column.dtype.kind == "O":
+        column = pd.Series(list(column), dtype=object)  # not all of Arrow's types turn into text
+    text = column.astype("str")  # a week, month or year becomes no date
     if pd.api.types.is_integer_dtype(column.dtype):
         return without_dashes(text)
     days = pd.DatetimeIndex(pd.to_datetime(text, format="%Y-%m-%d", errors="coerce"))
@@ -318,9 +320,9 @@ def numbers_in(column: pd.Series[Any]) -> NDArray[np.float64]:
     if column.dtype.kind in NO_NUMBERS:
         return np.full(len(column), np.nan)
     if column.dtype.kind == "O":  # text, and whatever Python has: truth, fractions, periods
-        column = column.astype(object)
-        column = column.where(np.array([holds_number(cell) for cell in column], dtype=bool))
-    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        cells = [cell if holds_number(cell) else None for cell in column]
+        column = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce")
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def holds_number(cell: object) -> bool:

@@ -35,7 +35,8 @@ from entrepot.errors import ParameterError, is_listed, shown
 from entrepot.markets.fees import half_tick
 from entrepot.markets.instruments import describe, say_what_is_own
 from entrepot.markets.listings import Listings, ListingsSource, listings_of
-from entrepot.markets.market import INSTRUMENT_COLUMNS, Market, empty_table
+from entrepot.markets.market import Market, empty_table
+from entrepot.markets.market_tables import INSTRUMENT_COLUMNS
 from entrepot.markets.sessions import build_grid, check_date, check_phases
 from entrepot.markets.simulated_effects import Effects
 from entrepot.markets.simulated_events import CHANNELS, check_events, draw_events, impact, threats
@@ -44,6 +45,7 @@ from entrepot.markets.simulated_prices import ads_premia, efficient_prices, rewa
 from entrepot.markets.simulated_random import Floats, mean_reverting, stream
 from entrepot.markets.simulated_series import draw_signals, visible_series
 from entrepot.markets.simulated_trading import borrow_fees, traded_shares
+from entrepot.markets.symbols import symbols_named
 from entrepot.markets.truth import Truth
 
 Dividend = tuple[pd.Timestamp, str, pd.Timestamp, float]  # ex-date, symbol, pay date, amount
@@ -111,6 +113,7 @@ def simulate_market(
         raise ParameterError(f"{start} to {end} is one session: give a start before the end")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ParameterError(f"the seed {seed!r} is not a non-negative integer: give one such as 7")
+    seed = int(seed)
     if effects is not None and not isinstance(effects, Effects):
         raise ParameterError(f"effects is {shown(effects)}: give Effects(), Effects.none() or None")
     effects = Effects() if effects is None else effects
@@ -267,9 +270,7 @@ def listed_lines(start: pd.Timestamp, symbols: Sequence[str] | None, listings: L
 
 def check_shorts(hk_shorts: Collection[str], lines: pd.DataFrame) -> list[str]:
     """Return the Hong Kong lines that may be sold short, or say which cannot."""
-    named = [hk_shorts] if isinstance(hk_shorts, str) else hk_shorts
-    if not isinstance(named, Collection) or not all(isinstance(symbol, str) for symbol in named):
-        raise ParameterError(f"hk_shorts={shown(hk_shorts)} is no list of symbols: give such as ['9988.HK']")
+    named = symbols_named("hk_shorts", hk_shorts)
     hong_kong = lines.index[lines["venue"] == "XHKG"]
     wrong = sorted(set(named) - set(hong_kong))
     if wrong:
@@ -277,7 +278,7 @@ def check_shorts(hk_shorts: Collection[str], lines: pd.DataFrame) -> list[str]:
             f"hk_shorts names {shown(wrong)}, no Hong Kong line of this market: choose among "
             f"{', '.join(hong_kong)}"
         )
-    return list(named)
+    return named
 
 
 def facts(lines: pd.DataFrame, effects: Effects) -> pd.DataFrame:

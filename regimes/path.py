@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import ParameterError, is_whole
+from entrepot.guarded import Guarded
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.intensity import Marks
 
@@ -24,7 +25,7 @@ _MARKS_TEXT: dict[Marks, str] = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RegimePath:
+class RegimePath(Guarded):
     """The regime at each step of a market, made by `RegimeModel.walk_forward`.
 
     The regime is the pair of detector states, never the most probable of the four products: calm (neither),

@@ -185,8 +185,10 @@ def test_fitted_on_prices_alone_scares_are_seen_late_or_in_part(real_market, eve
 def whole_calendar() -> ep.Market:
     """One flat line on the grid of both venues over the whole calendar; thresholds read no price."""
     grid = build_grid(["XHKG", "XNYS"], "2018-01-02", "2026-09-30", ("open", "close"))
-    flat = pd.DataFrame({"FLAT": np.ones(len(grid))}, index=pd.DatetimeIndex(grid["time"]))
-    return replace(ep.Market.from_prices(flat), grid=grid)
+    flat = pd.DataFrame({"FLAT": 1.0}, index=pd.DatetimeIndex(grid["time"]))
+    market = ep.Market.from_prices(flat)
+    flat[(grid["venue"] == "XHKG").to_numpy()] = np.nan
+    return replace(market, grid=grid, price=flat, instruments=market.instruments.assign(venue="XNYS"))
 
 
 def test_the_default_model_is_in_every_remembered_episode_of_the_bundled_calendar(whole_calendar, events):

@@ -484,7 +484,11 @@ class Builder:
                     self.split_line(symbol, self.session_of(self.venue_of(symbol), rng), factor)
 
     def split_line(self, symbol: str, date: pd.Timestamp, factor: float) -> None:
-        self.split_rows.append({"symbol": symbol, "ex_date": date, "factor": factor})
+        same = [row for row in self.split_rows if (row["symbol"], row["ex_date"]) == (symbol, date)]
+        for row in same:  # of one date there is one row, the product
+            row["factor"] *= factor
+        if not same:
+            self.split_rows.append({"symbol": symbol, "ex_date": date, "factor": factor})
         after = (self.grid["session"] >= date).to_numpy()
         self.price.loc[after, symbol] = np.maximum(np.round(self.price.loc[after, symbol] / factor, 4), 0.001)
 

@@ -104,6 +104,32 @@ def test_total_return_can_be_asked_for(tmp_path: Path) -> None:
     np.testing.assert_allclose(market.price["KWEB"].iloc[1::2], share["Close"] * 0.5)
 
 
+@pytest.mark.parametrize("blank", [["Adj Close"], ["Open", "Close", "Adj Close"]])
+def test_total_return_ends_with_its_last_price(blank: list[str]) -> None:
+    # As where several lines were written on one calendar.
+    files = {
+        "KWEB": closes("XNYS", "2022-01-04", "2022-03-31"),
+        "FXI": closes("XNYS", "2022-01-04", "2022-03-31"),
+    }
+    for table in files.values():
+        table["Adj Close"] = table["Close"] * 0.5
+    files["KWEB"].loc[files["KWEB"].index[-20:], blank] = np.nan
+    with pytest.raises(
+        DataError, match=r"prices end before the market's end 2022-03-31: KWEB 2022-03-03 \(20"
+    ):
+        load_market(long(files), adjusted="total_return")
+    files["FXI"].loc[files["FXI"].index[-20:], blank] = np.nan
+    market = load_market(long(files), adjusted="total_return")
+    assert market.grid["session"].iloc[-1] == pd.Timestamp("2022-03-03")
+
+
+def test_an_adjusted_close_that_is_empty_is_none(tmp_path: Path) -> None:
+    share = closes("XNYS", "2022-01-04", "2022-03-31").assign(**{"Adj Close": np.nan})
+    market = load_market(write(tmp_path, {"KWEB": share}), adjusted={"KWEB": "total_return"})
+    np.testing.assert_allclose(market.price["KWEB"].iloc[1::2], share["Close"])
+    assert said(market, "KWEB.csv has no Adj Close")
+
+
 @pytest.mark.parametrize("hk_adjusted", [False, True])
 @pytest.mark.parametrize("ads_adjusted", [False, True])
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda a: f"{a.adr}-{a.date}")

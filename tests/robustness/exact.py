@@ -11,7 +11,7 @@ from naive import NaiveRun
 
 import entrepot as ep
 from entrepot.engine import Fee, Ledger, backtest
-from entrepot.markets.market import PRICE_BOUNDS
+from entrepot.markets.market_tables import PRICE_BOUNDS
 
 U = 2.0**-53  # what one operation may err by, as a part of its result
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import naive_series
 import numpy as np
 import pandas as pd
@@ -232,7 +234,9 @@ def test_nothing_is_bought_while_an_escalation_is_fresh_and_what_is_held_stays(r
 )
 def test_the_state_of_each_name_is_its_formula(make_market, line, entry, exit_, lookback, against, stale):
     market = world(make_market, line, shorts=("2800.HK",))
-    market.instruments.loc[["2800.HK", "MCHI"], "shortable"] = True
+    instruments = market.instruments
+    instruments.loc[["2800.HK", "MCHI"], "shortable"] = True
+    market = replace(market, instruments=instruments)
     series = daily(market, ("0941.HK", "0883.HK", "1001.HK"), scale=0.05, level=-0.3, early=60)
     events = escalation("2022-02-10T12:00Z", "2022-04-01T12:00Z")
     plan = SanctionsDiscount(

@@ -16,7 +16,7 @@ from entrepot.errors import DataError, ParameterError
 
 TABLES, FRAMES = "tables of a market", "frames of prices"
 DAY = pd.Timestamp("2022-02-15")
-PAID = pd.DataFrame({"symbol": ["BABA"], "ex_date": [DAY], "pay_date": [pd.NaT], "amount": [1.0]})
+PAID = pd.DataFrame({"symbol": ["BABA"], "ex_date": [DAY], "pay_date": [DAY], "amount": [1.0]})
 SPLIT = pd.DataFrame({"symbol": ["BABA"], "ex_date": [DAY], "factor": [2.0]})
 HALT = pd.DataFrame({"symbol": ["BABA"], "start": [DAY.tz_localize("UTC")], "end": [DAY.tz_localize("UTC")]})
 GONE = pd.DataFrame(
@@ -69,7 +69,7 @@ SPOILT: list[tuple[str, str, Callable[[pd.DataFrame], pd.DataFrame], str]] = [
         "fixings",
         "no zone",
         lambda table: table.assign(time=table["time"].dt.tz_localize(None)),
-        "without a time zone",
+        "fixings has a column time that holds no times in UTC",
     ),
     (
         "fixings",
@@ -113,11 +113,200 @@ SPOILT: list[tuple[str, str, Callable[[pd.DataFrame], pd.DataFrame], str]] = [
         lambda table: table.drop(columns="lot"),
         r"instruments lacks the columns \['lot'\]",
     ),
-    ("grid", "newest first", lambda table: table.iloc[::-1], "not strictly increasing"),
+    ("grid", "newest first", lambda table: table[::-1].reset_index(drop=True), "not strictly increasing"),
+    *(
+        (
+            name,
+            f"{column} as {what}",
+            lambda table, c=column, k=kind: table.assign(**{c: k(table[c])}),
+            f"{name} has a column {column} that holds no dates without a time zone",
+        )
+        for name, column in (
+            ("dividends", "ex_date"),
+            ("dividends", "pay_date"),
+            ("splits", "ex_date"),
+            ("ratios", "effective_from"),
+            ("delistings", "last_session"),
+            ("grid", "session"),
+        )
+        for what, kind in (
+            ("text", lambda dates: dates.astype(str)),
+            (
+                "dates of Python",
+                lambda dates: dates.astype(object).map(lambda date: DAY.date()),
+            ),
+            ("times", lambda dates: dates.dt.tz_localize("UTC")),
+        )
+    ),
+    *(
+        (
+            name,
+            f"{column} without a zone",
+            lambda table, c=column: table.assign(**{c: table[c].dt.tz_localize(None)}),
+            f"{name} has a column {column} that holds no times in UTC",
+        )
+        for name, column in (("halts", "start"), ("halts", "end"), ("grid", "time"), ("ahead", "time"))
+    ),
+    *(
+        (
+            name,
+            f"no {column}",
+            lambda table, c=column: table.assign(**{c: table[c].where(table.index > 0)}),
+            f"{name} has no {column} in row 0: fill it",
+        )
+        for name, column in (
+            ("dividends", "ex_date"),
+            ("dividends", "symbol"),
+            ("splits", "ex_date"),
+            ("ratios", "effective_from"),
+            ("ratios", "adr"),
+            ("fixings", "currency"),
+            ("fixings", "time"),
+            ("halts", "start"),
+            ("halts", "end"),
+            ("delistings", "last_session"),
+            ("delistings", "into"),
+            ("grid", "session"),
+            ("grid", "venue"),
+        )
+    ),
+    *(
+        (
+            "delistings",
+            f"ordinary_per_ads of {value!r}",
+            lambda table, v=value: table.assign(ordinary_per_ads=v),
+            "ordinary_per_ads .*: it must be positive and finite, or NaN",
+        )
+        for value in (0.0, -8.0, np.inf)
+    ),
+    ("delistings", "a ratio in words", lambda table: table.assign(ordinary_per_ads="8"), "holds no numbers"),
+    (
+        "ratios",
+        "two of one date",
+        lambda table: pd.concat([table, table.assign(ordinary_per_ads=4.0)], ignore_index=True),
+        "ratios has two of BABA on 20..-..-..: give the one",
+    ),
+    (
+        "splits",
+        "two of one date",
+        lambda table: pd.concat([table, table], ignore_index=True),
+        "splits has two of BABA on 2022-02-15: give one factor",
+    ),
+    *(
+        (
+            "instruments",
+            f"{column} in categories",
+            lambda table, c=column: table.astype({c: "category"}),
+            f"instruments has a column {column} that holds no text",
+        )
+        for column in ("venue", "currency", "kind", "pair", "size", "fee_class")
+    ),
+    (
+        "instruments",
+        "shortable in words",
+        lambda table: table.assign(shortable="no"),
+        "a column shortable that holds no True and False",
+    ),
+    (
+        "instruments",
+        "currency of 5",
+        lambda table: table.assign(currency=5),
+        "holds no text",
+    ),
+    ("grid", "phases in capitals", lambda table: table.assign(phase="CLOSE"), "grid has the phase 'CLOSE'"),
+    (
+        "grid",
+        "an index of times",
+        lambda table: table.set_index("time", drop=False),
+        "an index of its own",
+    ),
+    (
+        "grid",
+        "no column session",
+        lambda table: table.drop(columns="session"),
+        "grid lacks the columns",
+    ),
+    (
+        "grid",
+        "a column twice",
+        lambda table: pd.concat([table, table[["venue"]]], axis=1),
+        "has a column twice",
+    ),
+    (
+        "ahead",
+        "newest first",
+        lambda table: table.iloc[::-1],
+        "ahead has steps that are not after the grid's",
+    ),
+    (
+        "ahead",
+        "what has been",
+        lambda table: table.assign(time=table["time"] - pd.Timedelta("9000D")),
+        "ahead has steps that are not after the grid's",
+    ),
+    (
+        "price",
+        "steps in another order",
+        lambda table: table[::-1],
+        "price has an index other than the grid's",
+    ),
+    (
+        "price",
+        "no times",
+        lambda table: table.reset_index(drop=True),
+        "price has an index other than the grid's",
+    ),
+    (
+        "price",
+        "times of another year",
+        lambda table: table.set_axis(table.index + pd.Timedelta("366D"), axis=0),
+        "price has an index other than the grid's times",
+    ),
+    (
+        "price",
+        "gaps filled over venues",
+        lambda table: table.ffill(),
+        "price has .* of 9988.HK at .*, when its venue does not trade: leave NaN",
+    ),
+    ("price", "text", lambda table: table.astype(str), "price holds something other than numbers"),
+    ("price", "strings", lambda table: table.astype("string"), "price holds something other than numbers"),
+    ("price", "an array", lambda table: table.to_numpy(), "price is a ndarray: give a DataFrame"),
+    ("halts", "nothing", lambda table: None, "halts is a NoneType: give a DataFrame"),
+    ("grid", "nothing", lambda table: None, "grid is a NoneType: give a DataFrame"),
+    ("volume", "an array", lambda table: table.to_numpy(), "volume is a ndarray: give a DataFrame"),
+    (
+        "volume",
+        "shares at every step",
+        lambda table: table.fillna(1.0),
+        "volume has 1 of .* is no close",
+    ),
     ("volume", "a negative one", lambda table: table * -1 - 1, "volume holds a negative or infinite number"),
     ("volume", "fewer steps", lambda table: table.iloc[1:], "volume has other steps or symbols than price"),
 ]
-SOUND = {"dividends": PAID, "splits": SPLIT, "halts": HALT, "delistings": GONE}
+NAMES: list[tuple[str, Callable[[], object], str]] = [
+    ("no label", lambda: replace(market(), label=None), "label is None: say in words"),
+    ("no label of prices", lambda: ep.Market.from_prices(frame(1.0), label=5), "label is 5: say in words"),
+    ("one note", lambda: replace(market(), notes="read"), "notes is 'read': give a tuple"),
+    ("no notes", lambda: replace(market(), notes=None), "notes is None: give a tuple"),
+    (
+        "symbols that are numbers",
+        lambda: replace(
+            market(),
+            price=market().price.set_axis(range(2), axis=1),
+            instruments=market().instruments.set_axis(range(2)),
+        ),
+        "give symbols, which are text, each once",
+    ),
+]
+SOON = pd.DataFrame(
+    {
+        "time": pd.to_datetime(["2030-01-02 14:30", "2030-01-02 21:00"], utc=True),
+        "venue": "XNYS",
+        "phase": ["open", "close"],
+        "session": pd.Timestamp("2030-01-02"),
+    }
+)
+SOUND = {"ahead": SOON, "dividends": PAID, "splits": SPLIT, "halts": HALT, "delistings": GONE}
 DAYS = pd.bdate_range("2022-01-03", periods=5)
 PRICES: list[tuple[str, Callable[[], Any], str]] = [
     ("no table", lambda: None, "not given a DataFrame indexed by dates"),
@@ -171,6 +360,7 @@ def spoil(name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> object:
 
 
 CASES = [
+    *(Case(TABLES, what, lambda folder, m=make: m(), DataError, words) for what, make, words in NAMES),
     *(
         Case(TABLES, f"{name}: {what}", lambda folder, n=name, c=change: spoil(n, c), DataError, words)
         for name, what, change, words in SPOILT
