@@ -53,8 +53,9 @@ def backtest(
     Raises:
         TargetError: on weights that are infinite, for unknown symbols, on dates without a session, short in
             a line that may not be sold short, or for an index.
-        DataError: where an exchange rate is missing or stale, where a held line leaves the market with
-            nothing to convert into, or where ``check`` finds money made of nothing.
+        DataError: where an exchange rate is missing or stale, a line is named like cash or is of a size that
+            has no borrow estimate, a held line leaves the market with nothing to convert into, or ``check``
+            finds money made of nothing.
         ParameterError: on a capital, currency, fill or cost that cannot be used, and for a run that takes
             more memory than there is.
     """

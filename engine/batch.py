@@ -185,7 +185,7 @@ class Bench:
         return int(min(LANES, max(1, PLAN_BYTES // (8 * len(self.market) * max(columns, 1)))))
 
     def _checked(self, plan: TargetArrays) -> PlannedTargets:
-        targets = planned(plan)
+        targets = planned(self.market, plan)
         check_targets(self.market, targets, "next_step")
         return targets
 
@@ -397,6 +397,8 @@ def backtest_batch(
 
 
 def _checked_weights(market: Market, weights: object) -> NDArray[np.float64]:
+    if any(map(np.ma.isMaskedArray, weights if isinstance(weights, (list, tuple)) else [weights])):
+        raise TargetError("the weights are masked: fill them, weights.filled(numpy.nan) leaves lines alone")
     try:
         array = np.asarray(weights)
     except ValueError:

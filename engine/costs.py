@@ -467,7 +467,7 @@ def _fees(given: Any) -> dict[tuple[str, str], Fee]:
     if not isinstance(given, Mapping):
         raise ParameterError(f"fees is {shown(given)}: give a mapping from (venue, kind) to Fee")
     for key, fee in given.items():
-        pair = isinstance(key, tuple) and len(key) == 2
+        pair = isinstance(key, tuple) and len(key) == 2 and all(isinstance(word, str) for word in key)
         if not pair or key[0] not in FEES_OF_VENUE:
             raise ParameterError(
                 f"fees names {shown(key)}: give (venue, kind) with a venue of {', '.join(FEES_OF_VENUE)}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from entrepot.errors import DataError
 from entrepot.markets.market import Market
 
 FEE_KINDS = (
@@ -36,6 +37,7 @@ SOURCES = (
     "fx_spread",
     *FEE_KINDS,
 )
+CASH = "cash:"  # before a currency: what its cash earned and lost, beside the symbols
 # Sources that are earned or lost by holding; the others are what the run cost.
 NOT_COSTS = ("price", "fx", "dividend", "rebate", "interest", "conversion")
 
@@ -63,12 +65,22 @@ class Lines:
 
     @classmethod
     def of(cls, market: Market, singles: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Lines:
-        """Lay out the lines: single ones in the market's order, legs by pair, what single ones turn into."""
+        """Lay out the lines: single ones in the market's order, legs by pair, what single ones turn into.
+
+        Raises:
+            DataError: for a line whose name is that of cash.
+        """
         into = dict(zip(market.delistings["symbol"], market.delistings["into"], strict=True))
         heirs = {into[s] for s in singles if into.get(s)} - set(singles)
         ordered = [s for s in market.symbols if s in set(singles)]
         symbols = [*ordered, *(leg for pair in pairs for leg in pair)]
         symbols += [s for s in market.symbols if s in heirs]
+        for symbol in symbols:
+            if symbol.startswith(CASH):
+                raise DataError(
+                    f"{symbol} is traded and would be taken for cash of a currency in what a run books: give "
+                    f"the line a name that does not begin with {CASH}"
+                )
         first = len(ordered)
         legs = [[first + 2 * p, first + 2 * p + 1] for p in range(len(pairs))]
         columns = np.array([market.column(s) for s in symbols], dtype=np.int64)

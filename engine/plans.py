@@ -23,7 +23,7 @@ from entrepot.errors import (
     no_plan,
     shown,
 )
-from entrepot.markets.frames import weights_on_grid
+from entrepot.markets.frames import is_over, refuse_targets_of_another, weights_on_grid
 from entrepot.markets.market import Market
 
 if TYPE_CHECKING:
@@ -205,14 +205,14 @@ def targets_of(market: Market, plan: object, path: StatePath | None) -> PlannedT
         _refuse_percentages(weights)
         return PlannedTargets(weights, (), none, none.astype(np.int8), np.inf, ())
     if are_targets(plan) and not isinstance(plan, type):
-        return planned(plan)
+        return planned(market, plan)
     if isinstance(plan, type) or not isinstance(plan, Plan):
         wanted = "a DataFrame of weights, Targets or a strategy with targets(market, path)"
         raise TargetError(f"the plan is {no_plan(plan, wanted)}")
     orders = plan.targets(market, path)
     if not are_targets(orders):
         raise TargetError(f"the plan's targets() returned {shown(orders)}: it must return entrepot.Targets")
-    return planned(orders)
+    return planned(market, orders)
 
 
 def _refuse_percentages(weights: NDArray[np.float64]) -> None:
@@ -230,13 +230,53 @@ def are_targets(given: object) -> TypeGuard[TargetArrays]:
     return all(hasattr(given, name) for name in ("weights", "pairs", "pair_weights", "drift_band", "notes"))
 
 
-def planned(targets: TargetArrays) -> PlannedTargets:
+def planned(market: Market, targets: TargetArrays) -> PlannedTargets:
     """Return targets as the kernel's arrays; pairs are closed by trades where they do not say how."""
     exits = getattr(targets, "exits", None)
+    _check_form(targets, exits)
+    refuse_targets_of_another(market, targets)
     if exits is None or exits.size == 0:
         exits = np.zeros(targets.pair_weights.shape, dtype=np.int8)
-    pairs, notes = tuple(targets.pairs), tuple(targets.notes)
+    pairs, notes = tuple((hk, adr) for hk, adr in targets.pairs), tuple(targets.notes)
     return PlannedTargets(targets.weights, pairs, targets.pair_weights, exits, targets.drift_band, notes)
+
+
+def _check_form(targets: TargetArrays, exits: object) -> None:
+    """Refuse targets of a class of one's own that hold what `Targets` would have refused or laid out."""
+    arrays = "an array of real numbers, unmasked"
+    for name, given, fits, wanted in (
+        ("weights", targets.weights, _are_numbers(targets.weights), arrays),
+        ("pair_weights", targets.pair_weights, _are_numbers(targets.pair_weights), arrays),
+        ("exits", exits, exits is None or _are_numbers(exits), arrays),
+        ("pairs", targets.pairs, _are_pairs(targets.pairs), "(Hong Kong symbol, ADR symbol) of each, once"),
+        (
+            "drift_band",
+            targets.drift_band,
+            is_number(targets.drift_band),
+            "a positive fraction, inf for never",
+        ),
+        ("notes", targets.notes, _are_texts(targets.notes), "a tuple of sentences"),
+    ):
+        if not fits:
+            raise TargetError(
+                f"{name} of the targets is {shown(given)}: give {wanted}, or make them with entrepot.Targets"
+            )
+
+
+def _are_numbers(given: object) -> bool:
+    numbers = isinstance(given, np.ndarray) and given.dtype.kind in "fiu"
+    return numbers and not np.ma.isMaskedArray(given)
+
+
+def _are_texts(given: object) -> bool:
+    return isinstance(given, (list, tuple)) and all(isinstance(one, str) for one in given)
+
+
+def _are_pairs(given: object) -> bool:
+    pairs = given if isinstance(given, (list, tuple)) else (None,)
+    return all(_are_texts(pair) and len(pair) == 2 for pair in pairs) and (
+        len({tuple(pair) for pair in pairs}) == len(pairs)
+    )
 
 
 def with_pairs_of(resume: RunState, market: Market, orders: PlannedTargets) -> PlannedTargets:
@@ -295,17 +335,39 @@ def check_targets(market: Market, orders: PlannedTargets, fill: str) -> None:
         raise _may_not_be_short(closed)
 
 
+def no_path(given: object) -> ParameterError:
+    """Return what is raised for what is given in place of a regime path."""
+    return ParameterError(
+        f"the path is a {type(given).__name__}: make one with RegimeModel().walk_forward(...)"
+    )
+
+
 def states_of(market: Market, path: StatePath) -> NDArray[np.int64]:
-    """Return a path's state at every step, (T,)."""
+    """Return a path's state at every step, (T,); refuse one that was walked over another market."""
     if not hasattr(path, "states"):
+        raise no_path(path)
+    given = path.states
+    whole = isinstance(given, np.ndarray) and given.ndim == 1 and given.dtype.kind in "iub"
+    if not whole or np.ma.isMaskedArray(given):
         raise ParameterError(
-            f"the path is a {type(path).__name__}: make one with RegimeModel().walk_forward(...)"
+            f"the states of the regime path are {shown(given)}: give an array of whole numbers, one for each "
+            "step, as RegimeModel().walk_forward(...) does"
         )
-    states = np.asarray(path.states, dtype=np.int64)
+    states = given.astype(np.int64)
     if states.shape != (len(market),):
         raise ParameterError(
             f"the regime path has {states.shape[0]} steps and the market {len(market)}: "
             "walk it over this market"
+        )
+    times = getattr(path, "time", None)
+    if times is not None and not is_over(market, times):
+        raise ParameterError("the regime path has other steps than the market: walk it over this market")
+    names = getattr(path, "names", None)
+    if states.min() < 0 or (names is not None and states.max() >= len(names)):
+        allowed = "whole numbers" if names is None else f"positions in its {len(names)} names"
+        raise ParameterError(
+            f"the states of the regime path run from {states.min()} to {states.max()}: give {allowed}, the "
+            "first being 0"
         )
     return states
 
@@ -340,7 +402,10 @@ def lines_of_decision(market: Market, decision: Decision) -> Lines:
 
 def features_of(market: Market, decision: Decision) -> NDArray[np.float64]:
     """Make a decision's features, (F, T, N), or refuse what is made."""
-    features = np.asarray(decision.features())
+    made = decision.features()
+    features = np.asarray(made)
+    if np.ma.isMaskedArray(made):
+        raise TargetError("a decision's features are a masked array: fill it, such as features.filled(nan)")
     if features.ndim != 3 or features.shape[1] != len(market) or features.dtype != np.float64:
         raise TargetError(
             f"a decision's features are {features.dtype} of the shape {features.shape}: give floats, "

@@ -506,6 +506,13 @@ def _borrow_rates(
         rates = np.where(np.isnan(at), rates, at)
     else:
         rates = _given(market, list(instruments.index), given, rates)
+    unknown = np.isnan(rates).any(axis=0)
+    if unknown.any():
+        symbol = instruments.index[int(np.argmax(unknown))]
+        raise DataError(
+            f"no borrow fee is known of {symbol}, whose size is {shown(bucket[symbol])}: give a size of "
+            f"{', '.join(table.index.drop('hk'))}, or borrow_rate_pa"
+        )
     return rates * costs.borrow_multiplier
 
 
@@ -698,16 +705,17 @@ def ratios_in_force(market: Market, lines: Lines) -> NDArray[np.float64]:
     """
     sessions = pd.DatetimeIndex(market.grid["session"]).as_unit("ns").asi8
     ratio = np.full((len(market), len(lines.pairs)), np.nan)
+    venue_of, ratios, splits = market.instruments["venue"], market.ratios, market.splits
     for p, (hk, adr) in enumerate(lines.pairs):
-        own = market.venue_of_step == market.instruments.at[adr, "venue"]
+        own = market.venue_of_step == venue_of[adr]
         begun = np.maximum.accumulate(np.where(own, np.arange(len(market)), -1))
         date = np.where(begun >= 0, sessions[np.maximum(begun, 0)], sessions)
-        table = market.ratios[market.ratios["adr"] == adr].sort_values("effective_from")
+        table = ratios[ratios["adr"] == adr].sort_values("effective_from")
         since = pd.DatetimeIndex(table["effective_from"]).as_unit("ns").asi8
         value = np.append(table["ordinary_per_ads"].to_numpy(dtype=np.float64), np.nan)
         ratio[:, p] = value[np.searchsorted(since, date, side="right") - 1]
-        there = market.venue_of_step == market.instruments.at[hk, "venue"]
-        for split in records(market.splits[market.splits["symbol"] == hk]):
+        there = market.venue_of_step == venue_of[hk]
+        for split in records(splits[splits["symbol"] == hk]):
             ex_date = pd.Timestamp(split.ex_date).as_unit("ns").value
             effective = np.logical_or.accumulate(there & (sessions >= ex_date))
             ratio[effective & (date < ex_date), p] *= float(split.factor)
@@ -744,6 +752,7 @@ def _actions(
     for k, symbol in enumerate(lines.symbols):
         lines_of.setdefault(symbol, []).append(k)
     rows: list[tuple[int, int, int, int, float, float]] = []
+    instruments = market.instruments
     gone = dict(zip(market.delistings["symbol"], market.delistings["last_session"], strict=True))
     slots = 0
 
@@ -762,7 +771,7 @@ def _actions(
         for row in records(table[table["symbol"].isin(lines_of) & (table["ex_date"] >= begins)]):
             if row.symbol in gone and row.ex_date > gone[row.symbol]:
                 continue
-            venue = str(market.instruments.at[row.symbol, "venue"])
+            venue = str(instruments.at[row.symbol, "venue"])
             step = first_step(venue, pd.Timestamp(row.ex_date))
             if step < len(market):
                 found += [(row, k, step) for k in lines_of[str(row.symbol)]]
@@ -772,7 +781,7 @@ def _actions(
         if raw[k]:
             rows.append((step, kernels.SPLIT, k, -1, float(split.factor), 0.0))
     for paid, k, step in effective(market.dividends):
-        line = market.instruments.loc[paid.symbol]
+        line = instruments.loc[paid.symbol]
         if line["adjustment"] == "total_return":
             continue
         taken = costs.ads_dividend_fee if line["kind"] == "ads" and raw[k] else 0.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.sessions import check_venue
 from entrepot.markets.tables import dates, numbers, read_table
 
@@ -45,6 +45,7 @@ FEE_CLASSES: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "us_stock": ("US", US_KINDS),
     "none": ("", {}),
 }
+POLICY_CURRENCIES: Final = ("USD", "HKD")
 MARKET_OF_VENUE: Final = {"XHKG": "HK", "XNYS": "US"}
 ETP_ONLY: Final = "ETFs/L&I products"
 EQUITY_ONLY: Final = "equities"
@@ -111,8 +112,8 @@ def fee_table(fee_class: str, sessions: pd.DatetimeIndex) -> FeeTable:
     Raises:
         ParameterError: unknown class, or a session before the first row of an item, named with its date.
     """
-    if fee_class not in FEE_CLASSES:
-        raise ParameterError(f"the fee class {fee_class!r} is unknown: use {', '.join(FEE_CLASSES)}")
+    if not isinstance(fee_class, str) or fee_class not in FEE_CLASSES:
+        raise ParameterError(f"the fee class {shown(fee_class)} is unknown: use {', '.join(FEE_CLASSES)}")
     market, kinds = FEE_CLASSES[fee_class]
     days = _days(sessions)
     shape = (len(days), len(kinds), 2)
@@ -163,7 +164,11 @@ def half_tick(venue: str, price: Floats, sessions: pd.DatetimeIndex) -> Floats:
         ParameterError: unknown venue, or `price` and `sessions` differ in length.
     """
     market = MARKET_OF_VENUE[check_venue(venue)]
-    days, prices = _days(sessions), np.asarray(price, dtype=np.float64)
+    days = _days(sessions)
+    try:
+        prices = np.asarray(price, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ParameterError(f"price is {shown(price)}: give numbers, NaN where there is none") from None
     if prices.ndim not in (1, 2) or len(prices) != len(days):
         raise ParameterError(
             f"prices of shape {prices.shape} do not fit {len(days)} sessions: give one row per session"
@@ -211,9 +216,11 @@ def policy_rate(currency: str, sessions: pd.DatetimeIndex) -> Floats:
     Raises:
         ParameterError: another currency, or a date before the first row (2017-12-14).
     """
+    if not isinstance(currency, str) or currency not in POLICY_CURRENCIES:
+        raise ParameterError(
+            f"no policy rate of {shown(currency)} is known: only {' and '.join(POLICY_CURRENCIES)} have one"
+        )
     table = _policy_rates()
-    if currency not in table:
-        raise ParameterError(f"no policy rate of {currency!r} is known: only USD and HKD have one")
     at = _row_of(_days(sessions), table, f"{currency} policy rate")
     return table[currency].to_numpy()[at]
 
@@ -238,12 +245,17 @@ def borrow_table() -> pd.DataFrame:
 
 
 def _days(sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    index = pd.DatetimeIndex(sessions)
+    try:
+        index = pd.DatetimeIndex(sessions).as_unit("ns")
+    except (TypeError, ValueError):  # a year that no nanosecond timestamp holds among them
+        raise ParameterError(
+            f"the sessions are {shown(sessions)}: give dates, such as grid['session']"
+        ) from None
     if index.tz is not None or index.hasnans:
         raise ParameterError(
             "the sessions are no naive dates without gaps: give such as grid['session'], not UTC times"
         )
-    return index.normalize().as_unit("ns")
+    return index.normalize()
 
 
 @lru_cache
@@ -318,7 +330,7 @@ def _policy_rates() -> pd.DataFrame:
     low, high = (numbers(table, f"fed_funds_{end}_pct", name) for end in ("low", "high"))
     table["USD"] = (low + high) / 200
     table["HKD"] = numbers(table, "hkma_base_rate_pct", name) / 100
-    usable = table[["USD", "HKD"]].notna().all(axis=None) and (low <= high).all()
+    usable = table[list(POLICY_CURRENCIES)].notna().all(axis=None) and (low <= high).all()
     if not usable or not table["effective_from"].is_monotonic_increasing:
         raise DataError(f"{name}: rates must be filled, low at most high, and in order of date")
     return table

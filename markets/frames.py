@@ -1,6 +1,8 @@
-"""A user's dated frame on the market's grid of steps."""
+"""What a user made for a market's grid of steps: dated frames put on it, and whether it is for this one."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,3 +75,17 @@ def weights_on_grid(market: Market, frame: pd.DataFrame) -> NDArray[np.float64]:
     columns = np.array([market.column(str(c)) for c in frame.columns], dtype=np.int64)
     weights[np.ix_(step.to_numpy(dtype=np.int64), columns)] = values
     return weights
+
+
+def is_over(market: Market, times: pd.DatetimeIndex | NDArray[np.int64]) -> bool:
+    """Whether times, in nanoseconds or with a zone, are those of a market's steps."""
+    return np.array_equal(pd.DatetimeIndex(times).as_unit("ns").asi8, market.times)
+
+
+def refuse_targets_of_another(market: Market, targets: Any) -> None:
+    """Refuse targets that say for which steps and symbols they are, where the market has others."""
+    times, symbols = (getattr(targets, name, None) for name in ("times", "symbols"))
+    if (symbols is not None and symbols != market.symbols) or not (times is None or is_over(market, times)):
+        raise TargetError(
+            "the targets are for other symbols or steps than this market has: make them from this market"
+        )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError, shown
+from entrepot.errors import DataError, ParameterError, is_listed, shown, some_of
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_clock
 
@@ -66,6 +66,8 @@ class KnownSeries:
         if not len(columns) or columns.has_duplicates:
             raise DataError(f"{self.name} has no column, or two of one name: give one for each symbol")
         try:
+            if any(dtype.kind == "c" for dtype in self.values.dtypes):  # only their real parts would be kept
+                raise TypeError
             values = self.values.astype(np.float64)
         except (TypeError, ValueError):
             raise DataError(f"{self.name} holds something that is no number: leave it empty") from None
@@ -103,8 +105,18 @@ class KnownSeries:
         return replace(self, values=make(self.values))
 
     def only(self, symbols: Iterable[str]) -> Self:
-        """Return some of the columns, in the order given."""
-        return self.derived(lambda values: values[list(symbols)])
+        """Return some of the columns, in the order given.
+
+        Raises:
+            ParameterError: for a name that is not among them, or no list of names.
+        """
+        names = list(symbols) if is_listed(symbols) and not isinstance(symbols, str) else []
+        if not names or not all(isinstance(name, str) and name in self.symbols for name in names):
+            raise ParameterError(
+                f"only was given {shown(names or symbols)}: give a list of columns of {self.name}, which are "
+                f"{some_of(self.symbols)}"
+            )
+        return self.derived(lambda values: values[names])
 
     def until(self, when: str | datetime) -> Self:
         """Return the rows known at a moment.
@@ -126,6 +138,7 @@ class KnownSeries:
         Raises:
             ParameterError: where none is.
         """
+        _check_market("for_symbols", market)
         inside = [symbol for symbol in market.symbols if symbol in self.values.columns]
         if not inside:
             raise ParameterError(
@@ -135,7 +148,18 @@ class KnownSeries:
         return self.only(inside)
 
     def row_at(self, market: Market, steps: NDArray[np.intp]) -> NDArray[np.int64]:
-        """Return the last row known at each step, shape (S,), -1 before the first."""
+        """Return the last row known at each step, shape (S,), -1 before the first.
+
+        Raises:
+            ParameterError: for steps that are no positions on the market's grid.
+        """
+        _check_market("row_at", market)
+        at = np.asarray(steps)
+        if at.dtype.kind not in "iu" or not ((at >= -len(market)) & (at < len(market))).all():
+            raise ParameterError(
+                f"steps is {shown(steps)}: give positions on the grid, whole numbers from 0 to "
+                f"{len(market) - 1}, or -1 for the last"
+            )
         return np.searchsorted(self.known_at.asi8, market.times[steps], side="right").astype(np.int64) - 1
 
     def latest(
@@ -157,6 +181,11 @@ class KnownSeries:
         row = np.maximum.accumulate(seen, axis=0)[self.row_at(market, steps) + 1]
         age = market.session_count[steps][:, None] - known[row]
         return np.take_along_axis(values, row, axis=0), age
+
+
+def _check_market(method: str, market: object) -> None:
+    if not isinstance(market, Market):
+        raise ParameterError(f"{method} was given {shown(market)}: give a market, such as load_market(...)")
 
 
 def aware(when: object) -> pd.Timestamp | None:

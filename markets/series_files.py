@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,19 @@ LAYOUT: Final = "date, symbol and value, or date and one column for each symbol"
 RESERVED: Final = ("date", "symbol", "value", "known_at")
 WHOLE_MARKET: Final = "market"
 MISSING: Final = ("", "None", "NaT", "nan", "<NA>")  # what an empty cell of a frame is as text
-NUMBER: Final = re.compile(r"\s*[+-]?[\d.]+\s*")
+# Minutes in a unit of a lag. "m" is none: many write it for a month, and pandas reads it as a minute.
+MINUTES: Final = {
+    "week": 10_080,
+    "w": 10_080,
+    "day": 1_440,
+    "d": 1_440,
+    "hour": 60,
+    "h": 60,
+    "minute": 1,
+    "min": 1,
+}
+LAG: Final = re.compile(rf"(\d{{1,6}}(?:\.\d+)?) ?({'|'.join(MINUTES)})s?", re.ASCII | re.IGNORECASE)
+LONGEST_LAG: Final = timedelta(days=3660)
 DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?: 00:00:00)?")
 # Daily data may pause for a fortnight (Stock Connect over a long holiday), and is daily all the same.
 DAILY_GAP: Final = pd.Timedelta(days=5)
@@ -57,7 +70,8 @@ def load_series(
     Args:
         source: the path of a CSV or Parquet file, or a DataFrame; dates may be its index.
         name: what the series is; None: the file's name.
-        lag: from the end of a date to its publication, such as "1D"; None: none, for daily data.
+        lag: from the end of a date to its publication, such as "1D": weeks, days, hours ("W", "D", "h") or
+            minutes ("min"), or a Timedelta; None: none, for daily data. A month has no length: give "31D".
         known_at: the column of the times, if it is called otherwise. They have an offset.
         time_zone: of the publication, where a date ends.
 
@@ -102,18 +116,14 @@ def checked_lag(lag: object) -> pd.Timedelta | None:
     """Return a lag that is not negative, None where there is none."""
     if lag is None:
         return None
-    try:
-        # A number alone would be nanoseconds.
-        if not isinstance(lag, (str, pd.Timedelta)) or (isinstance(lag, str) and NUMBER.fullmatch(lag)):
-            raise TypeError
-        delay = pd.Timedelta(lag)
-        if not pd.Timedelta(0) <= delay <= pd.Timedelta(days=3660):
-            raise ValueError
-    except (TypeError, ValueError):
+    written = LAG.fullmatch(lag.strip()) if isinstance(lag, str) else None
+    delay = timedelta(minutes=float(written[1]) * MINUTES[written[2].lower()]) if written else lag
+    if not isinstance(delay, timedelta) or not timedelta(0) <= delay <= LONGEST_LAG:
         raise ParameterError(
-            f"lag is {shown(lag)}: give the time from the end of a date to its publication, such as '1D'"
-        ) from None
-    return delay
+            f"lag is {shown(lag)}: give the time from the end of a date to its publication in weeks, days, "
+            "hours or minutes, such as '1D' or '90min', '31D' for a month"
+        )
+    return pd.Timedelta(delay)
 
 
 def read_table_of(source: object) -> tuple[pd.DataFrame, list[str], str]:

@@ -33,8 +33,12 @@ CLOCK_ORIGIN: Final = pd.Timestamp("2000-01-03")
 CLOSING_AUCTION_FROM: Final = pd.Timestamp("2016-07-25")
 CLOSING_AUCTION: Final = pd.Timedelta(minutes=10)
 
-# Day or month first: 04/01/2021 is in January or in April.
-_TWO_WAYS = re.compile(r"\s*\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}", re.ASCII)
+# Year, month and day, or the month by name: 04/01/2021 is in January or in April, 2021 a day or a year, and
+# "today" another one tomorrow.
+_A_DAY = re.compile(
+    r"\s*(\d{8}|\d{4}([/.-])\d{1,2}\2\d{1,2}|\d{1,2} [a-z]+\.?,? \d{4}|[a-z]+\.? \d{1,2},? \d{4})(?!\d)",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def session_times(
@@ -92,8 +96,9 @@ def build_grid(
     Raises:
         ParameterError: as `session_times`, or a venue named twice, or no session in the range.
     """
+    venues = [check_venue(each) for each in venues] if is_listed(venues) else []
     if len(set(venues)) != len(venues) or not venues:
-        raise ParameterError(f"the venues {list(venues)} must be one or more of XHKG, XNYS, each named once")
+        raise ParameterError(f"the venues {venues} must be one or more of XHKG, XNYS, each named once")
     wanted = check_phases(phases)
     parts = [
         sessions[[phase, "session"]].rename(columns={phase: "time"}).assign(venue=venue, phase=phase)
@@ -218,8 +223,8 @@ def session_clock(times: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[
 
 def check_venue(venue: str) -> str:
     """The venue as given, if it has a calendar and a fee schedule."""
-    if venue not in TIMEZONES:
-        raise ParameterError(f"the venue {venue!r} is unknown: use XHKG (Hong Kong) or XNYS (New York)")
+    if not isinstance(venue, str) or venue not in TIMEZONES:
+        raise ParameterError(f"the venue {shown(venue)} is unknown: use XHKG (Hong Kong) or XNYS (New York)")
     return venue
 
 
@@ -253,7 +258,7 @@ def session_overrides() -> pd.DataFrame:
 
 def naive_moment(given: object) -> pd.Timestamp | None:
     """A date or time without a zone; None for anything else, and for what can be read in two ways."""
-    if is_number(given) or (isinstance(given, str) and _TWO_WAYS.match(given)):
+    if not _names_a_day(given):
         return None
     try:
         stamp = pd.Timestamp(given)  # type: ignore[arg-type]
@@ -262,10 +267,15 @@ def naive_moment(given: object) -> pd.Timestamp | None:
     return None if pd.isna(stamp) or stamp.tzinfo is not None else stamp
 
 
+def _names_a_day(given: object) -> bool:
+    """Whether text names one day in one way; a number names none, and what is neither is looked at later."""
+    return _A_DAY.match(given) is not None if isinstance(given, str) else not is_number(given)
+
+
 def check_date(moment: str | pd.Timestamp) -> pd.Timestamp:
     """A date without time of day or zone, or one sentence why it is none."""
     try:
-        if is_number(moment) or (isinstance(moment, str) and _TWO_WAYS.match(moment)):
+        if not _names_a_day(moment):
             raise TypeError
         stamp = pd.Timestamp(moment)
         if pd.isna(stamp):

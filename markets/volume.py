@@ -35,7 +35,7 @@ def average_volume(market: Market, sessions: int = SESSIONS) -> pd.DataFrame:
     Raises:
         ParameterError: on another number of sessions.
     """
-    check_sessions(sessions)
+    sessions = check_sessions(sessions)
     if market.volume is None:
         return _frame(market, np.full(market.prices.shape, np.nan))
     volume = market.volume.to_numpy(dtype=np.float64)
@@ -64,7 +64,7 @@ def daily_volatility(market: Market, sessions: int = SESSIONS) -> pd.DataFrame:
     Raises:
         ParameterError: on another number of sessions.
     """
-    check_sessions(sessions)
+    sessions = check_sessions(sessions)
     price, since, paid = market.printed, shares_since_start(market), dividends_at_steps(market)
     risk = np.full(price.shape, np.nan)
     for n, closes in enumerate(closes_of_lines(market)):
@@ -138,7 +138,7 @@ def steps_sharing_a_session(market: Market) -> pd.DataFrame:
 def shares_since_start(market: Market) -> NDArray[np.float64]:
     """Shares that one share held from the first step has become by splits at each step, (T, N)."""
     since = np.ones(market.prices.shape)
-    for split in records(market.splits):
+    for split in records(_of_its_lines(market, market.splits)):
         n = market.column(str(split.symbol))
         if market.instruments["adjustment"].iloc[n] == "raw":
             since[_first_step(market, n, split.ex_date) :, n] *= float(split.factor)
@@ -148,7 +148,7 @@ def shares_since_start(market: Market) -> NDArray[np.float64]:
 def dividends_at_steps(market: Market) -> NDArray[np.float64]:
     """Gross dividends per share at the steps at which they go ex, (T, N); total-return prices hold theirs."""
     paid = np.zeros(market.prices.shape)
-    for row in records(market.dividends):
+    for row in records(_of_its_lines(market, market.dividends)):
         n = market.column(str(row.symbol))
         step = _first_step(market, n, row.ex_date)
         if step < len(market) and market.instruments["adjustment"].iloc[n] != "total_return":
@@ -162,10 +162,11 @@ def closes_of_lines(market: Market) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(own & closes) for own in market.scheduled.T]
 
 
-def check_sessions(sessions: object, name: str = "sessions") -> None:
-    """Refuse what is no length of a window."""
+def check_sessions(sessions: object, name: str = "sessions") -> int:
+    """Return the length of a window as an integer of Python, which does not overflow; refuse what is none."""
     if not is_whole(sessions) or not 1 <= sessions <= LONGEST:
         raise ParameterError(f"{name} is {shown(sessions)}: give a whole number of sessions, 1 to {LONGEST}")
+    return int(sessions)
 
 
 def check_share(share: object, name: str = "share") -> None:
@@ -179,6 +180,11 @@ def _first_step(market: Market, n: int, date: pd.Timestamp) -> int:
     own = np.flatnonzero(market.scheduled[:, n])
     at = int(np.searchsorted(_sessions(market)[own], pd.Timestamp(date).as_unit("ns").value))
     return int(own[at]) if at < len(own) else len(market)
+
+
+def _of_its_lines(market: Market, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of symbols with prices here: `Market.notes` says of others that they are not used."""
+    return table[table["symbol"].isin(market.symbols)]
 
 
 def _sessions(market: Market) -> NDArray[np.int64]:

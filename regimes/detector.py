@@ -213,18 +213,20 @@ def numbers(given: object, name: str, wanted: str) -> FloatArray:
     Raises:
         ParameterError: for what does not hold real numbers: dates, text, complex numbers, a single value.
     """
+    held: Any = given
     if isinstance(given, (pd.Series, pd.DataFrame)):
-        given = given.to_numpy(dtype=np.float64, na_value=np.nan) if _numeric(given) else None
+        held = given.to_numpy(dtype=np.float64, na_value=np.nan) if _numeric(given) else None
     if isinstance(given, np.ma.MaskedArray):
-        given = np.where(np.ma.getmaskarray(given), np.nan, np.ma.getdata(given))
+        held = np.where(np.ma.getmaskarray(given), np.nan, np.ma.getdata(given))
     values = np.array(0.0)
     try:
-        if np.asarray(given).dtype.kind in "fiubO":
-            values = np.array(given, dtype=np.float64, order="C")
+        if np.asarray(held).dtype.kind in "fiubO":
+            values = np.array(held, dtype=np.float64, order="C")
     except (TypeError, ValueError, OverflowError):
         values = np.array(0.0)  # refused below, as whatever else has no rows of numbers
     if values.ndim == 0:
-        raise ParameterError(f"{name} is {kind(given)}: give {wanted}")
+        of = f" of {given.dtype}" if isinstance(given, (pd.Series, np.ndarray)) else ""
+        raise ParameterError(f"{name} is {kind(given)}{of}: give {wanted}")
     return values
 
 

@@ -256,16 +256,17 @@ def _known_at(row: dict[str, str]) -> datetime:
 
 
 def announced_from(text: str, source_name: str) -> datetime | None:
-    """Return when what was announced at a date or moment could be known at the earliest; None for other text.
+    """Return when what was announced at a date or moment could be known at the earliest; None where blank.
 
     Args:
         text: as in a column announced_at.
         source_name: whose date it is.
+
+    Raises:
+        ValueError: for other text, with what is wrong with it.
     """
-    try:
-        return _start(parse_moment(text), source_zone(source_name))
-    except ValueError:
-        return None
+    announced = _moment({"announced_at": text}, "announced_at")
+    return None if announced is None else _start(announced, source_zone(source_name))
 
 
 def _moment(row: dict[str, str], column: str) -> date | datetime | None:

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, near_word, shown
+from entrepot.markets.market import FIRST_YEAR, LAST_YEAR
 from entrepot.markets.own_rows import Rows, asked, cell_text
 from entrepot.markets.sessions import session_clock
 from entrepot.regimes.arguments import kind, short, with_given
@@ -55,7 +56,7 @@ class Events:
     Raises:
         ParameterError: when `frame` is no table.
         DataError: when a column is missing, or naming the first row that cannot be used, such as one known
-            before it was announced.
+            before it was announced, or with an announced_at that `load_events` would not read.
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -323,6 +324,10 @@ def grid_time(grid: pd.DataFrame | pd.DatetimeIndex) -> pd.DatetimeIndex:
         raise DataError("the grid's column time does not hold times; give market.grid") from None
     if time.tz is None or not time.is_monotonic_increasing:
         raise DataError("the grid's times must ascend and carry a time zone; give market.grid")
+    if len(time) and not (time[0].year >= FIRST_YEAR and time[-1].year <= LAST_YEAR):
+        raise DataError(
+            f"the grid runs from {time[0]} to {time[-1]}; give times from {FIRST_YEAR} to {LAST_YEAR}"
+        )
     return time.tz_convert("UTC").as_unit("ns")
 
 
@@ -387,11 +392,11 @@ def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table of events checked, in order, with the calendar's columns; refuse what cannot be used."""
     if not isinstance(frame, pd.DataFrame):
         raise ParameterError(f"frame is {kind(frame)}: give a table such as load_events().frame")
-    missing = [name for name in NEEDED if name not in frame]
-    if missing or not frame.columns.is_unique:
+    table = frame.set_axis([str(name) for name in frame.columns], axis=1).reset_index(drop=True)
+    missing = [name for name in NEEDED if name not in table]
+    if missing or not table.columns.is_unique:
         said = f"has no column {', '.join(missing)}" if missing else "names a column twice"
         raise DataError(f"the table of events {said}; give each of {', '.join(NEEDED)} once")
-    table = frame.reset_index(drop=True)
     known_at = pd.Series(pd.DatetimeIndex([_utc(moment) for moment in table["known_at"]], tz="UTC"))
     table["event_id"] = _texts(table["event_id"])
     number = {name: _numbers(table[name]) for name in ("direction", "severity")}
@@ -417,11 +422,15 @@ def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(**texts, **whole, known_at=pd.DatetimeIndex(known_at).as_unit("ns"))
     named = table[["announced_at", "source_name", "known_at"]].itertuples(index=False, name=None)
     for row, (announced_at, source_name, moment) in enumerate(named):
-        begins = announced_from(announced_at, source_name)
+        where = f"events row {row} ({short(table['event_id'].iloc[row])})"
+        try:
+            begins = announced_from(announced_at, source_name)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from None
         if begins is not None and moment < begins:
             raise DataError(
-                f"events row {row} ({short(table['event_id'].iloc[row])}): known_at {moment.isoformat()} is "
-                f"before announced_at {short(announced_at)}; nothing is known before it is public"
+                f"{where}: known_at {moment.isoformat()} is before announced_at {short(announced_at)}; "
+                "nothing is known before it is public"
             )
     return in_order(table[arranged(table)])
 
@@ -433,13 +442,14 @@ def arranged(table: pd.DataFrame) -> list[str]:
 
 def _numbers(column: pd.Series[Any]) -> pd.Series[float]:
     """A column as numbers, NaN where a cell is none."""
-    cells = [cell if isinstance(cell, (str, bool, np.bool_)) or is_number(cell) else None for cell in column]
+    cells = [cell if isinstance(cell, str) or is_number(cell) else None for cell in column]
     return pd.to_numeric(pd.Series(cells, index=column.index, dtype=object), errors="coerce")
 
 
 def _flags(column: pd.Series[Any]) -> pd.Series[float]:
-    """A column of 1 and 0, 0 where a cell is blank; what is neither a number nor blank is -1."""
-    return _numbers(column).fillna(-1).mask(_texts(column) == "", 0)
+    """A column of truths, 1 and 0, 0 where a cell is blank; what is none of these is -1."""
+    texts = _texts(column)
+    return _numbers(texts).fillna(-1).mask(texts == "", 0)
 
 
 def _texts(column: pd.Series[Any]) -> pd.Series[str]:

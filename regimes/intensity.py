@@ -253,7 +253,7 @@ def nanoseconds(moments: pd.Series | pd.DatetimeIndex) -> NDArray[np.int64]:
 
 def _vector(name: str, given: Any) -> NDArray[np.float64]:
     try:
-        values = np.asarray(given, dtype=np.float64)
+        values = np.ma.filled(np.ma.asarray(given, dtype=np.float64), np.nan)
     except (TypeError, ValueError):
         values = np.array(np.nan)
     if values.ndim != 1 or not np.isfinite(values).all():

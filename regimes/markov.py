@@ -250,7 +250,7 @@ class MarkovDetector(ProbabilityDetector):
             intensity: None, or one number per channel, known at this row.
         """
         self._check_fitted()
-        row = observations(np.atleast_1d(y))
+        row = observations(y if np.ndim(y) else [y])
         if len(row) != 1:
             raise ParameterError(f"update was given {len(row)} observations: give one, or use filter")
         x = self._scaled(None if intensity is None else [intensity], 1)

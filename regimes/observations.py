@@ -107,8 +107,8 @@ def parity_gap(
         raise ParameterError(f"log is True and {statistic} has either sign: use statistic='dispersion'")
     if not (is_number(span) and 1 <= span < np.inf):
         raise ParameterError(f"span is {kind(span)}: give a number of sessions, 1 or more")
-    _check_count("window", window, 1)
-    _check_count("min_pairs", min_pairs, 1)
+    window = _check_count("window", window, 1)
+    min_pairs = _check_count("min_pairs", min_pairs, 1)
     gap = _premia(market, rows, "same_date", "parity_gap")
     if align == "mid":
         gap = (gap + _before(_premia(market, rows, "next_hk", "parity_gap"))) / 2
@@ -157,7 +157,7 @@ def hk_minus_adr(market: Market, *, average: Average = "median", min_pairs: int 
     """
     rows = _rows(market, "hk_minus_adr")
     _check_word("average", average, get_args(Average))
-    _check_count("min_pairs", min_pairs, 1)
+    min_pairs = _check_count("min_pairs", min_pairs, 1)
     same = _premia(market, rows, "same_date", "hk_minus_adr")
     ahead = _before(_premia(market, rows, "next_hk", "hk_minus_adr"))
     parity = (np.log1p(same) + np.log1p(ahead)) / 2
@@ -216,7 +216,7 @@ def sector_dispersion(
         DataError: when the market has fewer sectors or fewer than two complete sessions.
     """
     rows = _rows(market, "sector_dispersion", least=2)
-    _check_count("min_sectors", min_sectors, 2)
+    min_sectors = _check_count("min_sectors", min_sectors, 2)
     _check_log(log)
     sector = _sectors(market, universe, min_sectors)
     returns = _returns(market, rows, list(sector.index))
@@ -276,7 +276,7 @@ def realised_volatility(
         ParameterError: for parameters outside what they may be, unknown symbols, or symbols of two venues.
         DataError: when the market has no more complete sessions than `window`.
     """
-    _check_count("window", window, 2)
+    window = _check_count("window", window, 2)
     rows = _rows(market, "realised_volatility", least=window + 1)
     square = _mean(_returns(market, rows, _basket(market, symbols))) ** 2
     there = np.isfinite(square)
@@ -358,9 +358,10 @@ def _returns(market: Market, rows: Rows, symbols: list[str]) -> FloatArray:
     for name in dict.fromkeys(venue):
         step = np.flatnonzero(market.venue_of_step == name)
         step = step[~session[step].duplicated(keep="last")]
-        own = session[step].get_indexer(rows.session)
-        there = (own >= 0) & (step[own] <= rows.step)
-        price[np.ix_(there, venue == name)] = market.printed[np.ix_(step[own[there]], column[venue == name])]
+        # Beyond every row where there is no session, as of a venue without a step in this market.
+        last = np.append(step, len(market))[session[step].get_indexer(rows.session)]
+        there = last <= rows.step
+        price[np.ix_(there, venue == name)] = market.printed[np.ix_(last[there], column[venue == name])]
     # A price after an ex-date is worth what it says and what was paid, times what it was split into.
     growth = np.ones(price.shape)
     line = {symbol: i for i, symbol in enumerate(symbols)}
@@ -486,6 +487,8 @@ def _check_log(log: object) -> None:
         raise ParameterError(f"log is {kind(log)}: give True or False")
 
 
-def _check_count(name: str, value: object, least: int) -> None:
+def _check_count(name: str, value: object, least: int) -> int:
+    """Return a count as an integer of Python: -numpy.uint8(5) is 251."""
     if not (is_whole(value) and value >= least):
         raise ParameterError(f"{name} is {kind(value)}: give a whole number of at least {least}")
+    return int(value)

@@ -219,6 +219,7 @@ def calendar_value(
         raise ParameterError(f"move={shown(move)} is unknown: use one of {', '.join(get_args(Move))}")
     if not is_whole(seed) or seed < 0:
         raise ParameterError(f"seed is {kind(seed)}: give a whole number, 0 or more")
+    placebo, seed = int(placebo), int(seed)  # numpy.uint8(255) + 1 is 0
     without, refused_without = log_scores(detector, fed.y, fed.x[:, 2:] if fed.x.shape[1] > 2 else None, when)
     with_events, refused = log_scores(detector, fed.y, fed.x, when)
     found = replace(_compared(with_events, without, fed.frame.index), refused=(refused, refused_without))
@@ -270,8 +271,7 @@ def hac_mean(values: FloatArray, lags: int | None = None) -> tuple[float, float,
             f"{len(values)} values and lags={kind(lags)} have no standard error: give two values or more, "
             "and fewer lags than values"
         )
-    if lags is None:
-        lags = int(4.0 * (len(values) / 100.0) ** (2.0 / 9.0))
+    lags = int(4.0 * (len(values) / 100.0) ** (2.0 / 9.0) if lags is None else lags)
     result = OLS(values, np.ones(len(values))).fit(cov_type="HAC", cov_kwds={"maxlags": lags})
     return float(result.params[0]), float(result.tvalues[0]), lags
 

@@ -324,6 +324,8 @@ def _checked_rows(frame: object, risk: str, last: pd.Timestamp) -> pd.DataFrame:
     name = f"{risk}_observation"
     if not isinstance(frame, pd.DataFrame) or "known_at" not in frame or frame.shape[1] < 2 or frame.empty:
         raise DataError(f"{name} returned {kind(frame)}: return a frame by session with known_at and numbers")
+    if not frame.columns.is_unique:
+        raise DataError(f"{name} returned a frame that names a column twice: give each column its own name")
     known = frame["known_at"]
     if not isinstance(known.dtype, pd.DatetimeTZDtype) or known.isna().any() or (known > last).any():
         raise DataError(

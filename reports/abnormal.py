@@ -191,6 +191,8 @@ def total(values: Floats) -> Floats:
 
 def panel(name: str, given: ArrayLike) -> Floats:
     """Return a table of numbers, or say why it is none."""
+    if np.ma.isMaskedArray(given):
+        raise DataError(f"{name} is a masked array: fill it, such as returns.filled(numpy.nan)")
     try:
         values = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):
@@ -204,7 +206,7 @@ def panel(name: str, given: ArrayLike) -> Floats:
 
 def like(name: str, given: ArrayLike, own: Floats) -> Floats:
     """Return numbers in the shape of a panel, one column standing for all of them."""
-    values = np.asarray(given)
+    values = np.asanyarray(given)  # a masked array is to be seen as one
     wide = panel(name, values[:, None] if values.ndim == 1 else values)
     if wide.shape[0] != own.shape[0] or wide.shape[1] not in (1, own.shape[1]):
         raise DataError(

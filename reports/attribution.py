@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from entrepot.errors import ParameterError, shown
+from entrepot.engine.lines import CASH
+from entrepot.errors import ParameterError, is_listed, shown
 from entrepot.markets.sectors import SectorMap
 from entrepot.reports.memory import once_per_ledger
 from entrepot.reports.metrics import Statistics, excess_returns, return_statistics
 from entrepot.reports.ownership import (
-    CASH,
     CASH_ROW,
     LEGS,
     Period,
@@ -349,8 +349,9 @@ def event_sources(
         ParameterError: where `sessions` is not positive or `by` is none of these.
         DataError: where `events` lack a column or a time.
     """
-    groups = [by] if isinstance(by, str) else list(by)
-    if groups != ["event"] and not (groups and set(groups) <= set(EVENT_GROUPS)):
+    groups = [by] if isinstance(by, str) else list(by) if is_listed(by) else []
+    in_words = all(isinstance(group, str) for group in groups)
+    if not in_words or (groups != ["event"] and not (groups and set(groups) <= set(EVENT_GROUPS))):
         raise ParameterError(f"by is {shown(by)}: give 'event', or one or both of {', '.join(EVENT_GROUPS)}")
     held, owned = event_windows(ledger, events, sessions)
     if groups == ["event"]:

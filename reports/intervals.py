@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from entrepot.errors import ParameterError, is_number, is_whole, shown
 from entrepot.memory import require_memory
 from entrepot.reports.metrics import FLAT, SESSIONS_PER_YEAR, excess_returns, sharpe_ratios, unusable
+from entrepot.reports.significance import returns_array
 
 if TYPE_CHECKING:
     from entrepot.engine.result import Ledger
@@ -98,9 +99,11 @@ def sharpe_interval(
         blocks keep. NaN where fewer than 20 returns, or returns that do not vary, leave nothing to resample.
 
     Raises:
+        DataError: on anything but numbers, and infinite ones.
         ParameterError: on a confidence outside 0 to 1, too few draws or a seed that is none.
     """
     check_bootstrap(confidence, draws, seed)
+    excess = returns_array(excess)
     columns = np.ascontiguousarray(excess.reshape(len(excess), -1).T)
     if any(nothing_to_resample(column) for column in columns):
         return float(np.nan), float(np.nan)
@@ -186,7 +189,7 @@ def block_length(columns: NDArray[np.float64]) -> float:
 
 def spread(found: NDArray[np.float64], confidence: float) -> NDArray[np.float64]:
     """Return low, high and standard error, shape (3, figures), of figures (figures, draws), NaN left out."""
-    tail = (1.0 - confidence) / 2.0
+    tail = (1.0 - float(confidence)) / 2.0
     out = np.full((3, len(found)), np.nan)
     known = np.isfinite(found).sum(axis=1) > 1
     out[:2, known] = np.nanquantile(found[known], [tail, 1.0 - tail], axis=1)

@@ -7,6 +7,7 @@ adds up to final equity less capital, in both directions.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from entrepot.engine.lines import SOURCES
+from entrepot.engine.lines import CASH, SOURCES
 from entrepot.errors import DataError, ParameterError, is_number, shown
 from entrepot.markets.sectors import UNCLASSIFIED, SectorMap, first_level
 from entrepot.reports.memory import once_per_ledger
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from entrepot.engine.result import Ledger
     from entrepot.markets.market import Market
 
-CASH = "cash:"
 CASH_ROW = "cash"
 LEGS: Mapping[str, str] = {"XHKG": "Hong Kong", "XNYS": "New York", "XONE": "single venue"}
 Period = Literal["year", "quarter", "month"]
@@ -201,8 +201,12 @@ def given_sectors(market: Market, sectors: Mapping[str, str] | pd.Series[str] | 
             f"{shown(str(market.price.columns[0]))}"
         )
     for symbol, word in given.items():
-        if not isinstance(word, str) or not word.strip() or word == CASH_ROW:
-            raise DataError(f"sectors gives {symbol} the sector {shown(word)}: give a word other than 'cash'")
+        # Half of a surrogate pair is no character: no file or table of text can hold it.
+        text = isinstance(word, str) and not any(unicodedata.category(c) == "Cs" for c in word)
+        if not text or not word.strip() or word == CASH_ROW:
+            raise DataError(
+                f"sectors gives {symbol} the sector {shown(word)}: give a printable word, not 'cash'"
+            )
     return given
 
 
@@ -223,6 +227,8 @@ def periods_of_steps(ledger: Ledger, freq: Period) -> pd.PeriodIndex:
 
 def check_states(ledger: Ledger, states: ArrayLike, names: Sequence[str]) -> NDArray[np.int64]:
     """Return `states` as (T,) integers into `names`, or say what is wrong with them."""
+    if np.ma.isMaskedArray(states):
+        raise ParameterError("states are a masked array: give a state for each step, masked ones filled")
     given = np.asarray(states)
     steps = len(ledger.equity)
     if given.shape != (steps,) or given.dtype.kind not in "iub":
@@ -279,6 +285,9 @@ def check_events(events: pd.DataFrame) -> pd.DataFrame:
             f"the events have no column {', '.join(missing)}: give a frame with {', '.join(wanted)}, "
             "as load_events().frame has them"
         )
+    twice = [name for name in (*wanted, "event_id") if list(events.columns).count(name) > 1]
+    if twice:
+        raise DataError(f"the events have the column {twice[0]} twice: keep one of them")
     frame = events.set_index(events["event_id"].astype(str)) if "event_id" in events.columns else events
     try:
         known = pd.to_datetime(frame["known_at"])

@@ -311,6 +311,8 @@ def independent_trials(excess: ArrayLike) -> float:
 
 def returns_array(returns: ArrayLike) -> NDArray[np.float64]:
     """Return numbers as an array of floats, NaN kept; refuse what is not numbers, and infinite ones."""
+    if np.ma.isMaskedArray(returns):
+        raise DataError("the returns are a masked array: fill it, returns.filled(numpy.nan)")
     try:
         array = np.asarray(returns)
     except (TypeError, ValueError):

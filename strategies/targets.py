@@ -21,7 +21,7 @@ from entrepot.errors import (
     shown,
     some_of,
 )
-from entrepot.markets.frames import weights_on_grid
+from entrepot.markets.frames import is_over, refuse_targets_of_another, weights_on_grid
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import keep_plain, kind
 from entrepot.regimes.path import RegimePath
@@ -51,6 +51,8 @@ class Targets:
         exits: shape (T, P): how a pair that is told to get out at that step is closed, a position in
             ``EXITS``. 0: both legs are traded. 1: one line is converted into the other. 2: whichever is
             cheaper at that step's marks. All 0 where not given.
+        symbols: of the market they are for, N. Where they are told, targets fit no other market.
+        times: of the steps they are for, UTC nanoseconds, shape (T,).
 
     Raises:
         TargetError: on wrong shapes, infinite weights, a repeated pair, an unknown exit or a negative band.
@@ -63,6 +65,8 @@ class Targets:
     notes: tuple[str, ...] = ()
     signals: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     exits: NDArray[np.int8] = field(default_factory=lambda: np.empty((0, 0), dtype=np.int8))
+    symbols: tuple[str, ...] | None = None
+    times: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         single = weights_array("weights", self.weights)
@@ -130,7 +134,12 @@ class Targets:
         require_market(market, "Targets", "from_frame")
         require_band(drift_band)
         weights = weights_on_grid(market, past_sessions(market, frame))
-        targets = cls(said_once(weights, drift_band), drift_band=drift_band)
+        targets = cls(
+            said_once(weights, drift_band),
+            drift_band=drift_band,
+            symbols=market.symbols,
+            times=market.times,
+        )
         targets.check(market)
         return targets
 
@@ -171,6 +180,8 @@ class Targets:
             tuple((str(market.pairs.at[adr, "hk"]), str(adr)) for adr in frame.columns),
             said_once(on_grid[:, columns], drift_band),
             drift_band,
+            symbols=market.symbols,
+            times=market.times,
         )
 
     def check(self, market: Market) -> None:
@@ -180,6 +191,7 @@ class Targets:
                 f"weights has shape {self.weights.shape} and the market {market.price.shape}: "
                 "give one row per step and one column per symbol"
             )
+        refuse_targets_of_another(market, self)
         known = set(zip(market.pairs["hk"], market.pairs.index, strict=True))
         for pair in self.pairs:
             if pair not in known:
@@ -232,7 +244,7 @@ def weights_array(name: str, given: object) -> NDArray[np.float64]:
     numbers = cells.dtype.kind in "fiu"
     if cells.dtype.kind == "O" and cells.ndim:
         numbers = all(cell is None or is_number(cell) for cell in cells.flat)
-    if not numbers:
+    if not numbers or np.ma.isMaskedArray(given):
         raise TargetError(f"{name} is {kind(given)}: give an array of numbers, NaN to leave alone")
     return np.ascontiguousarray(cells, dtype=np.float64)
 
@@ -264,6 +276,8 @@ def checked_exits(exits: NDArray[np.int8], shape: tuple[int, ...]) -> NDArray[np
         given = np.asarray(exits)
     except ValueError:
         given = np.array(0)
+    if np.ma.isMaskedArray(exits):
+        raise TargetError("exits is a masked array: fill it, such as exits.filled(0)")
     if given.size == 0:
         return np.zeros(shape, dtype=np.int8)
     if given.shape != shape:
@@ -349,7 +363,7 @@ def require_path(market: Market, path: RegimePath | None, who: str) -> RegimePat
             f"the regime path has {len(path.time)} steps and the market {len(market)}: make the path from "
             "this market, or cut both at the same step"
         )
-    if (pd.DatetimeIndex(path.time).as_unit("ns").asi8 != market.times).any():
+    if not is_over(market, path.time):
         raise ParameterError(
             "the regime path has other steps than the market: make the path from this market"
         )

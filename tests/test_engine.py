@@ -47,7 +47,8 @@ def cut(world: worlds.World, step: int) -> tuple[Market, SimpleNamespace, Simple
     plan = SimpleNamespace(targets=lambda market, path=None: targets)
     path = None
     if world.path is not None:
-        path = SimpleNamespace(**(vars(world.path) | {"states": world.path.states[: step + 1]}))
+        known = {name: getattr(world.path, name)[: step + 1] for name in ("states", "time")}
+        path = SimpleNamespace(**(vars(world.path) | known))
     return market, plan, path
 
 
@@ -528,8 +529,10 @@ def test_targets_already_made_are_a_plan(plain) -> None:
     targets = Targets.from_frame(market, weights)
     given, framed = (backtest(market, plan, capital=1000.0) for plan in (targets, weights))
     assert given.equity.tolist() == framed.equity.tolist()
-    with pytest.raises(TargetError, match="targets have the shapes"):
+    with pytest.raises(TargetError, match="the targets are for other symbols or steps than this market"):
         backtest(market.until(3), targets)
+    with pytest.raises(TargetError, match="targets have the shapes"):
+        backtest(market.until(3), Targets(targets.weights))
 
 
 def test_the_sessions_named_in_a_refusal_leave_out_days_without_one(plain) -> None:

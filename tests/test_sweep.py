@@ -197,6 +197,41 @@ def test_best_select_and_heatmap(swept: ep.Sweep) -> None:
     assert "simulated" in axes.get_title(loc="left")
 
 
+def test_what_holds_several_values_selects_them_all(swept: ep.Sweep) -> None:
+    wanted = swept.select(entry=[0.8, 1.2]).table.index.tolist()
+    for values in (
+        {0.8, 1.2},
+        frozenset({0.8, 1.2}),
+        {0.8: "a", 1.2: "b"}.keys(),
+        (value for value in (0.8, 1.2)),
+        np.array([0.8, 1.2]),
+        pd.Index([0.8, 1.2]),
+    ):
+        assert swept.select(entry=values).table.index.tolist() == wanted, values
+    for value in (20, np.int64(20), 20.0):
+        assert len(swept.select(lookback=value).table) == 6
+    assert swept.select(entry="0.8").table.empty
+
+
+def test_the_part_named_strategy_is_a_parameter_like_any_other(market: ep.Market) -> None:
+    one, two = ep.LongHKShortADR(lookback=20), ep.SectorRotation(lookback=40)
+    capped = ep.cap(one, gross=0.3)
+    made = ep.sweep(market, capped, {"strategy": [one, two]}, progress=False)
+    listed = ep.sweep(market, capped, [{"strategy": one}, {"strategy": two}], progress=False)
+    inside = ep.sweep(market, capped, [{"strategy": one, "strategy.lookback": 60}], progress=False)
+    ends = [ep.backtest(market, ep.cap(part, gross=0.3)).equity_by_step[-1] for part in (one, two)]
+    assert made.table["End Value"].tolist() == listed.table["End Value"].tolist() == ends
+    assert len(set(ends)) == 2
+    assert inside.plan(0).strategy == one.with_(lookback=60)
+
+
+def test_the_options_of_a_run_are_those_of_backtest(swept: ep.Sweep) -> None:
+    free = swept.backtest(0, costs=ep.Costs.none(), capital=1e6, check=True, trials=3)
+    assert free.capital == 1e6
+    assert free.costs().empty
+    assert free.trials == 3
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [

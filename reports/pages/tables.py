@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from entrepot.errors import is_number
 from entrepot.reports.pictures.style import minus, number
 
 # Control characters, orders to write backwards, halves of characters: nothing a reader is meant to see, and
@@ -104,7 +105,7 @@ def frame_table(
     numeric = [any(cell.number for cell in cells) and is_numeric(cells) for cells in columns]
     return Table(
         title,
-        tuple(Cell(name, is_number) for name, is_number in zip(heads, numeric, strict=True)),
+        tuple(Cell(name, right) for name, right in zip(heads, numeric, strict=True)),
         tuple(zip(*columns, strict=True)) if len(frame) else (),
         note,
         folded,
@@ -161,7 +162,7 @@ def worth(value: object) -> float | None:
     """Return what a value is sorted by, NaN where it is not finite; None where it is sorted as its text."""
     if isinstance(value, pd.Timedelta):
         return value / pd.Timedelta(days=1)
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+    if not is_number(value):
         return None
     return float(value) if np.isfinite(value) else float("nan")
 

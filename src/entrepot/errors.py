@@ -5,8 +5,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from typing import Any, TypeGuard
 
 
@@ -87,16 +86,12 @@ def no_plan(given: object, wanted: str) -> str:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a real number that a float holds, numpy's included; truths and fractions are not."""
+    """Whether a value is a real number that numpy holds, numpy's included; truths and fractions are not."""
     if type(value) is float:  # most are, and a sweep of a million asks millions of times
         return True
-    if type(value) in (bool, Fraction) or not isinstance(value, Real):
-        return False
-    try:
-        float(value)
-    except OverflowError:  # 10**400
-        return False
-    return True
+    if isinstance(value, Integral):  # numpy makes an object of one with more bits
+        return is_whole(value)
+    return isinstance(value, Real) and not isinstance(value, Rational)
 
 
 def is_listed(value: object) -> TypeGuard[Iterable[Any]]:

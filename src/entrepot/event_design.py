@@ -61,7 +61,7 @@ class Design(NamedTuple):
 def calendar_of(events: Events | pd.DataFrame, by: By | None) -> pd.DataFrame:
     """Return the events in order with their group, or say what is wrong with them."""
     frame = events.frame if isinstance(events, Events) else events
-    if isinstance(frame, pd.DataFrame) and "title" not in frame:
+    if isinstance(frame, pd.DataFrame) and frame.columns.nlevels == 1 and "title" not in frame:
         frame = frame.assign(title="")
     table = check_events(frame)
     if table.empty:

@@ -217,7 +217,7 @@ def write_tables(
     Raises:
         ParameterError: where the folder cannot be written to, or a file is in the way that is no export's.
     """
-    if format not in FORMATS:
+    if not isinstance(format, str) or format not in FORMATS:
         raise ParameterError(f'format is {shown(format)}: give "csv" or "parquet"')
     files = {name: f"{name}.{format}" for name in tables}
     # The manifest first: whatever is cut short then, its other files are known to be an export's.

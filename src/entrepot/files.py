@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -17,6 +18,8 @@ from entrepot.errors import DataError, ParameterError, shown
 
 # What is not finished is called so with sixteen digits after it, and locked while somebody is at it.
 DRAFT = ".entrepot."
+# No part of a path: what ends it or a line, and halves of a character other than the bytes of a name.
+NO_NAME = re.compile("[\\0\\n\\r\\ud800-\\udc7f\\udd00-\\udfff]")
 
 
 class Writer(Protocol):
@@ -264,7 +267,7 @@ def checked_path(given: object, wanted: str) -> Path:
     if not isinstance(given, str | os.PathLike):
         raise ParameterError(f"the path is {shown(given)}: give {wanted}")
     text = os.fspath(given)
-    if not isinstance(text, str) or not text.strip() or set("\0\n\r") & set(text):
+    if not isinstance(text, str) or not text.strip() or NO_NAME.search(text):
         raise ParameterError(f"the path is {shown(text)}: give {wanted}")
     return Path(text)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from entrepot.engine.costs import Costs
 from entrepot.errors import ParameterError, shown
+from entrepot.markets.frames import is_over
 from entrepot.markets.market import Market
 from entrepot.markets.premium import premium
 from entrepot.regimes import Events, RegimeModel, RegimePath
@@ -138,7 +139,7 @@ def draw_regimes(
         raise ParameterError(
             "the market has no pair, so there are no premia: give one with both legs of some"
         )
-    if not path.time.equals(pd.DatetimeIndex(market.grid["time"])):
+    if not is_over(market, path.time):
         raise ParameterError("the path is of another market: walk the model over this one")
     premia = pd.DataFrame({adr: premium(market, str(adr)) for adr in market.pairs.index})
     stress = {risk: _stress(path, risk) for risk in RISK_CHANNELS}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from entrepot import engine, reports
 from entrepot.engine.costs import Costs
-from entrepot.engine.plans import Fill, Plan
+from entrepot.engine.plans import Fill, Plan, states_of
 from entrepot.engine.result import Ledger
 from entrepot.engine.run_state import RunState
 from entrepot.errors import ParameterError, is_whole, shown
@@ -160,6 +160,7 @@ class Result(Ledger):
                 f"path is of type {type(path).__name__}: give a regime path, made by "
                 "RegimeModel().walk_forward(...)"
             )
+        states_of(self.market, path)  # or it is refused
         return path
 
     def by_event(self, events: Events | pd.DataFrame, sessions: float = 5) -> pd.DataFrame:

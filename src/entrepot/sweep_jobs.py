@@ -125,12 +125,13 @@ class SweepJob:
 
     def plan(self, parameters: Mapping[str, Any]) -> Any:
         """The strategy with the parameters of a configuration."""
+        several = are_several(self.strategies)
         own = {
             name: value
             for name, value in parameters.items()
-            if name != STRATEGY and not name.startswith(MODEL)
+            if not (several and name == STRATEGY) and not name.startswith(MODEL)
         }
-        return changed(self.strategies[parameters.get(STRATEGY, "")], own)
+        return changed(self.strategies[parameters[STRATEGY] if several else ""], own)
 
     def wanted(self, plan: Any, bench: Bench) -> Any:
         """What the engine runs for a strategy: a compiled decision, or targets."""
@@ -244,6 +245,11 @@ class SweepJob:
             with suppress(EntrepotError):  # why, is told by whoever runs it
                 world[place] = worlds.setdefault(self.world(parameters, self.plan(parameters)), len(worlds))
         return world
+
+
+def are_several(strategies: Mapping[str, Any]) -> bool:
+    """Whether strategies are told apart by name, so that the parameter "strategy" is which of them it is."""
+    return list(strategies) != [""]
 
 
 def changed(owner: Any, values: Mapping[str, Any]) -> Any:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
+from inspect import signature
 from itertools import islice
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
@@ -19,17 +20,27 @@ from entrepot.engine.checkpoint import Checkpoint
 from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of
 from entrepot.engine.fingerprints import code_fingerprint, fingerprint
-from entrepot.engine.plans import check_run, decides
+from entrepot.engine.plans import check_run, decides, no_path
 from entrepot.engine.sizes import require_figures
 from entrepot.engine.sweep import cut, run_chunks
-from entrepot.errors import ParameterError, is_listed, is_whole, near_word, no_plan, shown
+from entrepot.errors import (
+    ParameterError,
+    is_listed,
+    is_number,
+    is_whole,
+    near_word,
+    no_parameter,
+    no_plan,
+    shown,
+)
 from entrepot.files import checked_path
+from entrepot.guarded import Guarded
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath
 from entrepot.regimes.arguments import plain
 from entrepot.reports.pictures.style import Size
 from entrepot.result import Result, backtest, check_states
-from entrepot.sweep_jobs import MODEL, STRATEGY, Grid, SweepJob
+from entrepot.sweep_jobs import MODEL, STRATEGY, Grid, SweepJob, are_several
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,6 +56,7 @@ CHUNK = 512
 # Values of one parameter; what goes on for ever has more.
 MOST_VALUES = 2_000_000
 REFUSED = "Refused"
+OWN = ("market", "plan", "path")  # what a sweep, and no one else, gives to the runs of its configurations
 LONGEST_LABEL = 40
 AGGREGATES = ("mean", "max", "min", "median")
 SHORT_NAMES = {
@@ -63,7 +75,7 @@ LEAST_IS_BEST = ("Annualized Volatility [%]", "Turnover", "Total Costs", "Orders
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sweep:
+class Sweep(Guarded):
     """What became of every configuration of a sweep.
 
     Args:
@@ -129,9 +141,12 @@ class Sweep:
         return known.iloc[0] if n == 1 else known.head(n)
 
     def select(self, **values: Any) -> Sweep:
-        """Return the rows whose parameters have these values; a list or range allows several.
+        """Return the rows whose parameters have these values; a list, set, range or the like allows several.
 
         Names with a dot are given as ``select(**{"calm.entry": 1.5})``.
+
+        Raises:
+            ParameterError: for a name that is no parameter, and for values without end.
         """
         keep = np.ones(len(self.table), dtype=bool)
         for name, value in values.items():
@@ -139,9 +154,10 @@ class Sweep:
                 raise ParameterError(
                     f"{name} is no parameter of this sweep: it has {', '.join(self.parameters)}"
                 )
-            several = isinstance(value, (list, tuple, range, set)) or getattr(value, "ndim", 0) == 1
-            allowed = value if several else [value]
-            keep &= self.table[name].isin(list(allowed)).to_numpy()
+            several = is_listed(value) and not isinstance(value, (str, bytes, Mapping))
+            allowed = values_of(name, value) if several else (value,)
+            # As objects: a column of text would have to be compared with text.
+            keep &= self.table[name].astype(object).isin(pd.Series(allowed, dtype=object)).to_numpy()
         return replace(self, table=self.table.loc[keep])
 
     def heatmap(
@@ -159,7 +175,8 @@ class Sweep:
             x: parameter along the page.
             y: parameter up the page.
             metric: as in `best`.
-            aggregate: what becomes of several rows of one cell: "mean", "max", "min", "median" or a function.
+            aggregate: what becomes of several rows of one cell: "mean", "max", "min", "median" or a function
+                of a Series that returns a number.
             size: "page", or "slide" for a whole one.
         """
         from entrepot.reports.pictures.sweep_map import heatmap
@@ -195,11 +212,13 @@ class Sweep:
                 )
         if x == y:
             raise ParameterError(f"{x} was given twice: give two parameters, one along and one up the page")
-        if not callable(aggregate) and (not isinstance(aggregate, str) or aggregate not in AGGREGATES):
+        a_function = callable(aggregate) and not isinstance(aggregate, type)
+        if not a_function and (not isinstance(aggregate, str) or aggregate not in AGGREGATES):
             raise ParameterError(
                 f"aggregate is {shown(aggregate)}: give {', '.join(AGGREGATES)} or a function of a Series"
             )
-        return self.table.pivot_table(index=y, columns=x, values=column, aggfunc=cast("Any", aggregate))
+        joined = aggregated(aggregate) if callable(aggregate) else aggregate
+        return self.table.pivot_table(index=y, columns=x, values=column, aggfunc=cast("Any", joined))
 
     def plan(self, row: int) -> Any:
         """Return the strategy of a configuration, by its number in the table."""
@@ -211,7 +230,24 @@ class Sweep:
         return cast("RegimePath | None", self.job.bench(parameters, self.job.plan(parameters)).path)
 
     def backtest(self, row: int, **options: Any) -> Result:
-        """Run a configuration again and record everything; `options` are those of `entrepot.backtest`."""
+        """Run a configuration again and record everything.
+
+        Args:
+            row: its number in the table.
+            options: those of `entrepot.backtest`, but for market, plan and path, which are the sweep's.
+
+        Raises:
+            ParameterError: for a row that is not in the table, and for another option.
+        """
+        known = [name for name in signature(backtest).parameters if name not in OWN]
+        for name in options:
+            if name in OWN:
+                raise ParameterError(
+                    f"{name} was given and is the sweep's own: leave it out, or call "
+                    "entrepot.backtest(market, sweep.plan(row), ...)"
+                )
+            if name not in known:
+                raise no_parameter("Sweep.backtest", name, known)
         job = self.job
         terms: dict[str, Any] = {
             "capital": job.capital,
@@ -480,6 +516,8 @@ def sweep(
             "parameters of the regime model need model= and events=: give both, such as model=RegimeModel(), "
             "events=load_events()"
         )
+    if not isinstance(path, RegimePath | None):
+        raise no_path(path)
     if path is not None and model is not None:
         raise ParameterError("both path and model were given: the model walks its own path, give one")
     if model is not None and not isinstance(model, RegimeModel):
@@ -549,7 +587,7 @@ def _configurations(
     parameters: Parameters, strategies: Mapping[str, Any]
 ) -> tuple[Grid | list[dict[str, Any]], list[str]]:
     """The configurations and the names of their parameters."""
-    several = list(strategies) != [""]
+    several = are_several(strategies)
     if isinstance(parameters, Mapping):
         values: dict[str, tuple[Any, ...]] = {STRATEGY: tuple(strategies)} if several else {}
         for name, given in parameters.items():
@@ -557,11 +595,11 @@ def _configurations(
                 raise ParameterError(
                     f"{name} is {shown(given)}: give its values in a list, such as [{given}]"
                 )
-            values[str(name)] = tuple(plain(value) for value in islice(given, MOST_VALUES + 1))
-            if len(values[str(name)]) > MOST_VALUES:
-                raise ParameterError(f"{name} has more than {MOST_VALUES:,} values: give fewer of them")
+            values[str(name)] = values_of(name, given)
             if not values[str(name)]:
                 raise ParameterError(f"{name} has no values: give at least one")
+        for name in values[STRATEGY] if several else ():
+            check_strategy(name, strategies)
         grid = Grid(values)
         if not values:
             raise ParameterError("there are no parameters: give values by name, or a list of configurations")
@@ -575,12 +613,38 @@ def _configurations(
     for given in parameters:
         if not isinstance(given, Mapping):
             raise ParameterError(f"a configuration is {shown(given)}: give a dict of values by name")
-        if several and given.get(STRATEGY) not in strategies:
-            raise ParameterError(
-                f"a configuration has the strategy {shown(given.get(STRATEGY))}: give {', '.join(strategies)}"
-            )
+        if several:
+            check_strategy(given.get(STRATEGY), strategies)
         found.append({str(name): plain(value) for name, value in given.items()})
     return found, list(dict.fromkeys(name for given in found for name in given))
+
+
+def values_of(name: object, given: Iterable[Any]) -> tuple[Any, ...]:
+    """Return the values of a parameter, numpy's numbers as Python's; refuse values without end."""
+    values = tuple(plain(value) for value in islice(given, MOST_VALUES + 1))
+    if len(values) > MOST_VALUES:
+        raise ParameterError(f"{name} has more than {MOST_VALUES:,} values: give fewer of them")
+    return values
+
+
+def check_strategy(name: object, strategies: Mapping[str, Any]) -> None:
+    """Refuse a name that none of several strategies has."""
+    if not isinstance(name, str) or name not in strategies:
+        raise ParameterError(f"a configuration has the strategy {shown(name)}: give {', '.join(strategies)}")
+
+
+def aggregated(function: Callable[[pd.Series[Any]], float]) -> Callable[[pd.Series[Any]], float]:
+    """Return a function of the rows of a cell that refuses what it gives where that is no number."""
+
+    def one(rows: pd.Series[Any]) -> float:
+        value = plain(function(rows))
+        if not is_number(value):
+            raise ParameterError(
+                f"aggregate gave {shown(value)}: give a function of a Series that returns a number"
+            )
+        return value
+
+    return one
 
 
 def check_label(by: object) -> None:

@@ -102,7 +102,7 @@ def test_a_cash_rate_lies_between_minus_one_and_one() -> None:
             ep.Costs(cash_rate_pa={"USD": bad})
 
 
-@pytest.mark.parametrize("given", [5.0, {"BABA": 5.0}, dated([0.01, 5.0])], ids=["one", "mapped", "dated"])
+@pytest.mark.parametrize("given", [5.0, {"BABA": 5.0}, dated([0.0, 5.0])], ids=["one", "mapped", "dated"])
 def test_a_rate_of_borrowing_that_is_too_large_is_told_what_else_to_do(given: Any) -> None:
     with pytest.raises(ep.ParameterError, match=r"a dearer loan is borrow_multiplier times a rate below 1$"):
         ep.Costs(borrow_rate_pa=given)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import naive_series
 import numpy as np
 import pandas as pd
@@ -71,6 +73,31 @@ def test_a_lag_runs_on_the_calendar_where_it_is_published():
     series = load_series(frame, lag="15D", time_zone="America/New_York")
     # Summer time began on 10 March: the day still ends at midnight there.
     assert [str(t) for t in series.known_at] == ["2024-03-16 03:59:59+00:00", "2024-04-14 03:59:59+00:00"]
+
+
+@pytest.mark.parametrize(
+    ("lag", "hours"),
+    [
+        ("1D", 24),
+        ("1d", 24),
+        ("2 days", 48),
+        ("1.5 D", 36),
+        (" 12h ", 12),
+        ("36H", 36),
+        ("1 hour", 1),
+        ("1W", 168),
+        ("2 weeks", 336),
+        ("90min", 1.5),
+        ("30 minutes", 0.5),
+        (pd.Timedelta("3h"), 3),
+    ],
+)
+def test_a_lag_is_so_many_weeks_days_hours_or_minutes(lag, hours):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        series = load_series(table(date=["2024-01-02", "2024-01-03"], value=[1, 2]), lag=lag)
+    end = pd.Timestamp("2024-01-02T23:59:59+08:00")
+    assert series.known_at[0] - end == pd.Timedelta(hours=hours)
 
 
 @pytest.mark.parametrize("lag", ["0D", "1D", "36h"])
@@ -300,6 +327,8 @@ def test_what_is_made_of_a_series_keeps_its_times():
     np.testing.assert_array_equal(doubled.array[:, 0], 2 * series.array[:, 2])
     assert list(doubled.known_at) == list(series.known_at)
     assert (doubled.name, doubled.symbols) == ("random", ("X",))
+    some = random_series(2).only(name for name in ("X", "9988.HK"))
+    assert some.symbols == ("X", "9988.HK")
 
 
 DAYS = pd.DatetimeIndex(["2024-01-02", "2024-01-03"])

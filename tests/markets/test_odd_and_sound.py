@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from price_folders import closes
+from price_folders import closes, pair
 
 import entrepot as ep
 from entrepot.markets.market import Market
+from entrepot.markets.volume import daily_volatility
+from entrepot.regimes.observations import basket_return
 from entrepot.strategies.targets import Targets
 
 DAYS = pd.bdate_range("2022-01-03", periods=10)
@@ -89,6 +93,79 @@ def test_numbers_kept_as_objects_are_numbers() -> None:
     weights = np.full((len(DAYS), 1), None)
     weights[2] = 0.5
     np.testing.assert_array_equal(Targets(weights).weights, weights.astype(np.float64))
+
+
+@pytest.mark.parametrize("table", ["dividends", "splits"])
+def test_rows_of_symbols_without_prices_move_no_volume_and_no_volatility(table: str) -> None:
+    market = ep.simulate_market("2022-01-04", "2022-03-31", symbols=["BABA", "9988.HK"])
+    strange = {
+        "dividends": {"symbol": "JD", "ex_date": DAYS[5], "pay_date": pd.NaT, "amount": 1.5},
+        "splits": {"symbol": "JD", "ex_date": DAYS[5], "factor": 2.0},
+    }[table]
+    rows = pd.concat([getattr(market, table), pd.DataFrame([strange])], ignore_index=True)
+    more = replace(market, **{table: rows.astype(getattr(market, table).dtypes.to_dict())})
+    for made in (ep.average_volume, daily_volatility, ep.share_of_volume, basket_return):
+        pd.testing.assert_frame_equal(made(more), made(market))
+
+
+def test_a_line_of_a_venue_without_a_step_has_no_return_and_no_volume() -> None:
+    market = ep.simulate_market("2022-01-04", "2022-03-31", symbols=["BABA", "9988.HK", "KWEB"])
+    price, volume = market.price.copy(), market.volume.copy()
+    price["BABA"] = volume["BABA"] = np.nan
+    instruments = market.instruments.copy()
+    instruments.loc["BABA", "venue"] = "XLON"
+    moved = replace(market, price=price, volume=volume, instruments=instruments)
+    assert basket_return(moved, symbols=["BABA"])["value"].isna().all()
+    assert ep.average_volume(moved)["BABA"].isna().all()
+    assert daily_volatility(moved)["BABA"].isna().all()
+    wanted = basket_return(market, symbols=["KWEB"])
+    pd.testing.assert_frame_equal(basket_return(moved, symbols=["KWEB"]), wanted)
+
+
+@pytest.mark.parametrize("listed", [list, tuple, set, iter, lambda names: (name for name in names)])
+def test_lines_that_may_be_shorted_are_named_by_whatever_lists_them(listed: Callable) -> None:
+    loaded = ep.load_market(pair(), hk_shorts=listed(["9988.HK"]))
+    assert loaded.instruments["shortable"].all()
+    made = ep.simulate_market("2022-01-04", "2022-01-31", symbols=["9988.HK"], hk_shorts=listed(["9988.HK"]))
+    assert made.instruments["shortable"].all()
+
+
+def arrow(values: object, kind: str) -> pd.Series:
+    """A column of one of Arrow's types."""
+    plain = pa.array(np.asarray(values), getattr(pa, kind)())
+    return pd.Series(pd.arrays.ArrowExtensionArray(plain))
+
+
+@pytest.mark.parametrize("column", ["Open", "Close", "High", "Volume", "Dividends"])
+def test_half_floats_of_arrow_are_numbers(column: str) -> None:
+    given = fund(High=60.0, Volume=512.0, Dividends=0.0)
+    given[column] = given[column].astype("float16").astype("float64")
+    wanted = ep.load_market({"KWEB": given})
+    halves = ep.load_market({"KWEB": given.assign(**{column: arrow(np.float16(given[column]), "float16")})})
+    pd.testing.assert_frame_equal(halves.price, wanted.price)
+    pd.testing.assert_frame_equal(halves.volume, wanted.volume)
+
+
+def test_numbers_in_a_dictionary_of_arrow_are_numbers() -> None:
+    given = fund(Volume=512.0)
+    coded = given.copy()
+    for column in ("Open", "Close", "Volume"):
+        plain = pa.array(given[column].to_numpy()).dictionary_encode()
+        coded[column] = pd.Series(pd.arrays.ArrowExtensionArray(plain))
+    pd.testing.assert_frame_equal(
+        ep.load_market({"KWEB": coded}).price, ep.load_market({"KWEB": given}).price
+    )
+
+
+@pytest.mark.parametrize("freq", ["D", "B", "h", "s"])
+def test_dates_may_be_periods_of_a_day_or_less(freq: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandas says of B when it is made that it will go
+        given = fund(Date=lambda frame: frame["Date"].dt.to_period(freq))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        market = ep.load_market({"KWEB": given})
+    pd.testing.assert_frame_equal(market.price, ep.load_market({"KWEB": fund()}).price)
 
 
 def test_rows_of_symbols_without_prices_are_noted_once() -> None:

@@ -23,8 +23,10 @@ def two_venues() -> MakeMarket:
 
     def make(start: str, end: str) -> Market:
         grid = build_grid(["XHKG", "XNYS"], start, end, ("open", "close"))
-        prices = pd.DataFrame({"FLAT": np.ones(len(grid))}, index=pd.DatetimeIndex(grid["time"]))
-        return replace(Market.from_prices(prices), grid=grid)
+        flat = np.where(grid["venue"] == "XNYS", 1.0, np.nan)
+        prices = pd.DataFrame({"FLAT": flat}, index=pd.DatetimeIndex(grid["time"]))
+        market = Market.from_prices(prices)
+        return replace(market, grid=grid, instruments=market.instruments.assign(venue="XNYS"))
 
     return make
 

@@ -126,6 +126,20 @@ def test_a_small_table_is_enough_for_events(market):
     assert len(Events(load_events().frame.iloc[:0])) == 0
 
 
+def test_a_column_of_ones_own_may_be_named_by_a_number():
+    frame = pd.DataFrame([GOOD | {5: "a"}])
+    named = frame.rename(columns={5: "5"})
+    pd.testing.assert_frame_equal(Events(frame).frame, Events(named).frame)
+    assert "names a column twice" in refusal(lambda: Events(frame.assign(**{"5": "b"})))
+
+
+def test_core_may_be_a_truth():
+    given = [True, False, np.True_, 1, "1", 0.0, "", None]
+    frame = pd.DataFrame([GOOD | {"event_id": f"{row}", "core": core} for row, core in enumerate(given)])
+    assert Events(frame).frame["core"].tolist() == [1, 0, 1, 1, 1, 0, 0, 0]
+    assert Events(frame.iloc[:2].astype({"core": bool})).frame["core"].tolist() == [1, 0]
+
+
 def test_a_path_of_events_is_a_path():
     for path in (5, ["a"], {}, "a\0b", True, "x" * 5000):
         assert "CSV file" in refusal(lambda p=path: load_events(p))

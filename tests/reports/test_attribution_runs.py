@@ -700,7 +700,7 @@ def test_what_cannot_be_used_is_refused(abroad: Ledger) -> None:
         ):
             by_sector(abroad, none)
     for word in ("", "  ", None, 3, np.nan, "cash"):
-        with pytest.raises(DataError, match=r"gives 1.HK the sector .*: give a word"):
+        with pytest.raises(DataError, match=r"gives 1.HK the sector .*: give a printable word"):
             by_sector(abroad, {"1.HK": word})
     with pytest.raises(ParameterError, match="one integer for each of the 7 steps"):
         regime_sources(abroad, np.zeros(3, dtype=int), REGIMES)

@@ -411,5 +411,5 @@ def test_after_ruin_nothing_is_defined() -> None:
 def test_sectors_that_cannot_be_used_are_refused(small: Ledger) -> None:
     with pytest.raises(ParameterError, match="sectors is of type int"):
         sector_exposures(small, 3)
-    with pytest.raises(DataError, match="give a word"):
+    with pytest.raises(DataError, match="give a printable word"):
         sector_exposures(small, {"1.HK": ""})

@@ -25,7 +25,15 @@ from entrepot.reports.pages import document
 from entrepot.reports.pages.document import Document, Picture, Section, rendered
 from entrepot.reports.pages.findings import gather
 from entrepot.reports.pages.glance import belief, glance, independent_episodes
-from entrepot.reports.pages.tables import Cell, Table, frame_table, printable, series_table, transposed
+from entrepot.reports.pages.tables import (
+    Cell,
+    Table,
+    frame_table,
+    printable,
+    series_table,
+    transposed,
+    value_cell,
+)
 from entrepot.reports.pictures.style import DARK, LIGHT, money, number
 
 VOID = {"meta", "img", "source", "br", "hr", "link", "input"}
@@ -708,3 +716,10 @@ def test_text_in_figures_is_left_as_it_is(tmp_path):
     text = ' id="a" d="M1.2345 2" href="#b" url(#c) fill="#0b3c6f" stroke: #0b3c6f; font-family: x; '
     picture = Picture("key", 1.0, "Words.", lambda figure, theme: figure.text(0, 0.5, text))
     assert html.unescape(re.search(">([^<]* id=[^<]*)<", picture.drawing.body)[1]) == text
+
+
+def test_an_integer_that_numpy_cannot_hold_is_written_out():
+    cell = value_cell(2**64)
+    assert cell.text == "18,446,744,073,709,551,616"
+    assert cell.value is None
+    assert value_cell(2**62).value == 2.0**62

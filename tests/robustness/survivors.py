@@ -160,6 +160,9 @@ UNCHANGED: dict[str, str] = {
     ),
     # -- of the tables that come with the package
     "markets/fees.py half_tick: market == 'US' -> False": "New York has one row, which either way takes",
+    "markets/fees.py half_tick: return np.where(np.isnan(prices), np.nan, rows['rate'].iloc[0] / 2) -> "
+    "nothing": ("New York has one row, which what follows takes as well"),
+    "markets/premium.py matched: True -> False": "sessions are each once, whether that is looked at or not",
     "markets/premium.py splits_between: 1.0 -> 2.0": "both of the levels that are divided are twice as large",
     # -- around the clock
     f"{TAPE} _session_begins: True -> False": "before a venue's first session nothing is held of it",

@@ -286,6 +286,10 @@ def significance(
     for name, value in (("other_trials", other_trials), ("placebos", placebos)):
         if not is_whole(value) or value < 0:
             raise ParameterError(f"{name} is {shown(value)}: give a whole number, 0 or more")
+    if sweep.table.empty:
+        raise ParameterError(
+            "this sweep's table has no configuration: select values that one of them has, or let it finish"
+        )
     label, table = sweep.job.market.label, sweep.table
     measured = replace(sweep, table=table[table[RATIO].notna()])
     trials = counted(sweep, int(other_trials))

@@ -14,6 +14,7 @@ from robustness.cases import Case
 import entrepot as ep
 from entrepot.engine.costs import AMOUNTS, BY_DATE, BY_SYMBOL, CHOICES, STATES, SWITCHES, Fee, Margin
 from entrepot.errors import ParameterError
+from entrepot.markets import build_grid, fee_table, half_tick, policy_rate, session_times
 
 DATES = pd.to_datetime(["2021-01-04", "2021-02-01"])
 
@@ -129,6 +130,8 @@ BAD_COSTS: dict[str, tuple[Callable[[], Any], str]] = {
     "a fee by kind": (lambda: ep.Costs(fees={"brokerage": Fee()}), "XHKG, XNYS"),
     "a fee of another venue": (lambda: ep.Costs(fees={("XLON", "brokerage"): Fee()}), "XHKG, XNYS"),
     "a fee that venue does not have": (lambda: ep.Costs(fees={("XNYS", "stamp_duty"): Fee()}), "finra_taf"),
+    "a fee of a kind that is missing": (lambda: ep.Costs(fees={("XHKG", pd.NA): Fee()}), "('XHKG', <NA>)"),
+    "a fee of a venue that is missing": (lambda: ep.Costs(fees={(pd.NA, "brokerage"): Fee()}), "(<NA>, "),
     "the flat fee as a fee": (lambda: ep.Costs(fees={("XHKG", "flat_fee"): Fee()}), "settlement_fee"),
     "a number as fee": (lambda: ep.Costs(fees={("XHKG", "brokerage"): 0.001}), "Fee(rate"),
     "a rate without currency": (lambda: ep.Costs(cash_rate_pa=0.03), "mapping"),
@@ -186,7 +189,39 @@ BAD_COSTS: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
+# What is asked of the dated tables that costs are made of.
+BAD_TABLES: dict[str, tuple[Callable[[], Any], str]] = {
+    "fees of a list": (lambda: fee_table(["hk_stock"], DATES), "the fee class ['hk_stock'] is unknown: use"),
+    "fees of no class": (lambda: fee_table(None, DATES), "the fee class None is unknown"),
+    "fees of a date in text": (lambda: fee_table("hk_stock", "2021-01-04"), "the sessions are '2021-01-04'"),
+    "fees of no dates": (lambda: fee_table("hk_stock", None), "the sessions are None: give dates, such as"),
+    "fees of the year 9999": (
+        lambda: fee_table("hk_stock", pd.DatetimeIndex(["9999-01-04"], dtype="datetime64[s]")),
+        "the sessions are DatetimeIndex(['9999-01-04']",
+    ),
+    "rates of a list": (lambda: policy_rate(["USD"], DATES), "no policy rate of ['USD'] is known: only USD"),
+    "rates of a column of the table": (
+        lambda: policy_rate("notes", DATES),
+        "no policy rate of 'notes' is known: only USD and HKD have one",
+    ),
+    "rates on words": (lambda: policy_rate("USD", ["x"]), "the sessions are ['x']: give dates"),
+    "sessions of a list": (
+        lambda: session_times(["XNYS"], "2021-01-04", "2021-02-01"),
+        "the venue ['XNYS'] is unknown: use XHKG",
+    ),
+    "a grid of a list in a list": (
+        lambda: build_grid(["XNYS", ["XHKG"]], "2021-01-04", "2021-02-01"),
+        "the venue ['XHKG'] is unknown: use XHKG",
+    ),
+    "a grid of one word": (
+        lambda: build_grid("XNYS", "2021-01-04", "2021-02-01"),
+        "the venue 'X' is unknown: use XHKG",
+    ),
+    "ticks of words": (lambda: half_tick("XHKG", ["a", "b"], DATES), "price is ['a', 'b']: give numbers"),
+}
+
 CASES = [
-    Case("costs", name, lambda folder, make=make: make(), ParameterError, re.escape(word))
-    for name, (make, word) in BAD_COSTS.items()
+    Case(area, name, lambda folder, make=make: make(), ParameterError, re.escape(word))
+    for area, cases in (("costs", BAD_COSTS), ("dated tables", BAD_TABLES))
+    for name, (make, word) in cases.items()
 ]

@@ -179,6 +179,15 @@ BAD_FRAME_ROWS: list[tuple[dict[str, Any], str]] = [
     ({"known_at": pd.Timestamp("2022-03-11")}, "UTC offset"),
     ({"known_at": "2022-03-09T12:00Z"}, "is before announced_at 2022-03-10; nothing is known before it is"),
     ({"announced_at": "2022-03-11T12:00:01Z"}, "is before announced_at 2022-03-11T12:00:01Z"),
+    ({"announced_at": "1/1/2030"}, "announced_at '1/1/2030' is not a date that can be read in one way only"),
+    ({"announced_at": "2030-1-1"}, "announced_at '2030-1-1' is not a date; write 2025-04-02"),
+    ({"announced_at": "Jan 2030"}, "announced_at 'Jan 2030' is not a date; write 2025-04-02"),
+    ({"announced_at": 20300101}, "announced_at '20300101' is not a date; write 2025-04-02"),
+    ({"announced_at": "2022-03-10T12:00"}, "announced_at .* has a time without a UTC offset"),
+    ({"severity": True}, "severity is .*True_?; it must be a whole number from 1 to 5"),
+    ({"direction": True}, "direction is .*True_?; it must be 1"),
+    ({"core": 0.5}, "core is .*0.5.?; it must be 1 or 0"),
+    ({"core": "yes"}, "core is 'yes'; it must be 1 or 0"),
     ({"event_id": "a\nb" * 99, "severity": 9}, "severity is .*; it must be"),
 ]
 
@@ -254,6 +263,17 @@ BAD_CALLS: dict[str, tuple[Callable[[Path], Any], type[EntrepotError], str]] = {
         DataError,
         "must ascend",
     ),
+    **{
+        f"{name} on a grid of the year {year}": (
+            lambda f, name=name, year=year: getattr(CALENDAR, name)(
+                pd.DatetimeIndex([f"{year}-01-01"], dtype="datetime64[s, UTC]")
+            ),
+            DataError,
+            f"the grid runs from .*{year}-01-01 .*; give times from 1700 to 2200",
+        )
+        for name in ("intensity", "scheduled", "next_scheduled")
+        for year in ("9999", "0001")
+    },
     "a half-life of nothing": (
         lambda f: CALENDAR.intensity(market().grid, half_life=0),
         ParameterError,

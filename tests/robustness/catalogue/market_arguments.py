@@ -67,6 +67,10 @@ GIVEN: dict[str, tuple[dict[str, Any], str]] = {
     "a number for phases": ({"phases": 5}, "the phases 5 are not usable"),
     "a number for the start": ({"start": 5}, "start=5 is no date"),
     "day first for the start": ({"start": "04/01/2022"}, "start='04/01/2022' is no date"),
+    **{
+        f"{word} for the end": ({"end": word}, f"end='{word}' is no date")
+        for word in ("2022", "2022-06", "2022Q1", "5 6 2021", "210604", "today", "now", "10:30")
+    },
     "30 February for the end": ({"end": "2022-02-30"}, "end='2022-02-30' is no date"),
     "departures": ({"departures": "Parity"}, "departures='Parity' is unknown"),
     "a blank label": ({"label": " "}, "label=' ' is no text"),
@@ -186,6 +190,8 @@ CASES = [
         for start, end in (
             ("2022-03-01", "2022-02-01"),
             ("soon", DATE),
+            ("2022", DATE),
+            (DATE, "2022-06"),
             (None, None),
             (5, 6),
             ("02/03/2022", "03/03/2022"),

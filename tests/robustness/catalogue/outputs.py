@@ -11,12 +11,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from robustness.cases import Case
 from robustness.small import market, path, run, weights
 
 import entrepot as ep
-from entrepot.errors import DataError, EntrepotError, ParameterError
+from entrepot.errors import DataError, EntrepotError, ParameterError, shown
 from entrepot.export import seal
+from entrepot.reports import by_regime, overfitting, sharpe_interval
+from entrepot.reports.abnormal import abnormal_returns
 
 EVENTS = ep.load_events()
 
@@ -300,7 +303,7 @@ BAD_REPORTS: dict[str, tuple[Callable[[Path], Any], type[EntrepotError], str]] =
     "regimes of another path": (
         lambda f: run().by_regime(path().until(10)),
         ParameterError,
-        "states have shape (11,) and type int8",
+        "the regime path has 11 steps and the market 324",
     ),
     "regimes of a word": (lambda f: run().by_regime("calm"), ParameterError, "path is of type str"),
     "events in a list": (lambda f: run().by_event([1]), ParameterError, "events is of type list"),
@@ -308,6 +311,61 @@ BAD_REPORTS: dict[str, tuple[Callable[[Path], Any], type[EntrepotError], str]] =
         lambda f: run().by_event(EVENTS, sessions=-1),
         ParameterError,
         "sessions is -1",
+    ),
+    "events over more sessions than 64 bits hold": (
+        lambda f: run().by_event(EVENTS, 2**64),
+        ParameterError,
+        "sessions is 18446744073709551616",
+    ),
+    "events with a column twice": (
+        lambda f: run().by_event(pd.concat([EVENTS.frame, EVENTS.frame[["title"]]], axis=1)),
+        DataError,
+        "the events have the column title twice: keep one of them",
+    ),
+    **{
+        f"events by {what}": (
+            lambda f, by=by: run().event_sources(EVENTS, by=by),
+            ParameterError,
+            f"by is {shown(by)}: give 'event'",
+        )
+        for what, by in (
+            ("a number", 5),
+            ("nothing", None),
+            ("lists", [["channel"]]),
+            ("arrays", [np.array(["channel", "direction"])]),
+            ("an array without an axis", np.array("channel")),
+            ("no kind", []),
+        )
+    },
+    "half a surrogate pair as sector": (
+        lambda f: run().by_sector({"KWEB": "\ud800"}),
+        DataError,
+        "sectors gives KWEB the sector '\\ud800'",
+    ),
+    "masked states": (
+        lambda f: by_regime(run(), np.ma.array(path().states), path().names),
+        ParameterError,
+        "states are a masked array",
+    ),
+    "an interval of masked returns": (
+        lambda f: sharpe_interval(np.ma.array(run().excess_returns)),
+        DataError,
+        "the returns are a masked array: fill it",
+    ),
+    "overfitting of masked returns": (
+        lambda f: overfitting(np.ma.zeros((40, 2)), 4),
+        DataError,
+        "the returns are a masked array: fill it",
+    ),
+    "abnormal returns of a masked table": (
+        lambda f: abnormal_returns(np.ma.zeros((40, 2)), np.zeros(40)),
+        DataError,
+        "is a masked array: fill it",
+    ),
+    "abnormal returns against a masked market": (
+        lambda f: abnormal_returns(np.zeros((40, 2)), np.ma.zeros(40)),
+        DataError,
+        "is a masked array: fill it",
     ),
     "periods of a fortnight": (lambda f: run().by_period("fortnight"), ParameterError, "freq is 'fortnight'"),
     "periods in a list": (lambda f: run().turnover(["month"]), ParameterError, "freq is ['month']"),

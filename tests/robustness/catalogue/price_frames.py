@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from price_folders import closes, fixings, pair, write
 from robustness.cases import Case
 from robustness.market_inputs import fund, of_source, scaled
@@ -173,6 +174,12 @@ FILES: dict[str, tuple[Callable[[], Files], str]] = {
     ),
 }
 
+
+def spans(count: int) -> pd.api.extensions.ExtensionArray:
+    """Months and days as Arrow has them, which NumPy has not."""
+    return pd.arrays.ArrowExtensionArray(pa.array([pa.MonthDayNano([1, 1, 1])] * count))
+
+
 MEMORY = "prices in memory"
 NO_NUMBER = r"has close .* on 2022-01-04: it must be a number or blank"
 # what stands in every cell of Close, or in the first of otherwise good ones
@@ -196,6 +203,7 @@ KINDS: dict[str, Callable[[pd.Series], object]] = {
     "an integer of 400 digits": lambda close: [10**400, *close[1:]],
     "a list among numbers": lambda close: [[20.5], *close[1:]],
     "truth among numbers": lambda close: [True, *close[1:]],
+    "spans of the calendar of arrow": lambda close: spans(len(close)),
     "text with a line break": lambda close: ["a\nb", *close[1:]],
 }
 DAYS: dict[str, Callable[[pd.Series], object]] = {
@@ -208,6 +216,7 @@ DAYS: dict[str, Callable[[pd.Series], object]] = {
     "negative numbers": lambda date: -20220104,
     "times of day": lambda date: [dt.time(9, 30)] * len(date),
     "a missing one": lambda date: date.where(date.index != 5),
+    "spans of the calendar of arrow": lambda date: spans(len(date)),
     "a text": lambda date: ["soon", *date[1:]],
 }
 UNITS = "units of prices"

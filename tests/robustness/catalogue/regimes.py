@@ -351,6 +351,36 @@ BAD_REGIMES: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
     "levels: no grid": (lambda: levels({}).level(None), ParameterError, "the grid is None"),
 }
 
+
+def twice(given: ep.Market) -> pd.DataFrame:
+    """Observations whose numbers stand in two columns of one name."""
+    rows = ep.regimes.observations.basket_return(given)
+    return pd.concat([rows[["value"]], rows], axis=1)
+
+
+BAD_REGIMES |= {
+    "an observation that names a column twice": (
+        lambda: walked(tariff=ep.MarkovDetector(), tariff_observation=twice),
+        DataError,
+        "tariff_observation returned a frame that names a column twice: give each",
+    ),
+    "markov: numbers as objects": (
+        lambda: ep.MarkovDetector().fit(pd.Series(NOISE, dtype=object)),
+        ParameterError,
+        "y is a Series of object: give a series of numbers",
+    ),
+    "markov: an array of texts": (
+        lambda: ep.MarkovDetector().fit(np.array(["a", "b"])),
+        ParameterError,
+        "y is a ndarray of <U1: give a series of numbers",
+    ),
+    "markov: one more row that is missing": (
+        lambda: ep.MarkovDetector().fit(NOISE).update(pd.NA),
+        ParameterError,
+        "y is [<NA>]: give a series of numbers",
+    ),
+}
+
 BAD_TABLES: dict[str, tuple[Callable[[Path], Any], type[EntrepotError], str]] = {
     "levels: no file": (
         lambda f: ep.load_tariff_levels(f / "absent.csv"),

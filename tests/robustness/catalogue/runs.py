@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from robustness.cases import Case
 from robustness.small import market, other_market, path, weights
 
 import entrepot as ep
-from entrepot.errors import EntrepotError, ParameterError, TargetError
+from entrepot.errors import DataError, EntrepotError, ParameterError, TargetError
 
 M, W = market(), weights("KWEB", 0.5, 0.4)
 
@@ -34,6 +35,42 @@ def shape(market: ep.Market, *, short: str = "", index: str = "") -> np.ndarray:
 
 def dated(symbol: str, value: object) -> pd.DataFrame:
     return pd.DataFrame({symbol: [value]}, index=[pd.Timestamp("2021-01-04")])
+
+
+def a_year_later() -> ep.Market:
+    """As many steps of the same symbols."""
+    later = pd.Timedelta("364D")
+    grid = M.grid.assign(time=M.grid["time"] + later, session=M.grid["session"] + later)
+    price = M.price.set_axis(pd.DatetimeIndex(grid["time"]), axis=0)
+    return replace(M, grid=grid, price=price, volume=None, ahead=M.ahead.iloc[:0])
+
+
+def another_fund() -> ep.Market:
+    """The same steps, with as many symbols."""
+    name = {"KWEB": "KURE"}
+    return replace(M, price=M.price.rename(columns=name), instruments=M.instruments.rename(name), volume=None)
+
+
+def unnamed(symbol: str) -> ep.Market:
+    """One line on the sessions of the market."""
+    dates = pd.bdate_range("2021-02-01", periods=5)
+    return ep.Market.from_prices(pd.DataFrame({symbol: np.arange(10.0, 15.0)}, index=dates))
+
+
+def alike(**changes: Any) -> SimpleNamespace:
+    """Targets of another class than `Targets`, something in them changed."""
+    pairs = (("9988.HK", "BABA"),)
+    weights, pair_weights = (np.full((len(M), n), np.nan) for n in (len(M.symbols), len(pairs)))
+    return SimpleNamespace(
+        **{
+            "weights": weights,
+            "pairs": pairs,
+            "pair_weights": pair_weights,
+            "drift_band": np.inf,
+            "notes": (),
+        }
+        | changes
+    )
 
 
 def early() -> ep.Result:
@@ -86,11 +123,42 @@ BAD_RUNS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         "costs is <class 'entrepot.engine.costs.Costs'>",
     ),
     "a number as costs": (lambda: ep.backtest(M, W, costs=5), ParameterError, "costs is 5"),
+    "a size that nobody knows": (
+        lambda: ep.backtest(replace(M, instruments=M.instruments.assign(size="MEGA")), weights("KWEB", -0.5)),
+        DataError,
+        "no borrow fee is known of KWEB, whose size is 'MEGA': give a size of mega, mid, small",
+    ),
     "a word as path": (lambda: ep.backtest(M, W, path="calm"), ParameterError, "the path is a str"),
     "a short path": (
-        lambda: ep.backtest(M, W, path=SimpleNamespace(states=np.zeros(3))),
+        lambda: ep.backtest(M, W, path=SimpleNamespace(states=np.zeros(3, dtype=int))),
         ParameterError,
         "the regime path has 3 steps and the market 324",
+    ),
+    **{
+        f"a path with {what}": (
+            lambda states=states: ep.backtest(M, W, path=SimpleNamespace(states=states)),
+            ParameterError,
+            words,
+        )
+        for what, states, words in (
+            ("states in words", ["calm"] * len(M), "the states of the regime path are ['calm', "),
+            ("states in a list", [0] * len(M), "the states of the regime path are [0, 0, "),
+            ("states of 0.9", np.full(len(M), 0.9), "the states of the regime path are array([0.9, "),
+            ("states that are missing", np.full(len(M), np.nan), "path are array([nan, "),
+            (
+                "states in a column",
+                np.zeros((len(M), 1), int),
+                "the states of the regime path are array([[0]",
+            ),
+            ("states of nothing", None, "the states of the regime path are None"),
+            ("masked states", np.ma.zeros(len(M), dtype=int), "path are masked_array("),
+            ("states below 0", np.full(len(M), -1), "path run from -1 to -1: give whole numbers"),
+        )
+    },
+    "a path with more states than names": (
+        lambda: ep.backtest(M, W, path=SimpleNamespace(states=np.full(len(M), 4), names=ep.RegimePath.names)),
+        ParameterError,
+        "the states of the regime path run from 4 to 4: give positions in its 4 names",
     ),
     "infinite weights": (lambda: ep.backtest(M, W * np.inf), TargetError, "a weight is infinite"),
     "percentages": (
@@ -228,6 +296,16 @@ BAD_RUNS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         ParameterError,
         "the regime path has 324 steps and the market 318",
     ),
+    "a path of as many other steps": (
+        lambda: ep.backtest(a_year_later(), W.iloc[:0], path=path()),
+        ParameterError,
+        "the regime path has other steps than the market",
+    ),
+    "profit by the regimes of as many other steps": (
+        lambda: ep.backtest(a_year_later(), W.iloc[:0]).by_regime(path()),
+        ParameterError,
+        "the regime path has other steps than the market",
+    ),
     "a path cut short": (
         lambda: ep.backtest(M, W, path=path().until(20)),
         ParameterError,
@@ -316,6 +394,56 @@ BAD_RUNS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         TargetError,
         "targets have the shapes (3, 2) and (3, 0)",
     ),
+    "targets of as many other steps": (
+        lambda: ep.backtest(a_year_later(), ep.Targets.from_frame(M, W)),
+        TargetError,
+        "the targets are for other symbols or steps than this market has",
+    ),
+    "targets of as many other symbols": (
+        lambda: ep.backtest(another_fund(), ep.Targets.from_frame(M, W)),
+        TargetError,
+        "the targets are for other symbols or steps than this market has",
+    ),
+    "targets of pairs of as many other symbols": (
+        lambda: ep.backtest(another_fund(), ep.Targets.from_pairs(M, dated("BABA", 0.1))),
+        TargetError,
+        "the targets are for other symbols or steps than this market has",
+    ),
+    "targets of another market from a strategy": (
+        lambda: ep.backtest(another_fund(), ep.strategy(lambda market: ep.Targets.from_frame(M, W))),
+        TargetError,
+        "the targets are for other symbols or steps than this market has",
+    ),
+    **{
+        f"something like targets: {what}": (
+            lambda changes=changes: ep.backtest(M, alike(**changes)),
+            TargetError,
+            words,
+        )
+        for what, changes, words in (
+            ("a list", {"weights": alike().weights.tolist()}, "weights of the targets is [[nan, "),
+            ("a frame", {"weights": M.price}, "weights of the targets is "),
+            ("complex", {"weights": alike().weights.astype(complex)}, "targets is array([[nan+0.j"),
+            ("objects", {"pair_weights": alike().pair_weights.astype(object)}, "pair_weights of the targets"),
+            ("masked", {"weights": np.ma.masked_invalid(alike().weights)}, "targets is masked_array("),
+            ("exits in a list", {"exits": [0]}, "exits of the targets is [0]"),
+            ("no band", {"drift_band": None}, "drift_band of the targets is None: give a positive fraction"),
+            (
+                "a band in an array",
+                {"drift_band": np.array([0.1])},
+                "drift_band of the targets is array([0.1])",
+            ),
+            ("no notes", {"notes": None}, "notes of the targets is None: give a tuple of sentences"),
+            ("a note", {"notes": "a note"}, "notes of the targets is 'a note'"),
+            (
+                "no pairs",
+                {"pairs": None},
+                "pairs of the targets is None: give (Hong Kong symbol, ADR symbol)",
+            ),
+            ("a pair of one", {"pairs": ["x"]}, "pairs of the targets is ['x']"),
+            ("a pair twice", {"pairs": alike().pairs * 2}, "pairs of the targets is (('9988.HK', 'BABA'), ("),
+        )
+    },
     "targets of a pair that is none": (
         lambda: ep.backtest(
             M, ep.Targets(np.full(M.price.shape, np.nan), (("0700.HK", "BABA"),), np.zeros((len(M), 1)))
@@ -378,6 +506,21 @@ BAD_RUNS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         lambda: ep.backtest_batch(M, np.full((1, *M.price.shape), None)),
         TargetError,
         "weights hold object",
+    ),
+    "batch: masked": (
+        lambda: ep.backtest_batch(M, np.ma.masked_invalid(shape(M))),
+        TargetError,
+        "the weights are masked: fill them",
+    ),
+    "batch: a list of masked arrays": (
+        lambda: ep.backtest_batch(M, list(np.ma.masked_invalid(shape(M)))),
+        TargetError,
+        "the weights are masked: fill them",
+    ),
+    "a line with the name of cash": (
+        lambda: ep.backtest(unnamed("cash:USD"), weights("cash:USD")),
+        DataError,
+        "cash:USD is traded and would be taken for cash of a currency in what a run books",
     ),
     "batch: complex": (
         lambda: ep.backtest_batch(M, shape(M).astype(complex)),

@@ -7,12 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from robustness.cases import Case
 from robustness.market_inputs import of_file, of_files
+from robustness.small import market
 
 import entrepot as ep
-from entrepot.errors import DataError, ParameterError
+from entrepot.errors import DataError, EntrepotError, ParameterError
 
 FILES, TIMES, ARGUMENTS = "series files", "times of series", "series arguments"
 HEAD = "date,symbol,value\n"
@@ -121,7 +123,55 @@ GIVEN: list[tuple[dict[str, Any], str]] = [
     ({"lag": "one day"}, r"lag is 'one day'"),
     ({"time_zone": "Europe/../etc"}, r"time_zone is "),
     ({"source": ["a.csv"]}, r"load_series was given list"),
+    *(
+        ({"lag": lag}, "lag is .*: give the time .* in weeks, days, hours or minutes, .* '31D' for a month")
+        for lag in ("1m", "1M", "P1M", "P1D", "1mo", "1 month", "1Y", "1Q", "1B", "1s", "1ms", "D", "1:00")
+    ),
+    ({"lag": "999999W"}, r"lag is '999999W'"),
+    ({"lag": pd.Timedelta(days=-1)}, r"lag is Timedelta"),
+    ({"lag": pd.NaT}, r"lag is NaT"),
 ]
+DATES = pd.DatetimeIndex(["2021-02-01", "2021-02-02"])
+EVENING = DATES.tz_localize("UTC") + pd.Timedelta(hours=20)
+NET = pd.DataFrame({"BABA": [1.0, 2.0], "KWEB": [3.0, 4.0]}, index=DATES)
+FLOW = ep.KnownSeries("flow", NET, EVENING)
+# what is asked of a series in memory
+ASKED: dict[str, tuple[Any, type[EntrepotError], str]] = {
+    "one column in text": (
+        lambda: FLOW.only("BABA"),
+        ParameterError,
+        "only was given 'BABA': give a list of columns of flow, which are BABA, KWEB",
+    ),
+    "a column there is not": (lambda: FLOW.only(["BABA", "X"]), ParameterError, r"given \['BABA', 'X'\]"),
+    "a column that is no text": (lambda: FLOW.only([["BABA"]]), ParameterError, r"given \[\['BABA'\]\]"),
+    "no columns": (lambda: FLOW.only([]), ParameterError, r"given \[\]: give a list of columns"),
+    "a number for columns": (lambda: FLOW.only(5), ParameterError, "only was given 5"),
+    "columns of no market": (
+        lambda: FLOW.for_symbols(None),
+        ParameterError,
+        "for_symbols was given None: give a market",
+    ),
+    "the latest in no market": (
+        lambda: FLOW.latest(None, np.array([0])),
+        ParameterError,
+        "given None: give a market",
+    ),
+    **{
+        f"the latest at steps {number}, {steps!r}": (
+            lambda steps=steps: FLOW.latest(market(), steps),
+            ParameterError,
+            r"steps is .*: give positions on the grid, whole numbers from 0 to \d+, or -1 for the last",
+        )
+        for number, steps in enumerate(
+            (np.array([10**6]), np.array([-(10**6)]), np.array([1.0]), np.array([True]), ["a"])
+        )
+    },
+    "complex values": (
+        lambda: ep.KnownSeries("flow", NET * (1 + 5j), EVENING),
+        DataError,
+        "flow holds something that is no number",
+    ),
+}
 
 
 def told(text: str) -> str:
@@ -190,6 +240,10 @@ CASES = [
             words,
         )
         for number, (arguments, words) in enumerate(GIVEN, 1)
+    ),
+    *(
+        Case("series in memory", name, lambda folder, call=call: call(), error, words)
+        for name, (call, error, words) in ASKED.items()
     ),
     Case(FILES, "a pipe", pipe, DataError, "there is no CSV or Parquet file"),
 ]

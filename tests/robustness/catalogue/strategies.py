@@ -34,6 +34,13 @@ def by_state(states: Any) -> ep.Targets:
     return ep.switch(lambda market, path: states, {"a": PAIRS}).targets(market())
 
 
+def masked_features() -> ep.CompiledStrategy:
+    def features(market: ep.Market, path: object) -> np.ndarray:
+        return np.ma.zeros((1, len(market), 1))
+
+    return ep.CompiledStrategy(decide=lambda *a: None, symbols=["KWEB"], features=features)
+
+
 BAD_STRATEGIES: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
     "pairs: an unknown mode": (lambda: ep.LongHKShortADR(mode="carry"), ParameterError, "mode is 'carry'"),
     "pairs: an entry of nothing": (lambda: ep.LongHKShortADR(entry=0), ParameterError, "entry is 0"),
@@ -345,6 +352,21 @@ BAD_STRATEGIES: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = 
         ParameterError,
         "decide is 5",
     ),
+    "a decision with a parameter that has no name": (
+        lambda: ep.CompiledStrategy(decide=lambda *a: None, symbols=["KWEB"], parameters={np.nan: 1.0}),
+        ParameterError,
+        "a parameter is named nan: give its name as text",
+    ),
+    "a decision on masked features": (
+        lambda: ep.backtest(market(), masked_features()),
+        TargetError,
+        "are a MaskedArray: return floats of shape",
+    ),
+    "a share of more than 64 bits": (
+        lambda: ep.blend({PAIRS: 2**64}),
+        ParameterError,
+        "the share of part 0 is 18446744073709551616",
+    ),
     "a decision about strangers": (
         lambda: ep.backtest(market(), ep.CompiledStrategy(decide=lambda *a: None, symbols=["NOPE"])),
         ParameterError,
@@ -371,6 +393,23 @@ BAD_STRATEGIES: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = 
         lambda: targets(weights=np.ones((3, 2), dtype=bool)),
         TargetError,
         "weights is a ndarray",
+    ),
+    "targets: masked": (
+        lambda: targets(weights=np.ma.zeros((3, 2))),
+        TargetError,
+        "weights is a MaskedArray: give an array of numbers, NaN to leave alone",
+    ),
+    "targets: masked weights of pairs": (
+        lambda: targets(pairs=(("9988.HK", "BABA"),), pair_weights=np.ma.zeros((3, 1))),
+        TargetError,
+        "pair_weights is a MaskedArray",
+    ),
+    "targets: masked exits": (
+        lambda: targets(
+            pairs=(("9988.HK", "BABA"),), pair_weights=np.zeros((3, 1)), exits=np.ma.ones((3, 1), dtype=int)
+        ),
+        TargetError,
+        "exits is a masked array: fill it",
     ),
     "targets: complex": (
         lambda: targets(weights=np.ones((3, 2), dtype=complex)),

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,26 @@ BAD_SWEEPS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         ParameterError,
         "a configuration has the strategy 'b'",
     ),
+    "a strategy there is not, by name": (
+        lambda: sweep({"strategy": ["a", "b"], "lookback": [10]}, {"a": PAIRS}),
+        ParameterError,
+        "a configuration has the strategy 'b'",
+    ),
+    "strategies in a list of lists": (
+        lambda: sweep([{"strategy": ["a"]}], {"a": PAIRS}),
+        ParameterError,
+        "a configuration has the strategy ['a']",
+    ),
+    "a strategy for one that has no part": (
+        lambda: sweep({"strategy": ["a"]}),
+        ParameterError,
+        "LongHKShortADR has no parameter 'strategy'",
+    ),
+    "a word for the part named strategy": (
+        lambda: sweep({"strategy": ["a"]}, ep.cap(PAIRS, gross=1.0)),
+        ParameterError,
+        "strategy is 'a'",
+    ),
     "values that are all refused": (lambda: sweep({"lookback": [-1, 0]}), ParameterError, "lookback is -1"),
     "values that are no numbers": (
         lambda: sweep({"entry": [np.nan, np.inf]}),
@@ -155,6 +176,7 @@ BAD_SWEEPS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         "entry is nan",
     ),
     "values that no float holds": (lambda: sweep({"entry": [10**400]}), ParameterError, "entry is"),
+    "values of more than 64 bits": (lambda: sweep({"entry": [2**64]}), ParameterError, "entry is 1844"),
     "values that cannot be hashed": (lambda: sweep({"entry": [[1.0], {}]}), ParameterError, "entry is [1.0]"),
     "values in words": (lambda: sweep({"lookback": ["10", "20"]}), ParameterError, "lookback is '10'"),
     "a grid of 10**12": (
@@ -213,6 +235,11 @@ BAD_SWEEPS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         "the regime path has 324 steps and the market 318",
     ),
     "a path in words": (lambda: sweep(path="calm"), ParameterError, "the path is a str"),
+    "something like a path": (
+        lambda: sweep(path=SimpleNamespace(states=path().states, names=None)),
+        ParameterError,
+        "the path is a SimpleNamespace",
+    ),
     "no chunk": (lambda: sweep(chunk=0), ParameterError, "chunk is 0"),
     "half a chunk": (lambda: sweep(chunk=2.5), ParameterError, "chunk is 2.5"),
     "a truth as chunk": (lambda: sweep(chunk=True), ParameterError, "chunk is True"),
@@ -265,6 +292,36 @@ BAD_QUESTIONS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         ParameterError,
         "depth is no parameter of this sweep",
     ),
+    "values to select without end": (
+        lambda: swept().select(lookback=count()),
+        ParameterError,
+        "lookback has more than 2,000,000 values",
+    ),
+    "a run on another path": (
+        lambda: swept().backtest(0, path=path()),
+        ParameterError,
+        "path was given and is the sweep's own: leave it out",
+    ),
+    "a run on another market": (
+        lambda: swept().backtest(0, market=market()),
+        ParameterError,
+        "market was given and is the sweep's own",
+    ),
+    "a run of another plan": (
+        lambda: swept().backtest(0, plan=PAIRS),
+        ParameterError,
+        "plan was given and is the sweep's own",
+    ),
+    "a run with an unknown option": (
+        lambda: swept().backtest(0, cost=ep.Costs()),
+        ParameterError,
+        "Sweep.backtest has no parameter 'cost', did you mean costs?",
+    ),
+    "significance of nothing": (
+        lambda: swept().select(lookback=99).significance(progress=False),
+        ParameterError,
+        "this sweep's table has no configuration: select values that one of them has",
+    ),
     "a row there is not": (
         lambda: swept().backtest(99),
         ParameterError,
@@ -299,6 +356,21 @@ BAD_QUESTIONS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         lambda: swept().heatmap("lookback", "entry", aggregate="middle"),
         ParameterError,
         "aggregate is 'middle'",
+    ),
+    "a map of words": (
+        lambda: swept().heatmap("lookback", "entry", aggregate=lambda rows: "a"),
+        ParameterError,
+        "aggregate gave 'a': give a function of a Series that returns a number",
+    ),
+    "a map of lists": (
+        lambda: swept().heatmap("lookback", "entry", aggregate=lambda rows: list(rows)),
+        ParameterError,
+        "aggregate gave [",
+    ),
+    "a surface of nothing": (
+        lambda: swept().surface("lookback", "entry", aggregate=lambda rows: None),
+        ParameterError,
+        "aggregate gave None",
     ),
     "a map of an unknown size": (
         lambda: swept().heatmap("lookback", "entry", size="poster"),
