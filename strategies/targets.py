@@ -92,6 +92,12 @@ class Targets:
             raise TargetError(
                 f"drift_band is {kind(self.drift_band)}: give a positive fraction, or inf for never"
             )
+        for name, fits, wanted in (
+            ("symbols", isinstance(self.symbols, tuple), "market.symbols"),
+            ("times", isinstance(self.times, np.ndarray) and self.times.dtype == np.int64, "market.times"),
+        ):
+            if not (fits or getattr(self, name) is None):
+                raise TargetError(f"{name} is {kind(getattr(self, name))}: give {wanted}, or leave it out")
         keep_plain(self)
         object.__setattr__(self, "weights", single)
         object.__setattr__(self, "pair_weights", paired)

@@ -404,6 +404,16 @@ BAD_STRATEGIES: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = 
         TargetError,
         "pair_weights is a MaskedArray",
     ),
+    "targets: symbols in one text": (
+        lambda: targets(symbols="KWEB"),
+        TargetError,
+        "symbols is 'KWEB': give market.symbols, or leave it out",
+    ),
+    "targets: times in text": (
+        lambda: targets(times=np.array(["2021-01-04"])),
+        TargetError,
+        "give market.times, or leave it out",
+    ),
     "targets: masked exits": (
         lambda: targets(
             pairs=(("9988.HK", "BABA"),), pair_weights=np.zeros((3, 1)), exits=np.ma.ones((3, 1), dtype=int)
