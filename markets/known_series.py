@@ -12,12 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_listed, shown, some_of
+from entrepot.guarded import Guarded
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_clock
 
 
 @dataclass(frozen=True, eq=False)
-class KnownSeries:
+class KnownSeries(Guarded):
     """One quantity by date and symbol, such as Southbound net buying, with the time each row became known.
 
     Args:

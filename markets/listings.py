@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from entrepot.errors import DataError, ParameterError, near_word, shown
+from entrepot.guarded import Guarded
 from entrepot.markets.listing_file import (
     LINE_KINDS,
     PAIR_KINDS,
@@ -44,7 +45,7 @@ INSTRUMENT_COLUMNS = "symbol kind name sector lot withholding confidence source"
 
 
 @dataclass(frozen=True, eq=False)
-class Listings:
+class Listings(Guarded):
     """The registry of dual listings. `load_listings()` gives the one shipped with the package.
 
     Attributes:

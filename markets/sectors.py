@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.files import open_plain
+from entrepot.guarded import Guarded
 from entrepot.markets.market import Market
 from entrepot.markets.own_rows import YEARS
 from entrepot.markets.sessions import naive_moment
@@ -38,7 +39,7 @@ DAY: Final = pd.Timedelta(days=1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SectorMap:
+class SectorMap(Guarded):
     """Sectors of lines by date. `load_sectors()` gives the one shipped with the package.
 
     Attributes:

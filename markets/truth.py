@@ -8,12 +8,13 @@ from typing import Self
 
 import pandas as pd
 
+from entrepot.guarded import Guarded
 from entrepot.markets.known_series import KnownSeries
 from entrepot.markets.simulated_effects import Effects
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class Truth(Guarded):
     """The ground truth of a simulated market of T steps and N lines, to judge strategies by, not to trade on.
 
     Args:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_listed
+from entrepot.guarded import Guarded
 from entrepot.markets.own_rows import cell_text
 from entrepot.regimes.arguments import kind, short, with_given
 from entrepot.regimes.events import grid_time
@@ -39,7 +40,7 @@ U.S. Merchandise Trade 2017, China): the last full year before the duties, known
 _AMOUNT = re.compile(r"(?:about )?US\$(\d+(?:\.\d+)?)bn")
 
 
-class TariffLevels:
+class TariffLevels(Guarded):
     """Dated rates of additional duty between the US and China; made by `load_tariff_levels` or from a table.
 
     A rate is in force from 00:00 in New York on effective_from to the end of effective_to there, or until

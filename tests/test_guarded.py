@@ -24,7 +24,15 @@ def owners() -> dict[str, Any]:
     market = simulated()
     path = ep.RegimeModel().walk_forward(market, ep.load_events(), progress=False)
     strategy = ep.LongHKShortADR()
+    dates = pd.bdate_range("2021-01-04", periods=20)
+    values = pd.DataFrame({"date": dates, "value": np.arange(20.0)})
     return {
+        "events": ep.load_events(),
+        "listings": ep.load_listings(),
+        "sectors": ep.load_sectors(),
+        "series": ep.load_series(values),
+        "tariffs": ep.load_tariff_levels(),
+        "truth": market.truth,
         "market": market,
         "path": path,
         "result": ep.backtest(market, strategy, path=path),
@@ -58,12 +66,27 @@ def spoil(value: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ["market", "path", "result", "sweep"])
+# How many tables and arrays each shows at least.
+TABLES = {
+    "events": 1,
+    "listings": 5,
+    "market": 20,
+    "path": 4,
+    "result": 8,
+    "sectors": 1,
+    "series": 1,
+    "sweep": 1,
+    "tariffs": 1,
+    "truth": 5,
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
 def test_what_is_written_into_what_is_handed_out_is_seen_by_nobody(name: str) -> None:
     owner = owners()[name]
     before = {each: value.copy() for each, value in shown(owner) if hasattr(value, "copy")}
     spoilt = [each for each, value in shown(owner) if spoil(value)]
-    assert len(spoilt) >= {"market": 20, "path": 4, "result": 8, "sweep": 1}[name], spoilt
+    assert len(spoilt) >= TABLES[name], spoilt
     for each, value in shown(owner):
         if isinstance(value, np.ndarray):
             np.testing.assert_array_equal(value, before[each])
