@@ -56,8 +56,9 @@ def fill_timing(market: Market, targets: TargetArrays, costs: Costs | None = Non
 
     Returns:
         One row per pair; annualised Sharpe ratios of the pair's daily profit over equity, while both its
-        lines print: ``own closes`` (both legs at the closes of the decision's date, no costs), ``next step``
-        (each leg at its venue's next step, no costs), ``next step, net`` (after all costs), and the number
+        lines print: ``own closes`` (both legs at the closes of the decision's date, or of the next date on
+        which both venues close, no costs), ``next step`` (each leg at its venue's next step, no costs),
+        ``next step, net`` (after all costs), and the number
         of ``round trips``, begun each time that a weight other than 0 follows none, 0 or one of the other
         sign. A pair finances itself, so its profit is an excess return. NaN where it never
         traded, or where a line never printed.
@@ -143,10 +144,12 @@ def _own_close_profit(market: Market, plan: _Pairs) -> pd.DataFrame:
         for symbol in pair:
             closes[symbol] = closes[symbol].where(together)
         weight = pd.Series(plan.pair_weights[:, p], index=pd.DatetimeIndex(grid["session"])).dropna()
+        # What is decided while the other venue is shut is filled on the next date with both closes.
+        dates = together.index[together]
+        at = dates.searchsorted(weight.index)
+        weight = pd.Series(weight.to_numpy()[at < len(dates)], dates[at[at < len(dates)]])
         weight = weight[~weight.index.duplicated(keep="last")]
-        last = together.index[together][-1]
-        weight = weight[weight.index < last]
-        weight[last] = 0.0
+        weight[dates[-1]] = 0.0
         wanted[pair[0]], wanted[pair[1]] = weight, -weight
     names = [adr for _, adr in plan.pairs]
     if not closes:

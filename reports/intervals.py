@@ -104,6 +104,8 @@ def sharpe_interval(
     """
     check_bootstrap(confidence, draws, seed)
     excess = returns_array(excess)
+    if excess.size == 0:
+        return float(np.nan), float(np.nan)
     columns = np.ascontiguousarray(excess.reshape(len(excess), -1).T)
     if any(nothing_to_resample(column) for column in columns):
         return float(np.nan), float(np.nan)

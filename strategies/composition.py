@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from inspect import signature
 from typing import Any, Self
 
 import numpy as np
@@ -138,6 +139,13 @@ class Switch(Composition):
                 f"states is {kind(self.states)}: give 'regime', a Series of labels by date or time, or a "
                 "function of (market, path) that returns one"
             )
+        if callable(self.states):
+            try:
+                signature(self.states).bind("market", "path")
+            except (TypeError, ValueError):  # takes others, or is of those of Python's that tell nobody
+                raise ParameterError(
+                    f"states is {kind(self.states)} of other arguments: give one of (market, path)"
+                ) from None
         if not isinstance(self.parts, Mapping) or not self.parts:
             raise ParameterError(f"parts is {kind(self.parts)}: give a strategy by label, None for cash")
         for label, part in self.parts.items():

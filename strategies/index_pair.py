@@ -45,8 +45,9 @@ class IndexPair(Parametrised):
 
     The two indices are not made of the same companies: banks and oil on one side, growth on the other.
     ``hedge="beta"`` therefore sells the long weight times the slope of the long side's returns on the short
-    side's. The venues close twelve hours apart, so that a slope of daily returns misses half of what moves
-    both and comes out far too low; returns in USD over ``horizon`` = 5 sessions miss a tenth of it.
+    side's, held between 0 and 2: more, or what has to be bought, is no hedge. The venues close twelve hours
+    apart, so that a slope of daily returns misses half of what moves both and comes out far too low; returns
+    in USD over ``horizon`` = 5 sessions miss a tenth of it.
 
     Lines have equal weights within their side. A line joins once it has traded within five sessions of every
     decision of the window (``hedge="dollar"``: of the last one).

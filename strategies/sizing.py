@@ -150,12 +150,17 @@ class Neutralised(Sizing):
         book, singles = self._held(market, path), len(market.symbols)
         returns = returns_over(market, book.pairs, int(self.horizon))
         hedge, current, measured = np.full(len(market), np.nan), 0.0, False
+        # An order for a line that has no price yet would be dropped, and not said again.
+        prices = np.cumsum(np.isfinite(market.prices[:, columns]), axis=0)
+        priced: NDArray[np.bool_] = prices.min(axis=1) > 0
         for step, rows in windows(market, book, int(self.lookback), int(self.horizon)):
             weight = book.wanted[step]
             size = np.abs(weight[:singles]).sum() + 2 * np.abs(weight[singles:]).sum()
             exposure = np.nan
             if size == 0:
                 exposure = 0.0
+            elif not priced[step]:
+                pass
             elif self.method == "dollar":
                 exposure = weight[:singles].sum()
             elif rows is not None:
@@ -169,7 +174,7 @@ class Neutralised(Sizing):
         hedged, notes = book.wanted.copy(), book.notes
         hedged[:, columns] += carried(hedge[:, None]) * share
         if book.wanted.any() and not measured:
-            notes = (*notes, "never hedged: its beta could not be measured at any step")
+            notes = (*notes, "never hedged: the hedge had no price, or its beta could not be measured")
         return replace(book, wanted=hedged, notes=notes)
 
     def _hedge(self, market: Market) -> tuple[NDArray[np.intp], Floats]:
@@ -267,7 +272,7 @@ def neutralise(
     The hedge is decided at decision steps and where the strategy says something, and changes when it has
     moved by more than ``band`` of the strategy's gross weight. Where fewer than half the window's returns are
     known for all lines held it stays; where the strategy wants nothing it is closed. Before the first window
-    that counts the strategy is held without a hedge.
+    that counts, or the hedge's first price, the strategy is held without a hedge.
 
     Args:
         strategy: or a frame of weights.

@@ -65,8 +65,8 @@ class TariffRotation(Parametrised):
             about the equity.
         sizing: of the lines within a side, "equal", or "inverse_volatility".
         hedge: "beta": the short weight is the long one times the slope of the long side's returns on the
-            short side's, since exporters move more than banks and telecoms and dollar neutrality would leave
-            a bet against the market. "dollar": equal weights.
+            short side's, held between 0 and 2, since exporters move more than banks and telecoms and dollar
+            neutrality would leave a bet against the market. "dollar": equal weights.
         lookback: New York sessions of the window behind volatilities and slopes; half a year.
         horizon: sessions of the overlapping returns behind a slope; a week, so that lines of both venues can
             be compared.

@@ -105,6 +105,17 @@ def test_the_example_runs_on_a_simulated_market(
     assert "of 2 calendars, all but one with wrong dates" in told
 
 
+def test_a_path_that_is_none_and_draws_that_are_no_number_are_told(
+    market: ep.Market, path: ep.RegimePath
+) -> None:
+    trades = {"pairs": ep.LongHKShortADR()}
+    with pytest.raises(ep.ParameterError, match="the path is a NoneType: make one with"):
+        compare_trades(market, trades, None, split=SPLIT)  # type: ignore[arg-type]
+    for draws in (None, "", [], pd.Series([1.0]), 50):
+        with pytest.raises(ep.ParameterError, match=r"draws is .*: give a whole number of at least 100"):
+            compare_trades(market, trades, path, split=SPLIT, draws=draws)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

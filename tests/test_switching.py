@@ -133,6 +133,13 @@ def test_the_picture_shows_the_placebos_and_every_row(market: ep.Market, events:
     assert sorted(line.get_xdata()[0] for line in place.lines) == sorted(value.table["Sharpe Ratio"])
 
 
+def test_a_market_of_one_session_has_no_ratio(market: ep.Market, events: ep.Events) -> None:
+    short = market.until(4)
+    path = ep.RegimeModel().walk_forward(short, events, progress=False)
+    value = switching_value(short, events, ep.RegimeSwitch(path, calm=ep.SectorRotation()), placebos=0)
+    assert value.table["Sharpe Ratio"].isna().all()
+
+
 def test_wrong_arguments(market: ep.Market, events: ep.Events) -> None:
     path = ep.RegimeModel().walk_forward(market, events, progress=False)
     plan = ep.RegimeSwitch(path, calm=ep.SectorRotation())
@@ -140,5 +147,8 @@ def test_wrong_arguments(market: ep.Market, events: ep.Events) -> None:
         switching_value(market, events, ep.SectorRotation())  # type: ignore[arg-type]
     with pytest.raises(ep.ParameterError, match=r"placebos is -1: give a whole number of calendars"):
         switching_value(market, events, plan, placebos=-1)
+    for model in (path, ep.RegimeModel):
+        with pytest.raises(ep.ParameterError, match=r"model is .*: give a RegimeModel\(\), or leave it out"):
+            switching_value(market, events, plan, model)  # type: ignore[arg-type]
     with pytest.raises(ep.ParameterError, match=r"seed is 0\.5: give a whole number"):
         switching_value(market, events, plan, seed=0.5)  # type: ignore[arg-type]

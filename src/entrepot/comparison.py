@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from entrepot.engine.costs import Costs
-from entrepot.engine.plans import Plan
-from entrepot.errors import EntrepotError, ParameterError, shown
+from entrepot.engine.plans import Plan, no_path
+from entrepot.errors import EntrepotError, ParameterError, is_whole, shown
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import check_date
 from entrepot.regimes.path import RegimePath
+from entrepot.reports.intervals import check_bootstrap
 from entrepot.reports.ownership import decided_before, step_profit
 from entrepot.reports.periods import FIGURES, period_statistics
 from entrepot.result import Result, backtest
@@ -85,6 +86,10 @@ def compare_trades(
         raise ParameterError(
             f"trades is {shown(trades)}: give strategies by name, such as {{'pairs': LongHKShortADR()}}"
         )
+    if not isinstance(path, RegimePath):
+        raise no_path(path)
+    if not (is_whole(draws) and draws == 0):
+        check_bootstrap(confidence, draws, seed)
     cut = check_date(split)
     sessions = market.grid["session"]
     if not sessions.iloc[0] < cut <= sessions.iloc[-1]:

@@ -107,9 +107,14 @@ def studied_lines(market: Market, symbols: Iterable[str] | None, measure: Measur
     return names
 
 
-def check_windows(window: object, estimation: object, least: object) -> Windows:
-    """Return the windows, or say why they cannot be used."""
+def check_windows(window: object, estimation: object, least: object, sessions: int) -> Windows:
+    """Return the windows, or say why they cannot be used in a market of so many sessions."""
     event, before = days_from("window", window), days_from("estimation", estimation)
+    for name, (first, last) in (("window", event), ("estimation", before)):
+        if max(last - first, abs(first), abs(last)) > sessions:
+            raise ParameterError(
+                f"{name} is {(first, last)} and the market has {sessions} sessions: give days inside"
+            )
     if before[1] >= event[0]:
         raise ParameterError(
             f"estimation ends on day {before[1]} and window begins on day {event[0]}: end it before"

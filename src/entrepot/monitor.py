@@ -155,8 +155,8 @@ class DiscountMonitor:
         Returns:
             ``premium``; ``zscore``, ``percentile`` and ``level`` of what is watched; ``widest_since``;
             ``week_mean`` of the week up to the date and ``week_widest_since``; ``mean_5y`` of the five years
-            up to the date, or of as much as there is: ``first`` is the first session in it. NaN, NaT where a
-            name has no premium in that session.
+            up to the date, or of as much as there is: ``first`` is the first session in it. NaN where a name
+            has no premium in that session, but for the means and the level of an alert, which stay.
 
         Raises:
             ParameterError: for a date that is no session of the market.

@@ -241,7 +241,7 @@ def event_study(
     require("seed", seed, 0, whole=True)
     calendar = calendar_of(events, by)
     names = studied_lines(market, symbols, measure)
-    around = check_windows(window, estimation, least)
+    around = check_windows(window, estimation, least, market.grid["session"].nunique())
     if measure == "premium":
         if not (benchmark is None or (isinstance(benchmark, str) and benchmark == "auto")):
             raise ParameterError("a premium has no benchmark: leave benchmark out, or give measure='return'")

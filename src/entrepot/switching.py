@@ -129,6 +129,8 @@ def switching_value(
         raise ParameterError(f"placebos is {shown(placebos)}: give a whole number of calendars, 0 or more")
     if not is_whole(seed) or seed < 0:
         raise ParameterError(f"seed is {shown(seed)}: give a whole number, 0 or more")
+    if not isinstance(model, RegimeModel | None):
+        raise ParameterError(f"model is {shown(model)}: give a RegimeModel(), or leave it out")
     model = RegimeModel() if model is None else model
     path = model.walk_forward(market, events, progress=False)
 

@@ -60,6 +60,19 @@ def test_round_trips_are_begun_once_however_often_their_weight_is_told(market):
     assert timing.loc["CHL", "round trips"] == 3
 
 
+@pytest.mark.parametrize("before", [{}, {"2022-04-12": 0.5}], ids=["enter", "leave"])
+def test_what_is_decided_while_hong_kong_is_shut_is_filled_at_the_next_closes_of_both(before):
+    # 2 May 2022 is a holiday in Hong Kong, the 3rd is not.
+    market = ep.simulate_market("2022-03-01", "2022-08-31", symbols=["BABA", "9988.HK"], seed=3)
+
+    def timing(date: str) -> float:
+        said = before | {date: 0.0 if before else 0.5}
+        frame = pd.DataFrame({"BABA": said.values()}, index=pd.to_datetime(list(said)))
+        return float(ep.fill_timing(market, ep.Targets.from_pairs(market, frame)).loc["BABA", "own closes"])
+
+    assert timing("2022-05-02") == timing("2022-05-03") != timing("2022-05-04")
+
+
 def test_what_is_no_pair_of_this_market_has_no_timing(market):
     targets = ep.LongHKShortADR().targets(market)
     for given in (ep.LongHKShortADR(), pd.DataFrame(), None):

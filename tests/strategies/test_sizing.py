@@ -236,6 +236,24 @@ def test_legs_twelve_hours_apart_look_wild_by_day_and_are_not(make_market, line)
     assert scales[20] / scales[1] == pytest.approx(20**0.5, rel=0.25)
 
 
+@pytest.mark.parametrize("method", ["dollar", "beta"])
+def test_a_hedge_that_lists_late_is_held_once_it_has_a_price(make_market, line, method):
+    rng = np.random.default_rng(9)
+    fund = 0.01 * rng.standard_normal(80)
+    kweb = 100 * np.cumprod(1 + fund)
+    kweb[:30] = np.nan
+    levels = {"KWEB": kweb, "FXI": 100 * np.cumprod(1 + fund)}
+    market = make_market(levels, {symbol: line(symbol, "etf") for symbol in levels})
+    hedged = neutralise(hold(FXI=0.3), "KWEB", 20, 1, method=method, max_weight=0.3)
+    targets = hedged.targets(market)
+    said = np.flatnonzero(np.isfinite(at_decisions(targets, "KWEB", market)))
+    assert said[0] == (30 if method == "dollar" else 40)  # half of twenty returns are known
+    assert targets.notes == ()
+    result = ep.backtest(market, hedged, costs=ep.Costs.none())
+    assert result.dropped.empty
+    assert result.positions["KWEB"].iloc[-1] < 0.0
+
+
 def test_a_hedge_takes_out_the_beta(make_market, line):
     rng = np.random.default_rng(9)
     fund = 0.01 * rng.standard_normal(60)
@@ -250,7 +268,7 @@ def test_a_hedge_takes_out_the_beta(make_market, line):
     assert own[20:, market.column("KWEB")] == pytest.approx(0.0, abs=1e-12)
     assert neutralise(hold(FXI=0.3), "KWEB", 58, 1).targets(market).notes == ()
     late = neutralise(hold(FXI=0.3), "KWEB", 60, 1).targets(market)  # sixty closes have 59 returns
-    assert late.notes == ("never hedged: its beta could not be measured at any step",)
+    assert late.notes == ("never hedged: the hedge had no price, or its beta could not be measured",)
     assert np.isnan(at_decisions(late, "KWEB", market)).all()
     dollar = neutralise(hold(FXI=0.3), "KWEB", 20, 1, method="dollar").targets(market)
     assert at_decisions(dollar, "KWEB", market)[0] == -0.3

@@ -31,6 +31,12 @@ The columns of a file are described in docs/own-tables.md.
 """
 
 
+# Options of the list by the attributes they are kept in.
+NARROWING = "channel direction severity core affected search file only csv"
+OF_THE_LIST = {name: f"--{name}" for name in NARROWING.split()}
+OF_THE_LIST |= {"first": "--from", "last": "--to", "known_by": "--known-by"}
+
+
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     events = commands.add_parser(
@@ -114,6 +120,11 @@ def run(given: argparse.Namespace) -> int:
 
 def run_check(given: argparse.Namespace) -> int:
     """Say what a file adds, overrides and drops; or list all that is wrong with it."""
+    ignored = [flag for name, flag in OF_THE_LIST.items() if getattr(given, name) not in (None, False)]
+    if ignored:
+        raise ep.ParameterError(
+            f"{', '.join(ignored)} is of the list of events and changes nothing in a check: leave it out"
+        )
     bundled = ep.load_events().frame["event_id"]
     read = read_event_table(given.path)
     read.check_drops(bundled)

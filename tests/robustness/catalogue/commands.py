@@ -113,6 +113,10 @@ BAD_COMMANDS: dict[str, tuple[Callable[[Path], tuple[object, ...]], str]] = {
         "'soon' is not a date",
     ),
     "events: a file name with a zero byte": (lambda f: ("events", "--file", "a\0b.csv"), "cannot be read"),
+    "events check: options of the list": (
+        lambda f: ("events", "--csv", "--severity", "99", "--from", "2024-01-01", "check", written(f, "")),
+        "--severity, --csv, --from is of the list of events and changes nothing in a check: leave it out",
+    ),
     "events check: no file": (lambda f: ("events", "check"), "required"),
     "events check: a file that is not there": (
         lambda f: ("events", "check", f / "absent.csv"),

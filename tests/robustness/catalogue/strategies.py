@@ -394,6 +394,11 @@ BAD_STRATEGIES: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = 
         TargetError,
         "weights is a ndarray",
     ),
+    "a switch by a function of the market alone": (
+        lambda: ep.switch(lambda market: pd.Series("a", market.grid["session"]), {"a": PAIRS}),
+        ParameterError,
+        "states is a function of other arguments: give one of (market, path)",
+    ),
     "targets: masked": (
         lambda: targets(weights=np.ma.zeros((3, 2))),
         TargetError,
