@@ -439,7 +439,7 @@ def execute(
             flow[lane] = -bought_long * fill_price - fees[lane]
             collateral[lane] = (bought_long - change) * fill_price
             # What rounding leaves of a position is none: it would pay borrow and never be got rid of.
-            held[lane] = 0.0 if nothing(after, before) else after
+            held[lane] = 0.0 if (change != 0.0) & nothing(after, before) else after
     c = tape.flags[CURRENCY, k]
     rate = rates[FX_RATE, t, c]
     if record.on or record.tallies:

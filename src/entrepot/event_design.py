@@ -24,6 +24,7 @@ By = Literal["direction", "channel", "both"]
 SIDES = {1: "escalation", -1: "relief"}
 ALL = "all events"
 USUAL = ((-1, 1), (0, 1), (0, 5))
+MOST_DAYS = 2_520  # before or after an event: ten years, or as long as the market is
 OUTSIDE, CONTEXT, NO_DATA = "outside the market", "context only", "no line with enough returns"
 
 
@@ -110,11 +111,10 @@ def studied_lines(market: Market, symbols: Iterable[str] | None, measure: Measur
 def check_windows(window: object, estimation: object, least: object, sessions: int) -> Windows:
     """Return the windows, or say why they cannot be used in a market of so many sessions."""
     event, before = days_from("window", window), days_from("estimation", estimation)
-    for name, (first, last) in (("window", event), ("estimation", before)):
-        if max(last - first, abs(first), abs(last)) > sessions:
-            raise ParameterError(
-                f"{name} is {(first, last)} and the market has {sessions} sessions: give days inside"
-            )
+    most = max(sessions, MOST_DAYS)
+    for name, days in (("window", event), ("estimation", before)):
+        if max(map(abs, days)) > most:
+            raise ParameterError(f"{name} is {days}: give days from {-most} to {most}")
     if before[1] >= event[0]:
         raise ParameterError(
             f"estimation ends on day {before[1]} and window begins on day {event[0]}: end it before"

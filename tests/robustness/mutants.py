@@ -107,6 +107,8 @@ PARTS = {
             "tests/test_compiled_decisions.py::test_targets_that_may_not_be_are_refused_and_leave_the_others",
             "tests/test_compiled_decisions.py::test_less_than_one_unit_of_money_is_equity",
             "tests/test_capacity.py::test_what_impact_takes_is_not_said_to_be_filled",
+            "tests/engine/test_lines_by_hand.py",
+            "tests/engine/test_pairs_by_hand.py",
         ),
     ),
     "around the clock": Part(

@@ -158,6 +158,63 @@ UNCHANGED: dict[str, str] = {
     f"{STRATEGIES} _emit: columns + pairs -> columns - pairs #2": (
         "what is asked without a ledger has no book to look at"
     ),
+    # -- the clock, lines
+    f"{CLOCK} ask: equity[lane] > 0.0 -> True": (
+        "what a lane without equity wants is taken back before it is looked at, and it never decides again"
+    ),
+    f"{CLOCK} accrue: free >= 0.0 -> free > 0.0": "on a balance of nothing either rate earns nothing",
+    f"{CLOCK} needs_borrow: 0.0 -> 1.0": "what is no short afterwards is above any bound below nothing",
+    f"{CLOCK} run: t >= first_stop -> True": (
+        "before the first step at which prices are known to have ended, no line is found whose are"
+    ),
+    f"{CLOCK} mark: t > 0 -> t >= 0": "nothing is held when the first step is marked",
+    f"{CLOCK} settle: state.falls_due[slot] == 0 -> False": (
+        "where nothing falls due, nothing is taken from what has not settled"
+    ),
+    f"{CLOCK} settle: state.falls_due[slot] = 0 -> nothing": (
+        "where nothing falls due, nothing is taken from what has not settled"
+    ),
+    f"{CLOCK} decide_row: UNDONE -> TRADE": (
+        "another row of scratch: trades are written there anew before they are read"
+    ),
+    f"{CLOCK} decide: 0 -> 1 #13": (
+        "a target of a pair is named of one lane alone: what is below the least is below the most"
+    ),
+    f"{CLOCK} fill: state.alarm[0] == 1 or legs.shape[0] > 0 -> True": (
+        "without an alarm and without pairs nothing is found that is forced"
+    ),
+    f"{CLOCK} fill_row: left == 0 -> False": "an order is looked for where there is none",
+    # -- the clock, pairs
+    f"{CLOCK} dissolve: FORCE -> PARTIAL": (
+        "the alarm stays on: whether a pair is forced is not looked at once a leg of it has left"
+    ),
+    f"{CLOCK} cut_back: np.isnan(worth) or link[STAGE, p, lane] in (GONE_PAIR, PARKED_PAIR) -> "
+    "np.isnan(worth)": "a pair of which a leg has left wants nothing new: there is nothing to cut",
+    f"{CLOCK} expire: stage not in (IDLE, PARKED_PAIR, GONE_PAIR) or not np.isnan(pair[QUEUED, p, lane]) -> "
+    "stage not in (IDLE, PARKED_PAIR, GONE_PAIR)": (
+        "a target waits only while its pair is under way, and is taken up or dropped as that ends"
+    ),
+    f"{CLOCK} expire: continue -> nothing": (
+        "orders are looked at sooner, and found to stand; what a leg alone must do never expires"
+    ),
+    f"{CLOCK} end_what_is_ruined: UNFORCED -> ANY_LEG": (
+        "the alarm stays on: no pair is under way any more in a lane that is over"
+    ),
+    f"{CLOCK} end_what_is_ruined: return -> nothing": (
+        "lanes are looked at one by one, and found to have equity"
+    ),
+    f"{CLOCK} stand_down: link[FORCE, p, lane] != UNFORCED -> link[FORCE, p, lane] == UNFORCED": (
+        "the alarm is for lines and calls: a pair that is forced is looked at without it"
+    ),
+    f"{CLOCK} stand_down: alarms > 0 -> True": (
+        "the alarm stays on, and lines that need nothing are looked at"
+    ),
+    f"{CLOCK} stand_down: state.alarm[0] = 1 if alarms > 0 else 0 -> nothing": (
+        "the alarm stays on, and lines that need nothing are looked at"
+    ),
+    f"{CLOCK} resume: pair[WANTED, p, lane] = np.nan -> nothing": (
+        "what a pair goes to is read while it leads, and written whenever it begins to"
+    ),
     # -- of the tables that come with the package
     "markets/fees.py half_tick: market == 'US' -> False": "New York has one row, which either way takes",
     "markets/fees.py half_tick: return np.where(np.isnan(prices), np.nan, rows['rate'].iloc[0] / 2) -> "

@@ -439,5 +439,6 @@ def test_what_is_written_into_the_prices_of_a_market_is_seen_by_no_backtest() ->
     assert market is not None
     weights = pd.DataFrame({"KWEB": [1.0]}, index=market.grid["session"].iloc[:1])
     before = ep.backtest(market, weights).equity
-    market.price.iloc[5:, 0] = 1e6
+    price = market.price
+    price.iloc[5:, 0] = 1e6
     pd.testing.assert_series_equal(ep.backtest(market, weights).equity, before)

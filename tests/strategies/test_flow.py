@@ -200,9 +200,6 @@ def test_custody_is_its_formula(pairs, window, scale, history, full, every, stal
 
 def test_a_shift_is_held_in_quarters_of_its_distance_from_the_other_pairs(make_pairs):
     market = make_pairs(count=30, pairs=3, seed=2, hk_holidays=())
-    market.price[["100.HK", "101.HK", "102.HK", "ADA", "ADB", "ADC"]] = market.price.bfill().ffill()[
-        ["100.HK", "101.HK", "102.HK", "ADA", "ADB", "ADC"]
-    ]
     values = np.tile([60.0, 50.0, 40.0], (30, 1))
     values[10:] += [2.0, 0.0, 1.0]  # deviations from the mean of one: 1, -1 and 0
     series = given(values, ("100.HK", "101.HK", "102.HK"))

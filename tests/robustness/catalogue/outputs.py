@@ -414,12 +414,12 @@ BAD_REPORTS: dict[str, tuple[Callable[[Path], Any], type[EntrepotError], str]] =
     "a study of more days than there are": (
         lambda f: ep.event_study(market(), EVENTS, window=(-5, 2_000_000)),
         ParameterError,
-        "window is (-5, 2000000) and the market has",
+        "window is (-5, 2000000): give days from -2520 to 2520",
     ),
     "a study of days long before": (
         lambda f: ep.event_study(market(), EVENTS, estimation=(-(10**6), -11)),
         ParameterError,
-        "estimation is (-1000000, -11) and the market has",
+        "estimation is (-1000000, -11): give days from -2520 to 2520",
     ),
     "a study with a window of one": (
         lambda f: ep.event_study(market(), EVENTS, window=5),

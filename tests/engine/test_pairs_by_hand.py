@@ -1,0 +1,130 @@
+"""Pairs, calls and ruin at their edges: ledgers small enough to be worked out on paper, held to the twin."""
+
+from __future__ import annotations
+
+import pytest
+from test_naive import (
+    DAYS,
+    FREE,
+    NAN,
+    PAIR,
+    backtest,
+    by_date,
+    line,
+    make_market,
+    one_line_of,
+    pair_market,
+    want,
+)
+
+from entrepot.engine import Bench
+from entrepot.engine.costs import Costs, Margin
+
+
+@pytest.mark.parametrize(("fee", "converts"), [(0.2397, True), (0.24, False)])
+def test_what_a_sale_brings_in_is_exchanged_after_its_spread(fee: float, converts: bool) -> None:
+    market = pair_market([20.0] * 4)
+    how = {"half_spread_bps": 10.0, "fx_spread": 0.01, "ads_conversion_fee": fee}
+    wanted = want(market, None, PAIR, {0: 0.1, 3: 0.0}, exits={3: 2})
+    run = backtest(market, wanted, Costs(**FREE | how), capital=1_000_000)
+    # 20,000 shares at 5 USD against 5000 ADSs at 20, at parity: each trade costs 100, and the sale in Hong
+    # Kong brings in 99,900, of which the exchange takes 999: 1199. The depositary takes 1198.50, or 1200
+    assert [row["reason"] for row in run.conversions] == ["chosen"] * converts
+
+
+def test_a_pair_that_waits_may_be_told_to_hold_less_under_a_margin_call() -> None:
+    prices = pair_market([20.0, 20.0, 30.0, 30.0, 30.0])
+    time = prices.grid["time"]
+    # nobody leads in New York at step 5 while Hong Kong is halted
+    halt = {"symbol": "1.HK", "start": time[5], "end": time[6]}
+    market = pair_market([20.0, 20.0, 30.0, 30.0, 30.0], halts=[halt])
+    costs = Costs(**FREE | {"margin": Margin.retail()})
+    wanted = want(market, None, PAIR, {0: 1.0, 4: 0.2, 5: 0.2})
+    run = backtest(market, wanted, costs, capital=1_000_000)
+    # 200,000 shares against 50,000 ADSs. At step 5 the ADSs are at 30: equity is 500,000, the pair is called
+    # and 80,000 shares may stay. The 0.2 * 1,000,000 / 5 = 40,000 of step 4 are fewer and left alone; the
+    # 0.2 * 500,000 / 5 = 20,000 of step 5 are fewer than those and take their place
+    assert one_line_of(run, "fills")[2:] == [(6, "1.HK", -180_000, "lead"), (7, "A", 45_000, "hedge")]
+    assert run.dropped == []
+
+
+def test_equity_of_nothing_at_all_is_gone() -> None:
+    market = make_market({"U": line("XNYS", [10.0, 10.0, 20.0, 15.0, 10.0])})
+    run = backtest(market, want(market, {(0, "U"): -1.0}), Costs(**FREE), capital=1_000)
+    # 100 short at 10, cash 2000: at 20 all of it is owed
+    assert [float(x) for x in run.equity] == [1_000, 1_000, 0, 0, 0]
+    assert [float(x) for x in run.positions["U"]] == [0, -100, 0, 0, 0]
+    assert [float(x) for x in run.cash["USD"]] == [1_000, 2_000, 0, 0, 0]
+
+
+def test_a_target_that_waits_for_a_hedge_goes_with_it_when_the_short_is_recalled() -> None:
+    prices = pair_market([20.0] * 5)
+    time = prices.grid["time"]
+    market = pair_market([20.0] * 5, halts=[{"symbol": "1.HK", "start": time[2], "end": time[3]}])
+    costs = Costs(**FREE | {"availability": by_date(A={1: "recall", 2: "available"})})
+    run = backtest(market, want(market, None, PAIR, {0: 0.1, 1: 0.05}), costs, capital=1_000_000)
+    # New York leads at step 1; the target of the same step waits for a hedge that a halt keeps off at step 2.
+    # The recall of step 2 drops both, and nothing is left to do once the ADSs are bought in
+    assert one_line_of(run, "dropped") == [(2, "A", 0, "forced"), (2, "A", 1, "forced")]
+    assert one_line_of(run, "fills") == [(1, "A", -5_000, "lead"), (3, "A", 5_000, "forced")]
+
+
+def test_an_order_for_what_is_not_held_ends_with_a_margin_call() -> None:
+    market = make_market(
+        {"U": line("XNYS", [10.0, 10.0, 14.0, 14.0]), "V": line("XNYS", [10.0, 10.0, NAN, 10.0])}
+    )
+    costs = Costs(**FREE | {"margin": Margin.retail()})
+    run = backtest(market, want(market, {(0, "U"): -1.5, (1, "V"): 0.1}), costs, capital=1_000)
+    # called at step 2, as in test_a_margin_call_scales_a_single_and_lets_targets_only_reduce, when the order
+    # for 10 of V still waits for a price
+    assert one_line_of(run, "dropped") == [(2, "V", 1, "margin")]
+    assert one_line_of(run, "fills") == [(1, "U", -150, "target"), (3, "U", 92, "forced")]
+
+
+def test_the_last_of_a_pair_leaves_in_an_odd_lot() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [40.0, 40.0, 80.0, 80.0], pair="A"),
+            "A": line("XNYS", [20.0] * 4, kind="ads", pair="1.HK"),
+        },
+        splits=[{"symbol": "1.HK", "ex_date": DAYS[2], "factor": 0.5}],
+        ratios=[
+            {"adr": "A", "effective_from": DAYS[0], "ordinary_per_ads": 4.0},
+            {"adr": "A", "effective_from": DAYS[2], "ordinary_per_ads": 2.0},
+        ],
+    )
+    run = backtest(market, want(market, None, PAIR, {0: 0.1005, 5: 0.0}), Costs(**FREE), capital=1_000_000)
+    # 20,100 shares against 5025 ADSs; two shares become one on day 2: 10,050, half a lot more than whole ones
+    assert one_line_of(run, "fills")[2:] == [(6, "1.HK", -10_050, "lead"), (7, "A", 5_025, "hedge")]
+
+
+def test_a_pair_that_turns_ends_one_trade() -> None:
+    market = pair_market([20.0] * 5, hk_shorts=True)
+    wanted = want(market, None, PAIR, {1: 0.1, 3: -0.1})
+    run = backtest(market, wanted, Costs(**FREE), capital=1_000_000)
+    assert [quantity for _, _, quantity, _ in one_line_of(run, "fills")] == [20_000, -5_000, -40_000, 10_000]
+    tallied = Bench(market, costs=Costs(**FREE), capital=1_000_000).run([wanted])
+    assert tallied.table["Fills"].tolist() == [4]
+    assert tallied.table["Trades"].tolist() == [1]
+
+
+def test_a_pair_on_the_other_side_of_what_is_wanted_has_drifted() -> None:
+    market = pair_market([20.0] * 7, hk_shorts=True)
+    lent = by_date(**{"1.HK": {0: "available", 2: "no_new", 5: "available"}})
+    wanted = want(market, None, PAIR, {1: 0.1, 3: -0.1}, band=0.5)
+    run = backtest(market, wanted, Costs(**FREE | {"availability": lent}), capital=1_000_000)
+    # 20,000 shares against 5000 ADSs. They are to be turned, but nobody lends shares on days 2 to 4, all of
+    # the order's three sessions. The target still stands: at step 9 it is decided again, and filled on day 5
+    assert one_line_of(run, "dropped") == [(9, "A", 3, "expired")]
+    assert one_line_of(run, "fills")[2:] == [(10, "1.HK", -40_000, "lead"), (11, "A", 10_000, "hedge")]
+
+
+def test_one_share_bought_under_an_alarm_needs_what_a_long_position_needs() -> None:
+    market = make_market({"U": line("XNYS", [1_000.0] * 5), "V": line("XNYS", [10.0] * 5)})
+    lent = by_date(V={0: "available", 2: "recall"})
+    costs = Costs(**FREE | {"margin": Margin(0.5, 1.5, 0.25, 0.3), "availability": lent})
+    run = backtest(market, want(market, {(0, "V"): -0.1, (2, "U"): 1.0}), costs, capital=1_000)
+    # 10 of V are short when step 2 has them bought in and asks for one of U: 0.5 * 1000 + 1.5 * 100 = 650
+    # of an equity of 1000
+    assert run.dropped == []
+    assert one_line_of(run, "fills")[1:] == [(3, "U", 1, "target"), (3, "V", 10, "forced")]
