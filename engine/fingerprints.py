@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from datetime import date, time, timedelta
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from hashlib import sha256
 from numbers import Number
 from pathlib import Path
@@ -93,6 +93,8 @@ def counts(value: object) -> bool:
     """Whether what is read, or written into a class, can be told by its contents."""
     if isinstance(value, DATA):
         return True
+    if isinstance(value, partial | MethodType):
+        return counts(value.func if isinstance(value, partial) else value.__func__)
     plain = getattr(value, "py_func", value)
     kind = plain if isinstance(plain, type | FunctionType) else type(plain)
     return is_own(kind.__module__) or (is_dataclass(plain) and not isinstance(plain, type))
@@ -102,8 +104,10 @@ def methods_of(owner: type) -> Iterator[tuple[str, object]]:
     """Yield what a user's class is made of, that of the user's classes it inherits from too."""
     for one in owner.__mro__:
         for name, value in vars(one).items() if is_own(one.__module__) else ():
-            for attribute in ("__func__", "fget", "func"):  # of methods of the class, properties, cached ones
-                value = getattr(value, attribute, value)
+            if isinstance(value, staticmethod | classmethod):
+                value = value.__func__
+            elif isinstance(value, property | cached_property):
+                value = value.fget if isinstance(value, property) else value.func
             if isinstance(value, FunctionType) or (not name.startswith("__") and counts(value)):
                 yield f"{one.__qualname__}.{name}", value
 

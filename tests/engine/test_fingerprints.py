@@ -127,12 +127,13 @@ CODE = """
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, partial
-from types import SimpleNamespace
 import entrepot as ep
 SINCE, WEIGHT, COSTS = date(2021, 1, 4), {"KWEB": 0.5}, ep.Costs(fee_bps=1.0)
-other = SimpleNamespace(half=lambda x: x / 2)
+def scaled(factor, x): return factor * x
+half = partial(scaled, 0.25)
 class Base:
     level = 1.0
+    bound = partial(scaled, 4.0)
     def inherited(self): return 1
 class Rule(Base):
     def targets(self): return helper(1)
@@ -151,6 +152,8 @@ class Plan:
 def helper(x): return deeper(x) if x else decided()
 def deeper(x): return x + 10
 def decided(): return SINCE, WEIGHT, COSTS, Base, helper
+told = Rule().targets
+def bindings(): return half, told
 def through(): return (lambda: helper(0))()
 """
 CHANGES = {
@@ -169,6 +172,10 @@ CHANGES = {
     "what a function calls": ("helper", "x + 10", "x + 11"),
     "what an inner function calls": ("through", "x + 10", "x + 11"),
     "what a bound function calls": ("partial(helper, 0)", "x + 10", "x + 11"),
+    "what is bound to a function that is read": ("bindings", "scaled, 0.25", "scaled, 0.75"),
+    "a method that is read": ("bindings", "return helper(1)", "return helper(2)"),
+    "what is bound to a function of the class": ("Rule()", "scaled, 4.0", "scaled, 5.0"),
+    "a function to which something is bound": ("bindings", "factor * x", "factor - x"),
     "a date that is read": ("decided", "2021, 1, 4", "2021, 1, 5"),
     "a table that is read": ("helper", '"KWEB": 0.5', '"KWEB": 0.6'),
     "costs that are read": ("helper", "fee_bps=1.0", "fee_bps=2.0"),

@@ -436,8 +436,9 @@ def test_markets_of_different_listings_do_not_disturb_each_other(tmp_path):
     other = ep.load_market(folder, listings=load_listings(drop="BABA"))
     assert len(other.pairs) == 0
     changed = load_listings()
-    changed.frame.loc["BABA", "lot"] = 7.0
-    changed.ratios.loc[:, "ordinary_per_ads"] = 1.0
+    frame, ratios = changed.frame, changed.ratios
+    frame.loc["BABA", "lot"] = 7.0
+    ratios.loc[:, "ordinary_per_ads"] = 1.0
     after = ep.load_market(folder)
     pd.testing.assert_frame_equal(after.instruments, before.instruments)
     pd.testing.assert_frame_equal(after.ratios, before.ratios)
@@ -530,6 +531,16 @@ def test_a_simulated_market_uses_them():
     pd.testing.assert_frame_equal(again.price, plain.price)
     pd.testing.assert_frame_equal(again.instruments, plain.instruments)
     assert (again.label, again.notes) == (plain.label, plain.notes)
+
+
+def test_a_market_has_the_listings_it_was_made_with():
+    listings = load_listings(table(BASE))
+    first = ep.simulate_market(**DAYS, listings=listings)
+    rows = listings.frame
+    rows.loc["BABA", "lot"] = 7.0
+    second = ep.simulate_market(**DAYS, listings=dataclasses.replace(listings, frame=rows))
+    lots = [market.instruments.loc["9988.HK", "lot"] for market in (first, second)]
+    assert lots == [100.0, 7.0]
 
 
 DAYS = {"start": "2020-01-02", "end": "2020-02-27", "seed": 7, "symbols": ["BABA", "9988.HK"]}
