@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 from entrepot.errors import DataError, ParameterError, is_number, is_whole, near_word, shown, some_of, visible
 from entrepot.guarded import Guarded
 from entrepot.markets.market_tables import LONG_TABLES, refuse_unsound, say_what_is_not_used
-from entrepot.markets.sessions import naive_moment, session_clock
+from entrepot.markets.sessions import FIRST_YEAR, LAST_YEAR, naive_moment, session_clock
 
 if TYPE_CHECKING:
     from entrepot.markets.truth import Truth
 
-# Of prices in memory, which need no exchange's calendar; a nanosecond timestamp holds them.
-FIRST_YEAR, LAST_YEAR = 1700, 2200
 # How far ahead of the last step the venues' calendars are kept: longer than any closure of either venue.
 PUBLISHED_AHEAD = pd.Timedelta(days=21)
 

@@ -71,12 +71,14 @@ KINDS: Final = {
     "datetime64[ns]": "dates without a time zone, as pandas.to_datetime makes them",
     "datetime64[ns, UTC]": "times in UTC, as pandas.to_datetime(..., utc=True) makes them",
 }
-# What is outside is in another unit, or no price; within, no product of the ledger's overflows or vanishes.
+# What is outside is in another unit, or no price, rate or ratio; within, no product of the ledger's
+# overflows or vanishes.
 PRICE_BOUNDS: Final = (1e-9, 1e12)
+LEAST, LARGEST = PRICE_BOUNDS
 POSITIVE: Final = {"fixings": "per_usd", "ratios": "ordinary_per_ads", "splits": "factor"}
 OF_SYMBOLS: Final = ("dividends", "splits", "halts", "delistings")
 # Columns of the instruments and the most that may stand in them; the least is 0.
-MOST: Final = {"lot": np.inf, "withholding": 1.0}
+MOST: Final = {"lot": LARGEST, "withholding": 1.0}
 
 
 def refuse_unsound(market: Market) -> None:
@@ -86,9 +88,9 @@ def refuse_unsound(market: Market) -> None:
         DataError: on a table that lacks a column, or has one of another type or with something missing; steps
             out of order; a price that is not positive and finite, stands at a step of another venue or is
             labelled with another time; a volume that is negative or stands at another step than a close; a
-            rate, ratio or split that is not positive and finite; a dividend or a lot that is negative or not
-            finite; fixings out of order; a halt that ends before it starts; two ratios or splits of one date;
-            a line that leaves twice or into itself.
+            rate, ratio or split outside 1e-9 to 1e12; a dividend or a lot outside 0 to 1e12; fixings out of
+            order; a halt that ends before it starts; two ratios or splits of one date; a line that leaves
+            twice or into itself.
     """
     _refuse_shapes(market)
     _refuse_columns("grid", market.grid, GRID_COLUMNS)
@@ -235,19 +237,12 @@ def _refuse_elsewhere(
 def _refuse_amounts(market: Market) -> None:
     """Refuse rates, ratios, amounts and lots that no ledger could use."""
     for name, column in POSITIVE.items():
-        values = _numbers(getattr(market, name)[column])
-        _refuse(name, column, values, ~(values > 0) | np.isinf(values), "positive and finite")
-    paid = _numbers(market.dividends["amount"])
-    _refuse("dividends", "amount", paid, ~(paid >= 0) | np.isinf(paid), "0 or more, and finite")
-    ratio = _numbers(market.delistings["ordinary_per_ads"])
-    wrong = ~(ratio > 0) & ~np.isnan(ratio) | np.isinf(ratio)
-    _refuse("delistings", "ordinary_per_ads", ratio, wrong, "positive and finite, or NaN where not known")
+        _refuse_outside(name, column, _numbers(getattr(market, name)[column]), LEAST, LARGEST)
+    _refuse_outside("dividends", "amount", _numbers(market.dividends["amount"]), 0.0, LARGEST)
+    ratio = _numbers(market.delistings["ordinary_per_ads"])  # NaN where not known
+    _refuse_outside("delistings", "ordinary_per_ads", np.where(np.isnan(ratio), 1.0, ratio), LEAST, LARGEST)
     for column, most in MOST.items():
-        values = _numbers(market.instruments[column])
-        wrong = ~(values >= 0) | (values > most) | np.isinf(values)
-        _refuse(
-            "instruments", column, values, wrong, "0 or more, and finite" if np.isinf(most) else "from 0 to 1"
-        )
+        _refuse_outside("instruments", column, _numbers(market.instruments[column]), 0.0, most)
 
 
 def _refuse_rows(market: Market) -> None:
@@ -279,10 +274,11 @@ def _numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _refuse(
-    name: str, column: str, values: NDArray[np.float64], wrong: NDArray[np.bool_], allowed: str
-) -> None:
-    """Refuse the first value that is wrong."""
+def _refuse_outside(name: str, column: str, values: NDArray[np.float64], least: float, most: float) -> None:
+    """Refuse the first value that is not within bounds."""
+    wrong = ~((values >= least) & (values <= most))
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise DataError(f"{name} has {column} {values[row]:g} in row {row}: it must be {allowed}")
+        raise DataError(
+            f"{name} has {column} {values[row]:g} in row {row}: it must be from {least:g} to {most:g}"
+        )

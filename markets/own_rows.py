@@ -29,6 +29,7 @@ MOST_COLUMNS: Final = 1_000
 ALIKE: Final = 0.8  # of two names, from which the one is taken for the other misspelt
 SUFFIXES: Final = (".csv", ".parquet")
 FORMAT, DROP = "format", "drop"  # columns of the file, not of what is read from it
+_DROPPED, _KEPT = ("1", "True"), ("", "0", "False")
 YEARS: Final = range(1900, 2200)  # wide enough for any table, inside what a nanosecond timestamp can hold
 OFFSETS: Final = (timedelta(hours=-12), timedelta(hours=14))  # of all clocks in use, from UTC
 
@@ -185,13 +186,13 @@ def _add_row(table: OwnRows, number: int, header: list[str], cells: list[str], f
         )
     elif control is not None:
         why = f"{control} {shown(row[control])} holds a control character; delete it"
-    elif drop not in ("", "0", "1"):
+    elif drop not in (*_DROPPED, *_KEPT):
         why = f"{DROP} is {shown(drop)}; it must be 1, or blank"
-    elif drop == "1" and not key:
+    elif drop in _DROPPED and not key:
         why = f"{DROP} is 1 and {' and '.join(form.keys)} blank; name what shall be left out"
     if why:
         table.bad.append(BadRow(number, key, why))
-    elif drop == "1":
+    elif drop in _DROPPED:
         table.drops[number] = next(row[name] for name in form.keys if row[name])
     else:
         table.rows[number] = row
@@ -337,8 +338,8 @@ def cell_text(value: object) -> str:
     """Write a cell as a file would have it: dates in ISO form, whole numbers without decimals."""
     if value is None or value is pd.NA or value is pd.NaT:
         return ""
-    if isinstance(value, bool) or type(value).__name__ == "bool":
-        return str(int(bool(value)))
+    if isinstance(value, bool | np.bool):
+        return str(bool(value))  # as pandas writes it; what may be a truth, a flag, takes the words
     if isinstance(value, Integral):
         return str(int(value)) if is_whole(value) else shown(value)
     if isinstance(value, Real):

@@ -25,6 +25,8 @@ Phase = Literal["open", "bar", "close"]
 
 TIMEZONES: Final = {"XHKG": "Asia/Hong_Kong", "XNYS": "America/New_York"}
 PHASES: Final = ("open", "close")
+# Of moments that need no exchange's calendar; a nanosecond timestamp holds them.
+FIRST_YEAR, LAST_YEAR = 1700, 2200
 CLOCK_ORIGIN: Final = pd.Timestamp("2000-01-03")
 """The New York session at whose close `session_clock` is 0."""
 
@@ -195,9 +197,15 @@ def session_clock(times: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[
         (T,) sessions.
 
     Raises:
-        ParameterError: times without a time zone, or NaT among them.
+        ParameterError: what is no list of times, times without a time zone or outside the years 1700 to 2200,
+            or NaT among them.
     """
-    index = pd.DatetimeIndex(times)
+    try:
+        index = pd.DatetimeIndex(times)
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"the session clock was given {shown(times)}: give a DatetimeIndex of moments with a time zone"
+        ) from None
     if index.tz is None:
         raise ParameterError(
             "the session clock was given times without a time zone; use tz_localize('UTC') if they are UTC"
@@ -206,6 +214,12 @@ def session_clock(times: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[
         raise ParameterError("the session clock was given a missing time (NaT); drop it first")
     if not len(index):
         return np.empty(0)
+    first, last = index.min(), index.max()
+    if not FIRST_YEAR <= first.year <= last.year <= LAST_YEAR:
+        raise ParameterError(
+            f"the session clock was given times from {first} to {last}: give times from {FIRST_YEAR} to "
+            f"{LAST_YEAR}"
+        )
     utc = index.tz_convert("UTC").as_unit("ns")
     margin = pd.Timedelta(days=14)  # longer than any closure of New York since 1914
     table = _calendar_for("XNYS", check_date(utc.min()) - margin, check_date(utc.max()) + margin)

@@ -53,7 +53,7 @@ SOURCE_ZONES = Path(__file__).parent / "data" / "sources.csv"
 
 _DIRECTION = {"1": 1, "+1": 1, "-1": -1}
 _SEVERITY = {str(severity): severity for severity in range(1, 6)}
-_CORE = {"": 0, "0": 0, "1": 1}
+_CORE = {"": 0, "0": 0, "False": 0, "1": 1, "True": 1}
 AFFECTED = re.compile(r"all|adr|hk|sector:[a-z0-9_]+")
 _END_OF_DAY = time(23, 59, 59)
 

@@ -13,9 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, near_word, shown
-from entrepot.markets.market import FIRST_YEAR, LAST_YEAR
 from entrepot.markets.own_rows import Rows, asked, cell_text
-from entrepot.markets.sessions import session_clock
+from entrepot.markets.sessions import FIRST_YEAR, LAST_YEAR, session_clock
 from entrepot.regimes.arguments import kind, short, with_given
 from entrepot.regimes.event_file import (
     BUNDLED_EVENTS,
@@ -448,8 +447,8 @@ def _numbers(column: pd.Series[Any]) -> pd.Series[float]:
 
 def _flags(column: pd.Series[Any]) -> pd.Series[float]:
     """A column of truths, 1 and 0, 0 where a cell is blank; what is none of these is -1."""
-    texts = _texts(column)
-    return _numbers(texts).fillna(-1).mask(texts == "", 0)
+    texts = _texts(column).replace({"": "0", "False": "0", "True": "1"})
+    return _numbers(texts).fillna(-1)
 
 
 def _texts(column: pd.Series[Any]) -> pd.Series[str]:

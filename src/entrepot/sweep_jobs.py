@@ -6,13 +6,13 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
-from math import prod
 from threading import Lock
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from entrepot.configurations import STRATEGY, Grid, are_several
 from entrepot.decisions import Decision, Identity
 from entrepot.engine.batch import Bench
 from entrepot.engine.costs import Costs
@@ -28,33 +28,7 @@ from entrepot.strategies.composition import Composition
 PLANS = 16
 # Regime paths, each with its prepared market, that are kept ready.
 BENCHES = 4
-MODEL, STRATEGY = "model.", "strategy"
-
-
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """Every combination of some values, the last name's fastest; combinations are made when asked for.
-
-    Args:
-        choices: values by name, each not empty.
-    """
-
-    choices: Mapping[str, tuple[Any, ...]]
-
-    @property
-    def count(self) -> int:
-        """How many combinations there are: of an absurd grid more than a length may be."""
-        return prod(len(values) for values in self.choices.values())
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, number: int) -> dict[str, Any]:
-        chosen = {}
-        for name, values in reversed(list(self.choices.items())):
-            number, place = divmod(number, len(values))
-            chosen[name] = values[place]
-        return dict(reversed(chosen.items()))
+MODEL = "model."
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,11 +219,6 @@ class SweepJob:
             with suppress(EntrepotError):  # why, is told by whoever runs it
                 world[place] = worlds.setdefault(self.world(parameters, self.plan(parameters)), len(worlds))
         return world
-
-
-def are_several(strategies: Mapping[str, Any]) -> bool:
-    """Whether strategies are told apart by name, so that the parameter "strategy" is which of them it is."""
-    return list(strategies) != [""]
 
 
 def changed(owner: Any, values: Mapping[str, Any]) -> Any:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import datetime
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
 from inspect import signature
-from itertools import islice
-from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from entrepot.configurations import (
+    Grid,
+    Parameters,
+    configurations_of,
+    named,
+    parameter_table,
+    readable,
+    values_of,
+)
 from entrepot.engine.checkpoint import Checkpoint
 from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of
 from entrepot.engine.fingerprints import code_fingerprint, fingerprint
-from entrepot.engine.plans import check_run, decides, no_path
+from entrepot.engine.plans import check_run, no_path
 from entrepot.engine.sizes import require_figures
 from entrepot.engine.sweep import cut, run_chunks
 from entrepot.errors import (
@@ -30,7 +35,6 @@ from entrepot.errors import (
     is_whole,
     near_word,
     no_parameter,
-    no_plan,
     shown,
 )
 from entrepot.files import checked_path
@@ -40,7 +44,7 @@ from entrepot.regimes import Events, RegimeModel, RegimePath
 from entrepot.regimes.arguments import plain
 from entrepot.reports.pictures.style import Size
 from entrepot.result import Result, backtest, check_states
-from entrepot.sweep_jobs import MODEL, STRATEGY, Grid, SweepJob, are_several
+from entrepot.sweep_jobs import MODEL, SweepJob
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,15 +53,11 @@ if TYPE_CHECKING:
     from entrepot.doubt.walk_choice import WalkForwardChoice
 
 Label = Literal["parameters", "configuration"]
-Parameters = Mapping[str, Iterable[Any]] | list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...]
 
 # Configurations that are handed out, shown and checkpointed together: eight times the lanes of the clock.
 CHUNK = 512
-# Values of one parameter; what goes on for ever has more.
-MOST_VALUES = 2_000_000
 REFUSED = "Refused"
 OWN = ("market", "plan", "path")  # what a sweep, and no one else, gives to the runs of its configurations
-LONGEST_LABEL = 40
 AGGREGATES = ("mean", "max", "min", "median")
 SHORT_NAMES = {
     "sharpe": "Sharpe Ratio",
@@ -318,7 +318,7 @@ class Sweep(Guarded):
         if by == "parameters":
             # Labels are those of the whole sweep, whatever was selected and whichever rows were asked for.
             every = np.arange(len(self.job.configurations))
-            values = _parameter_table(self.job.configurations, self.parameters, every)
+            values = parameter_table(self.job.configurations, self.parameters, every)
             labels = pd.DataFrame({name: readable(values[name].tolist()) for name in self.parameters})
             chosen = labels.loc[curves.columns]
             only = len(self.parameters) == 1
@@ -509,7 +509,7 @@ def sweep(
     costs = Costs() if costs is None else costs
     check_run(market, capital, base_currency, "next_step", costs)
     strategies = named(strategy)
-    configurations, names = _configurations(parameters, strategies)
+    configurations, names = configurations_of(parameters, strategies)
     changes_model = any(name.startswith(MODEL) for name in names)
     if (changes_model and model is None) or (model is not None) != (events is not None):
         raise ParameterError(
@@ -548,7 +548,7 @@ def sweep(
     numbers = np.flatnonzero(done)
     table = pd.concat(
         [
-            _parameter_table(configurations, names, numbers),
+            parameter_table(configurations, names, numbers),
             pd.DataFrame(figures[numbers], index=numbers, columns=columns),
         ],
         axis=1,
@@ -561,76 +561,6 @@ def sweep(
 def least_best(name: str) -> bool:
     """Whether the lowest value of a figure is the best one."""
     return name in LEAST_IS_BEST or name.startswith("Costs (") or name.endswith("Paid")
-
-
-def named(strategy: Any) -> dict[str, Any]:
-    """Return strategies by name: one alone is named ""."""
-    if isinstance(strategy, Mapping):
-        found = {str(name): one for name, one in strategy.items()}
-    elif isinstance(strategy, (list, tuple)):
-        kinds = [type(one).__name__ for one in strategy]
-        found = {
-            kind if kinds.count(kind) == 1 else f"{kind} {i}": one
-            for i, (kind, one) in enumerate(zip(kinds, strategy, strict=True))
-        }
-    else:
-        found = {"": strategy}
-    for one in found.values():
-        if isinstance(one, type) or not (hasattr(one, "targets") or decides(one)):
-            raise ParameterError(f"the strategy is {no_plan(one, 'a strategy, such as LongHKShortADR()')}")
-    if not found:
-        raise ParameterError("no strategy was given: give one, or several by name")
-    return found
-
-
-def _configurations(
-    parameters: Parameters, strategies: Mapping[str, Any]
-) -> tuple[Grid | list[dict[str, Any]], list[str]]:
-    """The configurations and the names of their parameters."""
-    several = are_several(strategies)
-    if isinstance(parameters, Mapping):
-        values: dict[str, tuple[Any, ...]] = {STRATEGY: tuple(strategies)} if several else {}
-        for name, given in parameters.items():
-            if isinstance(given, str) or not is_listed(given):
-                raise ParameterError(
-                    f"{name} is {shown(given)}: give its values in a list, such as [{given}]"
-                )
-            values[str(name)] = values_of(name, given)
-            if not values[str(name)]:
-                raise ParameterError(f"{name} has no values: give at least one")
-        for name in values[STRATEGY] if several else ():
-            check_strategy(name, strategies)
-        grid = Grid(values)
-        if not values:
-            raise ParameterError("there are no parameters: give values by name, or a list of configurations")
-        return grid, list(values)
-    if not isinstance(parameters, (list, tuple)) or not parameters:
-        raise ParameterError(
-            f"parameters is {shown(parameters)}: give values by name, or a list with a dict for each "
-            "configuration"
-        )
-    found = []
-    for given in parameters:
-        if not isinstance(given, Mapping):
-            raise ParameterError(f"a configuration is {shown(given)}: give a dict of values by name")
-        if several:
-            check_strategy(given.get(STRATEGY), strategies)
-        found.append({str(name): plain(value) for name, value in given.items()})
-    return found, list(dict.fromkeys(name for given in found for name in given))
-
-
-def values_of(name: object, given: Iterable[Any]) -> tuple[Any, ...]:
-    """Return the values of a parameter, numpy's numbers as Python's; refuse values without end."""
-    values = tuple(plain(value) for value in islice(given, MOST_VALUES + 1))
-    if len(values) > MOST_VALUES:
-        raise ParameterError(f"{name} has more than {MOST_VALUES:,} values: give fewer of them")
-    return values
-
-
-def check_strategy(name: object, strategies: Mapping[str, Any]) -> None:
-    """Refuse a name that none of several strategies has."""
-    if not isinstance(name, str) or name not in strategies:
-        raise ParameterError(f"a configuration has the strategy {shown(name)}: give {', '.join(strategies)}")
 
 
 def aggregated(function: Callable[[pd.Series[Any]], float]) -> Callable[[pd.Series[Any]], float]:
@@ -651,53 +581,6 @@ def check_label(by: object) -> None:
     """Refuse what columns cannot be labelled by."""
     if not isinstance(by, str) or by not in ("parameters", "configuration"):
         raise ParameterError(f'by is {shown(by)}: give "parameters" or "configuration"')
-
-
-def readable(values: list[Any]) -> list[Any]:
-    """Return the values of a parameter as labels: objects by a short text, numbered where some read alike."""
-    plainly = (str, int, float, datetime.date, NoneType)
-    if all(isinstance(value, plainly) for value in values):
-        return values
-    known: dict[int, tuple[str, str]] = {}
-    for value in values:
-        if id(value) not in known:
-            known[id(value)] = (text_of(value), fingerprint(value))
-    alike: dict[str, list[str]] = {}
-    for text, contents in dict.fromkeys(known.values()):
-        alike.setdefault(text, []).append(contents)
-    labels = {
-        (text, contents): text if len(all_alike) == 1 else f"{text} {number}"
-        for text, all_alike in alike.items()
-        for number, contents in enumerate(all_alike, start=1)
-    }
-    return [labels[known[id(value)]] for value in values]
-
-
-def text_of(value: object) -> str:
-    """Return a value as it is written, where that is short, and the name of it or its kind otherwise."""
-    text = repr(value)
-    if len(text) <= LONGEST_LABEL and "\n" not in text and " at 0x" not in text:
-        return value if isinstance(value, str) else text
-    return str(getattr(value, "__name__", type(value).__name__))
-
-
-def _parameter_table(
-    configurations: Grid | Sequence[Mapping[str, Any]], names: Sequence[str], numbers: NDArray[np.int64]
-) -> pd.DataFrame:
-    columns: dict[str, Any] = {}
-    if isinstance(configurations, Grid):
-        place = numbers.copy()
-        for name, values in reversed(list(configurations.choices.items())):
-            place, own = np.divmod(place, len(values))
-            choices = pd.Series(list(values), dtype=None if len(set(map(type, values))) == 1 else object)
-            columns[name] = (
-                choices.iloc[own].to_numpy() if choices.dtype != object else [values[i] for i in own]
-            )
-        columns = dict(reversed(columns.items()))
-    else:
-        for name in names:
-            columns[name] = [configurations[int(i)].get(name) for i in numbers]
-    return pd.DataFrame(columns, index=numbers)
 
 
 def _identity(job: SweepJob, chunk: int) -> dict[str, str]:

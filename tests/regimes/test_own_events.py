@@ -394,6 +394,23 @@ def test_what_could_not_be_loaded_is_not_saved(folder, change, words):
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("truth", [True, np.True_])
+def test_a_truth_is_a_flag_and_no_number(truth):
+    names = HEADER.split(",")
+    good = dict(zip(names, GOOD.split(","), strict=True))
+    for name in ("direction", "severity"):
+        assert f"{name} is 'True'; it must be" in told(pd.DataFrame([good | {name: truth}]))
+    core = [load_events(pd.DataFrame([good | {"core": said}])) for said in (truth, not truth)]
+    assert [one.frame.set_index("event_id").at["ours", "core"] for one in core] == [1, 0]
+    memo = {"event_id": "s301-memo"} | dict.fromkeys(names[1:], "")
+    for dropped in (truth, not truth):
+        frame = pd.DataFrame([good, memo | {"drop": dropped}]).fillna({"drop": False})
+        if dropped:
+            assert "s301-memo" not in set(load_events(frame).frame["event_id"])
+        else:
+            assert "(s301-memo): " in told(frame)  # it stays, and is no event as it stands
+
+
 def test_half_a_character_is_told_and_not_kept():
     frame = load_events().frame.astype({"notes": object})
     frame.loc[0, "notes"] = "half \ud800"

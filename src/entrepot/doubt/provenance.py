@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from entrepot.configurations import Grid
 from entrepot.provenance import (
     changed_costs,
     described,
@@ -14,7 +15,6 @@ from entrepot.provenance import (
     world_facts,
     written,
 )
-from entrepot.sweep_jobs import Grid
 
 if TYPE_CHECKING:
     from entrepot.sweeps import Sweep

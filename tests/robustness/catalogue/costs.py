@@ -14,7 +14,7 @@ from robustness.cases import Case
 import entrepot as ep
 from entrepot.engine.costs import AMOUNTS, BY_DATE, BY_SYMBOL, CHOICES, STATES, SWITCHES, Fee, Margin
 from entrepot.errors import ParameterError
-from entrepot.markets import build_grid, fee_table, half_tick, policy_rate, session_times
+from entrepot.markets import build_grid, fee_table, half_tick, policy_rate, session_clock, session_times
 
 DATES = pd.to_datetime(["2021-01-04", "2021-02-01"])
 
@@ -217,6 +217,19 @@ BAD_TABLES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: build_grid("XNYS", "2021-01-04", "2021-02-01"),
         "the venue 'X' is unknown: use XHKG",
     ),
+    "a clock of no times": (lambda: session_clock(None), "the session clock was given None: give a"),
+    "a clock of one moment": (
+        lambda: session_clock(pd.Timestamp("2024-01-05", tz="UTC")),
+        "the session clock was given Timestamp('2024-01-05 00:00:00+0000', tz='UTC'): give a",
+    ),
+    "a clock of times without a zone": (lambda: session_clock(DATES), "was given times without a time zone"),
+    **{
+        f"a clock of the year {year}": (
+            lambda year=year: session_clock(pd.DatetimeIndex([f"{year}-10-01"], tz="UTC")),
+            f"the session clock was given times from {year}-10-01 00:00:00+00:00 to",
+        )
+        for year in (1677, 1699, 2201, 9999)
+    },
     "ticks of words": (lambda: half_tick("XHKG", ["a", "b"], DATES), "price is ['a', 'b']: give numbers"),
 }
 
