@@ -659,6 +659,11 @@ def leave(tape: Tape, state: State, record: Record, t: int, a: int) -> int:
     into = int(actions[a, INTO])
     p = flags[PAIR, k]
     known = into >= 0 and marks[GONE, max(into, 0)] == LISTED and not np.isnan(marks[LAST, max(into, 0)])
+    for owner in range(book.shape[1]):
+        if marks[GONE, owner] == PARKED and marks[HEIR, owner] == k:
+            for lane in range(book.shape[2]):
+                if not nothing(book[HELD, owner, lane], 0.0):
+                    return k  # what is held at parity with this line would be worth its last price for ever
     for lane in range(book.shape[2]):
         if not np.isnan(book[GOAL, k, lane]):
             if p < 0:

@@ -18,6 +18,7 @@ from entrepot.engine.lines import FEE_KINDS, SOURCES, Lines
 from entrepot.errors import DataError, ParameterError, is_number, shown
 from entrepot.markets import fees as schedules
 from entrepot.markets.market import Market, records
+from entrepot.markets.sessions import TIMEZONES, disrupted_sessions
 from entrepot.markets.volume import average_volume, daily_volatility
 
 MAX_FX_AGE_DAYS = 5.0
@@ -386,20 +387,37 @@ def _settlement_steps(
 
 def _lead_ok(market: Market, lines: Lines, hours: float) -> NDArray[np.bool_]:
     """Whether the other leg's next scheduled step is near enough for one leg to go first, (T, P)."""
-    steps = len(market)
-    ok = np.zeros((steps, len(lines.pairs)), dtype=bool)
+    ok = np.zeros((len(market), len(lines.pairs)), dtype=bool)
     venue = market.instruments["venue"].to_numpy()[lines.columns]
-    names = market.schedule["venue"].to_numpy()
-    times = pd.DatetimeIndex(market.schedule["time"]).as_unit("ns").asi8
+    following = {other: _following(market, other) for other in dict.fromkeys(venue)}
     for p, (hk, adr) in enumerate(lines.legs):
         for own, other in ((venue[hk], venue[adr]), (venue[adr], venue[hk])):
-            here = np.flatnonzero(market.venue_of_step == own)
-            there = np.flatnonzero(names == other)
-            following = np.searchsorted(there, here, side="right")
-            inside = following < len(there)
-            gap = times[there[following[inside]]] - times[here[inside]]
-            ok[here[inside], p] = gap <= hours * 3600e9
+            near = (following[other] < kernels.NEVER) & (following[other] - market.times <= hours * 3600e9)
+            ok[:, p] |= near & (market.venue_of_step == own)
     return ok
+
+
+def _following(market: Market, venue: str) -> NDArray[np.int64]:
+    """When a venue's next step is, as published by each step, in UTC nanoseconds, (T,); NEVER beyond that.
+
+    A session that weather took was still to come until it did not open.
+    """
+    names = market.schedule["venue"].to_numpy()
+    times = pd.DatetimeIndex(market.schedule["time"]).as_unit("ns").asi8
+    dates = pd.DatetimeIndex(market.schedule["session"]).as_unit("ns").asi8
+    own = np.flatnonzero(names == venue)
+    following = np.append(times[own], kernels.NEVER)[np.searchsorted(times[own], market.times, side="right")]
+    if venue not in TIMEZONES or not len(own):
+        return following
+    phase = "close" if (market.schedule["phase"].to_numpy()[own] == "close").all() else "open"
+    disrupted = disrupted_sessions(venue)
+    opens, first = (pd.DatetimeIndex(disrupted[name]).as_unit("ns").asi8 for name in ("open", phase))
+    days = pd.DatetimeIndex(disrupted["session"]).as_unit("ns").asi8
+    for day in np.flatnonzero((days >= dates[0]) & (opens <= times[-1]))[::-1]:
+        before = own[dates[own] < days[day]]
+        waits = (market.times < opens[day]) & (market.times >= (times[before[-1]] if len(before) else 0))
+        following[waits] = first[day]
+    return following
 
 
 # -- money ---------------------------------------------------------------------------------------------------
@@ -700,8 +718,9 @@ def ratios_in_force(market: Market, lines: Lines) -> NDArray[np.float64]:
     """Ordinary shares per ADS of each pair, in the units in which both lines are held at each step, (T, P).
 
     A split or new ratio of a date reaches the Hong Kong line at Hong Kong's first step of that date and the
-    ADS hours later. In between, the shares held are still compared with the old ADS: the ratio in force is
-    that of the last New York session begun, times the Hong Kong splits in effect and dated after it.
+    ADS hours later; where Hong Kong is shut on that date, it reaches the ADS first. In between, the shares
+    held are compared with the ADS held: the ratio in force is that of the last New York session begun, times
+    the Hong Kong splits in effect and dated after it, over those dated by then that Hong Kong has yet to see.
     """
     sessions = pd.DatetimeIndex(market.grid["session"]).as_unit("ns").asi8
     ratio = np.full((len(market), len(lines.pairs)), np.nan)
@@ -719,6 +738,8 @@ def ratios_in_force(market: Market, lines: Lines) -> NDArray[np.float64]:
             ex_date = pd.Timestamp(split.ex_date).as_unit("ns").value
             effective = np.logical_or.accumulate(there & (sessions >= ex_date))
             ratio[effective & (date < ex_date), p] *= float(split.factor)
+            if ex_date >= sessions[0]:
+                ratio[~effective & (date >= ex_date), p] /= float(split.factor)
     return ratio
 
 

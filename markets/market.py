@@ -337,7 +337,7 @@ class Market(Guarded):
             fixings=self.fixings[self.fixings["time"] <= now].reset_index(drop=True),
             ratios=self.ratios[self.ratios["effective_from"] <= begun.max()].reset_index(drop=True),
             dividends=known(self.dividends),
-            splits=known(self.splits),
+            splits=self.splits[self.splits["ex_date"] <= begun.max()].reset_index(drop=True),
             halts=self.halts[self.halts["start"] <= now].reset_index(drop=True),
             estimates=self._estimates_of(grid),
             ahead=later[later["time"] <= now + PUBLISHED_AHEAD].reset_index(drop=True),

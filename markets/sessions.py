@@ -251,7 +251,7 @@ def check_phases(phases: Sequence[str]) -> tuple[str, ...]:
 
 
 def session_overrides() -> pd.DataFrame:
-    """Days on which the calendar library is wrong, with their sources.
+    """Days on which a venue was closed or its hours changed at short notice, with their sources.
 
     Returns:
         `venue`, `session` (naive date), `kind` ("closed": no session; "late_open" and "early_close": at
@@ -262,7 +262,7 @@ def session_overrides() -> pd.DataFrame:
     table["session"] = dates(table, "session", name)
     timed = table["kind"].isin(["late_open", "early_close"])
     known = timed | table["kind"].eq("closed")
-    well_formed = table["local_time"].str.fullmatch(r"\d\d:\d\d") == timed
+    well_formed = table["local_time"].str.fullmatch(r"\d\d:\d\d").where(timed, table["local_time"] == "")
     wrong = ~(known & well_formed & table["venue"].isin(list(TIMEZONES)) & table["session"].notna())
     wrong |= table.duplicated(["venue", "session"])
     if wrong.any():
@@ -305,18 +305,26 @@ def _calendar_for(venue: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.Dat
     return _calendar(venue, min(2000, first.year // 10 * 10), max(2029, last.year // 10 * 10 + 9))
 
 
+def disrupted_sessions(venue: str) -> pd.DataFrame:
+    """The sessions since 2000 that were lost or shortened at short notice, as they had been published.
+
+    Nobody knew of it the day before: what is decided earlier counts on these hours.
+
+    Args:
+        venue: "XHKG" or "XNYS".
+
+    Returns:
+        As `session_times`, with the "open" and "close" that were planned.
+    """
+    overrides = session_overrides()
+    planned = _planned_calendar(check_venue(venue), 2000, 2029)
+    disrupted = planned["session"].isin(overrides.loc[overrides["venue"] == venue, "session"])
+    return planned.loc[disrupted, ["session", "open", "close"]].reset_index(drop=True)
+
+
 @lru_cache(maxsize=8)
 def _calendar(venue: str, first_year: int, last_year: int) -> pd.DataFrame:
-    schedule = _library_schedule(venue, f"{first_year}-01-01", f"{last_year}-12-31")
-    session = pd.DatetimeIndex(schedule.index).as_unit("ns")
-    opens = pd.DatetimeIndex(schedule["open"]).as_unit("ns")
-    ends = pd.DatetimeIndex(schedule["close"]).as_unit("ns")
-    closes = ends
-    if venue == "XHKG":
-        closes = ends.where(session < CLOSING_AUCTION_FROM, ends + CLOSING_AUCTION)
-    table = pd.DataFrame({"session": session, "open": opens, "end": ends, "close": closes})
-    for column, name in (("pause", "break_start"), ("resume", "break_end")):
-        table[column] = pd.DatetimeIndex(schedule[name]).as_unit("ns")
+    table = _planned_calendar(venue, first_year, last_year).copy()
     overrides = session_overrides()
     overrides = overrides[overrides["venue"] == venue]
     for row in overrides[overrides["kind"] != "closed"].to_dict("records"):
@@ -330,8 +338,24 @@ def _calendar(venue: str, first_year: int, last_year: int) -> pd.DataFrame:
     return table[~table["session"].isin(closed)].reset_index(drop=True)
 
 
+@lru_cache(maxsize=8)
+def _planned_calendar(venue: str, first_year: int, last_year: int) -> pd.DataFrame:
+    """The sessions as they had been published, also those that were lost at short notice."""
+    schedule = _library_schedule(venue, f"{first_year}-01-01", f"{last_year}-12-31")
+    session = pd.DatetimeIndex(schedule.index).as_unit("ns")
+    opens = pd.DatetimeIndex(schedule["open"]).as_unit("ns")
+    ends = pd.DatetimeIndex(schedule["close"]).as_unit("ns")
+    closes = ends
+    if venue == "XHKG":
+        closes = ends.where(session < CLOSING_AUCTION_FROM, ends + CLOSING_AUCTION)
+    table = pd.DataFrame({"session": session, "open": opens, "end": ends, "close": closes})
+    for column, name in (("pause", "break_start"), ("resume", "break_end")):
+        table[column] = pd.DatetimeIndex(schedule[name]).as_unit("ns")
+    return table
+
+
 def _library_schedule(venue: str, start: str, end: str) -> pd.DataFrame:
-    """The library's schedule, with its holidays worked out for these years only.
+    """The library's schedule and the sessions that were lost, with its holidays of these years only.
 
     The library evaluates every holiday rule from 1970 to 2200, which is half of its construction time.
     """
@@ -340,11 +364,14 @@ def _library_schedule(venue: str, start: str, end: str) -> pd.DataFrame:
     from pandas.tseries.offsets import CustomBusinessDay
 
     base = XHKGExchangeCalendar if venue == "XHKG" else XNYSExchangeCalendar
+    overrides = session_overrides()
+    lost = overrides.loc[(overrides["venue"] == venue) & (overrides["kind"] == "closed"), "session"]
 
     class Calendar(base):  # type: ignore[misc, valid-type]
         @cached_property
         def day(self) -> CustomBusinessDay:
-            holidays = [*self.regular_holidays.holidays(start, end), *self.adhoc_holidays]
+            adhoc = pd.DatetimeIndex([pd.Timestamp(day).tz_localize(None) for day in self.adhoc_holidays])
+            holidays = [*self.regular_holidays.holidays(start, end), *adhoc[~adhoc.isin(lost)]]
             return CustomBusinessDay(holidays=holidays, weekmask=self.weekmask)
 
     with warnings.catch_warnings():

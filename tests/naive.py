@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,7 @@ ZERO, ONE = Decimal(0), Decimal(1)
 SLACK = Decimal("1e-9")  # of a unit: binary noise must not cost a dollar, a lot or an odd fill
 NS_PER_DAY = Decimal(86_400 * 10**9)
 DIGITS = 50
+DISRUPTED = Path(__file__).parents[1] / "markets" / "data" / "session_overrides.csv"
 PATIENCE_SESSIONS = 3  # an order unfilled for so many sessions of its venue expires
 HEDGE_SESSIONS = 2  # a hedge unfilled for so many sessions of its venue is given up
 STOPPED_SESSIONS = 6  # a line held so many sessions after its last print is refused
@@ -46,6 +48,23 @@ def finite(number: Any) -> bool:
 def nothing(quantity: Decimal) -> bool:
     """Whether a quantity is no trade at all but what rounding leaves of one."""
     return abs(quantity) < SLACK
+
+
+@lru_cache
+def planned_hours(venue: str) -> tuple[dict[pd.Timestamp, int], dict[pd.Timestamp, int]]:
+    """When the sessions that were lost or shortened at short notice would have opened and closed, in UTC."""
+    table = pd.read_csv(DISRUPTED)
+    opens, closes = {}, {}
+    for day in table.loc[table["venue"] == venue, "session"]:
+        times = ["09:30", "16:00"]
+        if venue == "XHKG" and day < "2011-03-07":
+            times[0] = "10:00"
+        if venue == "XHKG" and day >= "2016-07-25":
+            times[1] = "16:10"
+        zone = "Asia/Hong_Kong" if venue == "XHKG" else "America/New_York"
+        for hours, time in zip((opens, closes), times, strict=True):
+            hours[pd.Timestamp(day)] = pd.Timestamp(f"{day} {time}", tz=zone).as_unit("ns").value
+    return opens, closes
 
 
 def whole_units(quantity: Decimal, unit: Decimal) -> Decimal:
@@ -370,8 +389,10 @@ class Clock:
         CHOICE: a split or a new ratio dated D reaches the Hong Kong line at Hong Kong's open of D and the ADS
         hours later, at New York's. In between the shares held must still be compared with the ADS held. So
         the ratio in force is that of the last New York session begun, times the Hong Kong splits that have
-        taken effect and are dated after that session. Looking the ratio up by the step's own session date
-        instead would hedge 100 ADS led at the close before a 5:1 split with a fifth of the shares.
+        taken effect and are dated after that session, and divided by those of the market's time that are
+        dated at or before it and have not (Hong Kong is shut on the date). Looking the ratio up by the step's
+        own session date instead would hedge 100 ADS led at the close before a 5:1 split with a fifth of the
+        shares.
         """
         rows = self.market.ratios[self.market.ratios["adr"] == adr].sort_values("effective_from")
         since = [pd.Timestamp(x) for x in rows["effective_from"]]
@@ -393,8 +414,11 @@ class Clock:
                     ratio = number
             if ratio is not None:
                 for step, ex_date, factor in hk_splits:
-                    if step is not None and step <= t and ex_date > date:
+                    in_effect = step is not None and step <= t
+                    if in_effect and ex_date > date:
                         ratio *= factor
+                    if not in_effect and self.session[0] <= ex_date <= date:
+                        ratio /= factor
             ratios.append(ratio)
         return ratios
 
@@ -795,6 +819,8 @@ class Clock:
 
     def leave(self, t: int, line: Line, into: str, ratio: Decimal | None) -> None:
         """The line leaves the market; what is held of it is dealt with as the costs say."""
+        if any(other.parity is line and not nothing(other.q) for other in self.lines):
+            raise EntrepotError(f"{line.symbol} leaves the market while others are held at parity with it")
         pair = self.pair_of(line)
         if line.q != 0:
             how = self.costs.delisting
@@ -1197,11 +1223,21 @@ class Clock:
             return True
         if self.halted[t][other.column]:
             return False
-        for step in range(t + 1, len(self.venue)):
-            if self.venue[step] == other.venue:
-                hours = Decimal(self.ns[step] - self.ns[t]) / (NS_PER_DAY / 24)
-                return hours <= decimal(self.costs.max_leg_gap_hours)
-        return False  # CHOICE: where the calendar ends before the partner's next step, nobody leads
+        following = self.published(t, other.venue)
+        if following is None:
+            return False  # CHOICE: where the calendar ends before the partner's next step, nobody leads
+        return Decimal(following - self.ns[t]) / (NS_PER_DAY / 24) <= decimal(self.costs.max_leg_gap_hours)
+
+    def published(self, t: int, venue: str) -> int | None:
+        """When the venue's next step is, as known: weather takes a session when it does not open."""
+        opens, closes = planned_hours(venue)
+        own = [step for step in range(len(self.venue)) if self.venue[step] == venue]
+        first = closes if all(self.phase[step] == "close" for step in own) else opens
+        unknown = {day for day in opens if self.ns[t] < opens[day]}
+        steps = [self.ns[step] for step in own if step > t and self.session[step] not in unknown]
+        if own:
+            steps += [first[day] for day in unknown if day >= self.session[0] and opens[day] <= self.ns[-1]]
+        return min(steps, default=None)
 
     def borrow_allows(self, t: int, leg: Line, after: Decimal) -> bool:
         shorter = min(after, ZERO) < min(leg.q, ZERO) - SLACK

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
 import pytest
 from test_naive import (
     DAYS,
@@ -19,6 +23,10 @@ from test_naive import (
 
 from entrepot.engine import Bench
 from entrepot.engine.costs import Costs, Margin
+from entrepot.engine.lines import Lines
+from entrepot.engine.tape import ratios_in_force
+from entrepot.errors import EntrepotError
+from entrepot.markets import simulate_market
 
 
 @pytest.mark.parametrize(("fee", "converts"), [(0.2397, True), (0.24, False)])
@@ -128,3 +136,70 @@ def test_one_share_bought_under_an_alarm_needs_what_a_long_position_needs() -> N
     # of an equity of 1000
     assert run.dropped == []
     assert one_line_of(run, "fills")[1:] == [(3, "U", 1, "target"), (3, "V", 10, "forced")]
+
+
+def test_a_split_dated_on_a_holiday_of_hong_kong_reaches_the_adr_first() -> None:
+    """Two shares for one on a day on which only New York trades, and the ratio goes from 1 to 2 with it."""
+    ratios = [
+        {"adr": "A", "effective_from": day, "ordinary_per_ads": n}
+        for day, n in ((DAYS[0], 1.0), (DAYS[2], 2.0))
+    ]
+    whole = make_market(
+        {
+            "1.HK": line("XHKG", [8.0, 8.0, NAN, 4.0, 4.0, 4.0], pair="A", lot=1.0),
+            "A": line("XNYS", [1.0] * 6, kind="ads", pair="1.HK"),
+        },
+        ratios=ratios,
+        splits=[{"symbol": "1.HK", "ex_date": DAYS[2], "factor": 2.0}],
+    )
+    open_ = ~((whole.grid["venue"] == "XHKG") & (whole.grid["session"] == DAYS[2])).to_numpy()
+    grid = whole.grid[open_].reset_index(drop=True).rename_axis("step")
+    market = replace(whole, grid=grid, price=whole.price[open_])
+    run = backtest(market, want(market, None, PAIR, {1: 0.3, 3: 0.4}), Costs(**FREE), capital=1_000_000)
+    # 300,000 shares at 1 USD against 300,000 ADSs. On the holiday a share is still worth an ADS: 400,000
+    # ADSs, which are 800,000 of the new shares
+    assert one_line_of(run, "fills") == [
+        (2, "1.HK", 300_000, "lead"), (3, "A", -300_000, "hedge"),
+        (4, "A", -100_000, "lead"), (5, "1.HK", 200_000, "hedge"),
+    ]  # fmt: skip
+    for step in range(2, len(market)):
+        part = market.until(step)
+        lines = Lines.of(part, (), (PAIR,))
+        known = ratios_in_force(part, lines)
+        assert (known == ratios_in_force(market, lines)[: len(part)]).all()
+
+
+def test_what_is_kept_at_parity_with_a_line_that_leaves_is_refused() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [8.0, 8.0, 8.0, 8.0, 6.0] + [NAN] * 5, pair="A"),
+            "A": line("XNYS", [10.0] * 3 + [NAN] * 7, kind="ads", pair="1.HK"),
+            "2.HK": line("XHKG", [5.0] * 10),
+            "U": line("XNYS", [5.0] * 10),
+        },
+        ratios=[{"adr": "A", "effective_from": DAYS[0], "ordinary_per_ads": 10.0}],
+        delistings=[
+            {"symbol": "A", "last_session": DAYS[2], "into": "1.HK", "ordinary_per_ads": 10.0},
+            {"symbol": "1.HK", "last_session": DAYS[4], "into": "", "ordinary_per_ads": NAN},
+        ],
+    )
+    costs = Costs(**FREE | {"delisting": "mark"})
+    for wanted in (want(market, {(1, "A"): 0.3}), want(market, None, PAIR, {1: 0.3})):
+        with pytest.raises(EntrepotError, match=r"1\.HK leaves the market"):
+            backtest(market, wanted, costs, capital=1_000_000)
+    closed = backtest(market, want(market, {(1, "A"): 0.3, (7, "A"): 0.0}), costs, capital=1_000_000)
+    assert [float(closed.positions["A"][step]) for step in (3, 7, 10)] == [30_000, 30_000, 0]
+
+
+def test_nobody_knows_the_evening_before_that_weather_will_take_a_session() -> None:
+    """Black rain of 8 September 2023, a Friday: what is decided on Thursday leads in New York that day."""
+    market = simulate_market("2023-08-01", "2023-09-29", seed=1, symbols=["BABA", "9988.HK"])
+    grid = market.grid
+    for day in ("2023-09-07", "2023-09-14"):
+        at = (grid["session"] == pd.Timestamp(day)) & (grid["venue"] == "XHKG") & (grid["phase"] == "close")
+        step = int(np.flatnonzero(at)[0])
+        wanted = want(market, None, ("9988.HK", "BABA"), {step: 0.3})
+        run = backtest(market, wanted, Costs.none(), capital=1_000_000)
+        leads = [(row["step"], row["symbol"]) for row in run.fills if row["reason"] == "lead"]
+        assert leads[0] == (step + 1, "BABA")
+        assert grid["time"][step + 1] == pd.Timestamp(f"{day} 13:30", tz="UTC")

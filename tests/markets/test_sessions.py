@@ -13,7 +13,11 @@ from entrepot.errors import DataError, EntrepotError, ParameterError
 from entrepot.markets import sessions as module
 from entrepot.markets.sessions import build_grid, check_date, session_clock, session_overrides, session_times
 
-CLOSED_BY_WEATHER = ["2020-10-13", "2021-10-13", "2023-07-17", "2023-09-01", "2023-09-08", "2024-09-06"]
+CLOSED_BY_WEATHER = [
+    "2001-07-06", "2001-07-25", "2008-08-06", "2008-08-22", "2011-09-29", "2013-08-14", "2016-08-02",
+    "2016-10-21", "2017-08-23", "2020-10-13", "2021-10-13", "2023-07-17", "2023-09-01", "2023-09-08",
+    "2024-09-06",
+]  # fmt: skip
 
 
 def local(venue: str, day: str) -> tuple[str, str]:
@@ -47,7 +51,24 @@ def test_every_override_names_its_source_and_confidence() -> None:
     table = session_overrides()
     assert table["source"].ne("").all()
     assert table["confidence"].isin(["high", "medium", "low"]).all()
-    assert set(CLOSED_BY_WEATHER) == set(table.query("kind == 'closed'")["session"].dt.strftime("%Y-%m-%d"))
+    closed = table[table["kind"] == "closed"]
+    days = closed["session"].dt.strftime("%Y-%m-%d")
+    assert list(days[closed["venue"] == "XHKG"]) == CLOSED_BY_WEATHER
+    assert list(days[closed["venue"] == "XNYS"]) == ["2001-09-11", "2012-10-29"]
+
+
+def test_a_disrupted_session_had_been_published_with_its_usual_hours() -> None:
+    hours = {
+        "2008-08-06": ("10:00", "16:00"), "2013-08-14": ("09:30", "16:00"), "2019-07-31": ("09:30", "16:10"),
+        "2020-08-19": ("09:30", "16:10"), "2023-09-08": ("09:30", "16:10"),
+    }  # fmt: skip
+    planned = module.disrupted_sessions("XHKG").set_index("session")
+    for day, times in hours.items():
+        row = planned.loc[day]
+        assert tuple(f"{row[name].tz_convert('Asia/Hong_Kong'):%H:%M}" for name in ("open", "close")) == times
+    new_york = module.disrupted_sessions("XNYS")
+    assert list(new_york["open"].dt.tz_convert("America/New_York").dt.strftime("%H:%M")) == ["09:30"] * 2
+    assert session_times("XNYS", "2012-10-29", "2012-10-30").empty
 
 
 @pytest.mark.parametrize(
