@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from entrepot.errors import DataError, ParameterError, is_listed, shown, some_of
 from entrepot.guarded import Guarded
 from entrepot.markets.market import Market
+from entrepot.markets.own_rows import aware
 from entrepot.markets.sessions import session_clock
 
 
@@ -187,15 +188,3 @@ class KnownSeries(Guarded):
 def _check_market(method: str, market: object) -> None:
     if not isinstance(market, Market):
         raise ParameterError(f"{method} was given {shown(market)}: give a market, such as load_market(...)")
-
-
-def aware(when: object) -> pd.Timestamp | None:
-    """Return a moment in UTC, None for what is no time with an offset."""
-    if not isinstance(when, (str, datetime)):
-        return None
-    try:
-        moment = pd.Timestamp(when)
-        # A missing time has no zone either.
-        return None if moment.tzinfo is None else moment.tz_convert("UTC").as_unit("ns")
-    except (ValueError, OverflowError):  # the year 9999 among them
-        return None

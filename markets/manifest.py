@@ -18,7 +18,7 @@ from entrepot.files import open_plain
 from entrepot.markets.instruments import describe, venue_of
 from entrepot.markets.lines import ADJUSTMENTS, Adjustment, registry_splits
 from entrepot.markets.listings import Listings
-from entrepot.markets.own_rows import printable
+from entrepot.markets.own_rows import aware, printable
 from entrepot.markets.price_tables import RATES_ZONE, PriceTable, spell_symbol
 from entrepot.markets.rates import read_clock
 
@@ -241,14 +241,13 @@ def by_symbol(said: Mapping[str, Any], key: Literal["fetched_at", "adjusted"]) -
 
 def moment(value: object) -> pd.Timestamp:
     """Return a time with its zone, in UTC."""
-    text = value if isinstance(value, str) and len(value) < 60 else ""  # a long one takes pandas minutes
-    stamp = pd.to_datetime(text, errors="coerce")
-    if not isinstance(stamp, pd.Timestamp) or stamp.tzinfo is None:
+    stamp = aware(value)
+    if stamp is None:
         raise DataError(
             f"{MANIFEST} has fetched_at {shown(value)}: it is a time with its zone, such as "
             "2026-01-31T09:00:00Z"
         )
-    return stamp.tz_convert("UTC")
+    return stamp
 
 
 def adjustment(value: object) -> Adjustment:

@@ -31,6 +31,7 @@ SUFFIXES: Final = (".csv", ".parquet")
 FORMAT, DROP = "format", "drop"  # columns of the file, not of what is read from it
 _DROPPED, _KEPT = ("1", "True"), ("", "0", "False")
 YEARS: Final = range(1900, 2200)  # wide enough for any table, inside what a nanosecond timestamp can hold
+LONGEST_MOMENT: Final = 60  # characters; pandas takes minutes over millions of digits
 OFFSETS: Final = (timedelta(hours=-12), timedelta(hours=14))  # of all clocks in use, from UTC
 
 _BARE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -385,6 +386,18 @@ def parse_moment(text: str) -> date | datetime:
     if isinstance(moment, datetime) and not OFFSETS[0] <= (moment.utcoffset() or timedelta(0)) <= OFFSETS[1]:
         raise ValueError(f"{shown(text)} has an offset that no clock has; correct what follows the time")
     return moment
+
+
+def aware(given: object) -> pd.Timestamp | None:
+    """Return a moment in UTC, None for what is no time with an offset; text is read as `parse_moment` does."""
+    if not isinstance(given, str | datetime) or (isinstance(given, str) and len(given) > LONGEST_MOMENT):
+        return None
+    try:
+        stamp = pd.Timestamp(parse_moment(given.strip()) if isinstance(given, str) else given)
+        # A missing time has no zone either.
+        return None if stamp.tzinfo is None else stamp.tz_convert("UTC").as_unit("ns")
+    except (ValueError, OverflowError):  # the year 9999 among them
+        return None
 
 
 def parse_date(text: str) -> date:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.files import open_plain
-from entrepot.markets.known_series import KnownSeries, aware
+from entrepot.markets.known_series import KnownSeries
+from entrepot.markets.own_rows import aware
 from entrepot.markets.parquet_files import read_parquet
 from entrepot.markets.price_files import check_header, told_in_a_sentence
 from entrepot.markets.price_tables import FIRST_YEAR, LAST_YEAR, spell_symbol

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, near_word, shown
-from entrepot.markets.own_rows import Rows, asked, cell_text
+from entrepot.markets.own_rows import Rows, asked, aware, cell_text
 from entrepot.markets.sessions import FIRST_YEAR, LAST_YEAR, session_clock
 from entrepot.regimes.arguments import kind, short, with_given
 from entrepot.regimes.event_file import (
@@ -100,7 +100,12 @@ class Events:
         Args:
             when: a moment with its UTC offset, such as "2022-03-10T18:00Z".
         """
-        moment = _aware(when)
+        moment = aware(when)
+        if moment is None:
+            text = f"{when}" if isinstance(when, datetime) else kind(when)
+            raise ParameterError(
+                f"{text} is not a moment with a UTC offset, which known_by needs; write 2022-03-10T18:00Z"
+            )
         return Events._of(self._rows[self._rows["known_at"] <= moment].reset_index(drop=True))
 
     def merge(self, other: Events) -> Events:
@@ -396,7 +401,7 @@ def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:
     if missing or not table.columns.is_unique:
         said = f"has no column {', '.join(missing)}" if missing else "names a column twice"
         raise DataError(f"the table of events {said}; give each of {', '.join(NEEDED)} once")
-    known_at = pd.Series(pd.DatetimeIndex([_utc(moment) for moment in table["known_at"]], tz="UTC"))
+    known_at = pd.Series(pd.DatetimeIndex([aware(moment) for moment in table["known_at"]], tz="UTC"))
     table["event_id"] = _texts(table["event_id"])
     number = {name: _numbers(table[name]) for name in ("direction", "severity")}
     number["core"] = _flags(table["core"]) if "core" in table else pd.Series(0, table.index)
@@ -456,30 +461,6 @@ def _texts(column: pd.Series[Any]) -> pd.Series[str]:
     if column.dtype == "str" and not column.hasnans:
         return column.str.replace("\r\n?", "\n", regex=True).str.strip()
     return pd.Series([cell_text(value) for value in column], index=column.index, dtype="str")
-
-
-def _utc(moment: object) -> pd.Timestamp | None:
-    """A moment with its offset in UTC; None for anything else."""
-    try:
-        when = pd.Timestamp(moment)  # type: ignore[arg-type]
-    except (ValueError, TypeError, LookupError, OverflowError):
-        return None
-    return None if pd.isna(when) or when.tzinfo is None else when.tz_convert("UTC").as_unit("ns")
-
-
-def _aware(when: str | datetime) -> pd.Timestamp:
-    moment: pd.Timestamp | None = None
-    if isinstance(when, (str, datetime)):
-        try:
-            moment = pd.Timestamp(when)
-        except (ValueError, TypeError, LookupError, OverflowError):
-            moment = None
-    if moment is None or pd.isna(moment) or moment.tzinfo is None:
-        text = f"{when}" if isinstance(when, datetime) else kind(when)
-        raise ParameterError(
-            f"{text} is not a moment with a UTC offset, which known_by needs; write 2022-03-10T18:00Z"
-        )
-    return moment
 
 
 EventsSource = str | PathLike[str] | pd.DataFrame | Rows | Events

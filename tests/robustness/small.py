@@ -8,6 +8,29 @@ import pandas as pd
 
 import entrepot as ep
 
+# Text that pandas reads: by the month first though another day is meant, by the day on which it runs, by names.
+LOOSE_DATES = (
+    "02/03/2021",
+    "2/3/2021",
+    "02-03-2021",
+    "02.03.2021",
+    "2021",
+    "2021-03",
+    "today",
+    "now",
+    "18:00",
+)
+LOOSE_TIMES = (
+    "02/03/2021 09:00+08:00",
+    "02-03-2021 09:00Z",
+    "02.03.2021 09:00Z",
+    "2021/03/02 09:00Z",
+    "Mar 2 2021 18:00Z",
+    "20210302T1800Z",
+    "18:00Z",
+    "now",
+)
+
 
 @cache
 def market() -> ep.Market:

@@ -92,6 +92,7 @@ BAD_COMMANDS: dict[str, tuple[Callable[[Path], tuple[object, ...]], str]] = {
         "before it begins",
     ),
     "events: known by a bare date": (lambda f: ("events", "--known-by", "2022-03-10"), "UTC offset"),
+    "events: known by a day first": (lambda f: ("events", "--known-by", "01/02/2022 18:00Z"), "UTC offset"),
     "events: affected by a stranger": (lambda f: ("events", "--affected", "ADR"), "did you mean adr"),
     "events: a search for nothing": (lambda f: ("events", "--search", ""), "search is ''"),
     "events: only of no file": (lambda f: ("events", "--only"), "--only needs --file"),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 from robustness.cases import Case
-from robustness.small import market
+from robustness.small import LOOSE_TIMES, market
 
 from entrepot.errors import DataError, EntrepotError, ParameterError
 from entrepot.regimes import Events, load_events
@@ -177,6 +177,10 @@ BAD_FRAME_ROWS: list[tuple[dict[str, Any], str]] = [
     ({"known_at": "x"}, "UTC offset"),
     ({"known_at": 1646899200}, "UTC offset"),
     ({"known_at": pd.Timestamp("2022-03-11")}, "UTC offset"),
+    *(
+        ({"known_at": text}, "known_at is '.*'; it must be a moment with a UTC offset")
+        for text in LOOSE_TIMES
+    ),
     ({"known_at": "2022-03-09T12:00Z"}, "is before announced_at 2022-03-10; nothing is known before it is"),
     ({"announced_at": "2022-03-11T12:00:01Z"}, "is before announced_at 2022-03-11T12:00:01Z"),
     ({"announced_at": "1/1/2030"}, "announced_at '1/1/2030' is not a date that can be read in one way only"),
@@ -251,6 +255,14 @@ BAD_CALLS: dict[str, tuple[Callable[[Path], Any], type[EntrepotError], str]] = {
         "merge was given a DataFrame",
     ),
     "known by a bare date": (lambda f: CALENDAR.known_by("2022-03-10"), ParameterError, "UTC offset"),
+    **{
+        f"known by {text!r}": (
+            lambda f, text=text: CALENDAR.known_by(text),
+            ParameterError,
+            "'.*' is not a moment with a UTC offset, which known_by needs; write 2022-03-10T18:00Z",
+        )
+        for text in LOOSE_TIMES
+    },
     "known by no time": (lambda f: CALENDAR.known_by(pd.NaT), ParameterError, "UTC offset"),
     "intensity on no grid": (lambda f: CALENDAR.intensity(None), ParameterError, "the grid is None"),
     "intensity on dates without a zone": (

@@ -11,6 +11,7 @@ import pandas as pd
 from price_folders import fixings, long, pair
 from robustness.cases import Case
 from robustness.market_inputs import put
+from robustness.small import LOOSE_TIMES
 
 import entrepot as ep
 from entrepot.errors import DataError, EntrepotError, ParameterError
@@ -120,6 +121,13 @@ MANIFEST: dict[str, tuple[str, str]] = {
     "a stranger adjusted": ('{"format": 1, "adjusted": {"JD": "raw"}}', "names JD in adjusted"),
     "no time of a place": ('{"format": 1, "fx_time": "noon"}', "has fx_time 'noon'"),
     "a time without its zone": ('{"format": 1, "fetched_at": "2022-01-31 09:00"}', "has fetched_at"),
+    **{
+        f"fetched at {text}": (
+            f'{{"format": 1, "fetched_at": "{text}"}}',
+            "has fetched_at '.*': it is a time with its zone, such as 2026-01-31T09:00:00Z",
+        )
+        for text in LOOSE_TIMES
+    },
     "a number for a time": ('{"format": 1, "fetched_at": 1643619600}', "has fetched_at 1643619600"),
     "a mark of UTF-8": ('\ufeff{"format": 1}', "is no JSON"),
     "an integer of 5,000 digits": ('{"format": ' + "1" * 5000 + "}", "is no JSON"),
@@ -233,7 +241,7 @@ CASES = [
             name,
             lambda folder, t=text: with_manifest(folder, t),
             DataError,
-            f"entrepot.json.*|{words}",
+            words,
         )
         for name, (text, words) in MANIFEST.items()
     ),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from robustness.cases import Case
 from robustness.market_inputs import of_file, of_files
-from robustness.small import market
+from robustness.small import LOOSE_TIMES, market
 
 import entrepot as ep
 from entrepot.errors import DataError, EntrepotError, ParameterError
@@ -95,6 +95,7 @@ KNOWN = (
     "2262-04-11T23:50Z",
     "1704240000",
     "2024-02-30T00:00Z",
+    *LOOSE_TIMES,
 )
 WHOLE: list[tuple[str, str | bytes, str]] = [
     ("UTF-16", GOOD.encode("utf-16"), "no CSV but text in UTF-16"),
@@ -165,6 +166,14 @@ ASKED: dict[str, tuple[Any, type[EntrepotError], str]] = {
         for number, steps in enumerate(
             (np.array([10**6]), np.array([-(10**6)]), np.array([1.0]), np.array([True]), ["a"])
         )
+    },
+    **{
+        f"what was known by {text!r}": (
+            lambda text=text: FLOW.until(text),
+            ParameterError,
+            "when is '.*': give a moment with its UTC offset, such as",
+        )
+        for text in LOOSE_TIMES
     },
     "complex values": (
         lambda: ep.KnownSeries("flow", NET * (1 + 5j), EVENING),
