@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from entrepot.errors import DataError, ParameterError, shown
+from entrepot.markets.own_rows import moments
 from entrepot.markets.sessions import check_venue
 from entrepot.markets.tables import dates, numbers, read_table
 
@@ -246,7 +247,7 @@ def borrow_table() -> pd.DataFrame:
 
 def _days(sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
     try:
-        index = pd.DatetimeIndex(sessions).as_unit("ns")
+        index = moments(sessions).as_unit("ns")
     except (TypeError, ValueError):  # a year that no nanosecond timestamp holds among them
         raise ParameterError(
             f"the sessions are {shown(sessions)}: give dates, such as grid['session']"

@@ -31,6 +31,7 @@ from entrepot.markets.listing_file import (
     read_listing_table,
 )
 from entrepot.markets.own_rows import BadRow, Rows, asked, printable, write_own_rows
+from entrepot.markets.sessions import check_date
 from entrepot.markets.symbols import hk_symbol
 from entrepot.markets.tables import dates, numbers, read_table
 
@@ -127,14 +128,15 @@ class Listings(Guarded):
             date: session date.
 
         Raises:
-            ParameterError: unknown ticker, or a date before the first known ratio.
+            ParameterError: unknown ticker, what is no date, or a date before the first known ratio.
         """
         history = self.ratios[self.ratios["adr"] == self.by_adr(adr).name]
-        known = history[history["effective_from"] <= pd.Timestamp(date)]
+        day = check_date(date)
+        known = history[history["effective_from"] <= day]
         if known.empty:
             raise ParameterError(
                 f"the ratio of {adr} is known from {history['effective_from'].iloc[0].date()} on, not on "
-                f"{pd.Timestamp(date).date()}: start the data later or give the ratio yourself"
+                f"{day.date()}: start the data later or give the ratio yourself"
             )
         return float(known["ordinary_per_ads"].iloc[-1])
 
@@ -142,9 +144,12 @@ class Listings(Guarded):
         """Listing status in Hong Kong on a date: "primary", "dual-primary" or "secondary".
 
         It is "" before the company was listed there. The end of a Hong Kong listing is not in the table.
+
+        Raises:
+            ParameterError: unknown ticker, or what is no date.
         """
         history = self.statuses[self.statuses["adr"] == self.by_adr(adr).name]
-        known = history[history["effective_from"] <= pd.Timestamp(date)]
+        known = history[history["effective_from"] <= check_date(date)]
         return "" if known.empty else str(known["status"].iloc[-1])
 
     @cached_property

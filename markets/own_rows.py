@@ -389,7 +389,7 @@ def parse_moment(text: str) -> date | datetime:
 
 
 def aware(given: object) -> pd.Timestamp | None:
-    """Return a moment in UTC, None for what is no time with an offset; text is read as `parse_moment` does."""
+    """Return a moment in UTC, None for what is no time with an offset, in text as `parse_moment` reads it."""
     if not isinstance(given, str | datetime) or (isinstance(given, str) and len(given) > LONGEST_MOMENT):
         return None
     try:
@@ -398,6 +398,19 @@ def aware(given: object) -> pd.Timestamp | None:
         return None if stamp.tzinfo is None else stamp.tz_convert("UTC").as_unit("ns")
     except (ValueError, OverflowError):  # the year 9999 among them
         return None
+
+
+def moments(given: Any) -> pd.DatetimeIndex:
+    """Return the dates or times of a list or column, those in text as `parse_moment` reads them.
+
+    Raises:
+        TypeError: for no list.
+        ValueError: for anything else in it.
+    """
+    cells = pd.Index(given)
+    if cells.dtype.kind in "OU":
+        cells = pd.Index([pd.Timestamp(parse_moment(c)) if isinstance(c, str) else c for c in cells])
+    return pd.DatetimeIndex(cells)
 
 
 def parse_date(text: str) -> date:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from entrepot.errors import DataError, ParameterError, is_listed, is_number, shown
+from entrepot.markets.own_rows import moments
 from entrepot.markets.tables import dates, read_table
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def session_clock(times: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[
             or NaT among them.
     """
     try:
-        index = pd.DatetimeIndex(times)
+        index = moments(times)
     except (TypeError, ValueError):
         raise ParameterError(
             f"the session clock was given {shown(times)}: give a DatetimeIndex of moments with a time zone"
@@ -272,11 +273,9 @@ def session_overrides() -> pd.DataFrame:
 
 def naive_moment(given: object) -> pd.Timestamp | None:
     """A date or time without a zone; None for anything else, and for what can be read in two ways."""
-    if not _names_a_day(given):
-        return None
     try:
-        stamp = pd.Timestamp(given)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        stamp = pd.Timestamp(given).as_unit("ns") if _names_a_day(given) else pd.NaT  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # the year 9999 among them
         return None
     return None if pd.isna(stamp) or stamp.tzinfo is not None else stamp
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError
+from entrepot.markets.own_rows import aware
 from entrepot.markets.sessions import session_clock
 from entrepot.markets.simulated_issuers import FACTORS, Issuer
 from entrepot.markets.simulated_random import Floats, stream
@@ -138,7 +139,7 @@ def check_events(events: pd.DataFrame) -> pd.DataFrame:
     times = [time for time in table["known_at"].dropna() if isinstance(time, datetime)]
     if any(time.tzinfo is None for time in times):
         raise DataError("events has times without a time zone in known_at: set it with tz_localize('UTC')")
-    table["known_at"] = pd.to_datetime(table["known_at"], utc=True, errors="coerce").dt.as_unit("ns")
+    table["known_at"] = pd.DatetimeIndex([aware(time) for time in table["known_at"]], tz="UTC").as_unit("ns")
     for column in ("direction", "severity"):
         table[column] = pd.to_numeric(table[column], errors="coerce")
     good = table["known_at"].notna() & table["channel"].isin(list(CHANNELS))
@@ -146,5 +147,5 @@ def check_events(events: pd.DataFrame) -> pd.DataFrame:
     if not good.all():
         row = events[EVENT_COLUMNS].iloc[int(good.to_numpy().argmin())].tolist()
         allowed = f"channel one of {', '.join(CHANNELS)}, direction +1 or -1, severity 0 to 10"
-        raise DataError(f"events has the row {row}: it needs a time, {allowed}")
+        raise DataError(f"events has the row {row}: it needs a time with its offset, {allowed}")
     return table.sort_values("known_at", kind="stable", ignore_index=True)

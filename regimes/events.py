@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, near_word, shown
-from entrepot.markets.own_rows import Rows, asked, aware, cell_text
+from entrepot.markets.own_rows import Rows, asked, aware, cell_text, moments
 from entrepot.markets.sessions import FIRST_YEAR, LAST_YEAR, session_clock
 from entrepot.regimes.arguments import kind, short, with_given
 from entrepot.regimes.event_file import (
@@ -323,7 +323,7 @@ def grid_time(grid: pd.DataFrame | pd.DatetimeIndex) -> pd.DatetimeIndex:
     if "time" not in grid:
         raise DataError("the grid has no column time; give market.grid, or a frame with a UTC column time")
     try:
-        time = pd.DatetimeIndex(grid["time"], name="time")
+        time = moments(grid["time"]).rename("time")
     except (ValueError, TypeError):
         raise DataError("the grid's column time does not hold times; give market.grid") from None
     if time.tz is None or not time.is_monotonic_increasing:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from entrepot.engine.lines import CASH, SOURCES
 from entrepot.errors import DataError, ParameterError, is_number, shown
+from entrepot.markets.own_rows import moments
 from entrepot.markets.sectors import UNCLASSIFIED, SectorMap, first_level
 from entrepot.reports.memory import once_per_ledger
 from entrepot.reports.metrics import SESSIONS_PER_YEAR
@@ -290,16 +291,16 @@ def check_events(events: pd.DataFrame) -> pd.DataFrame:
         raise DataError(f"the events have the column {twice[0]} twice: keep one of them")
     frame = events.set_index(events["event_id"].astype(str)) if "event_id" in events.columns else events
     try:
-        known = pd.to_datetime(frame["known_at"])
+        known = moments(frame["known_at"])
         frame = frame.astype({"direction": float, "severity": float})
     except (ValueError, TypeError) as error:
         raise DataError(
             f"the events cannot be read ({' '.join(str(error).split())}): give times in UTC in known_at and "
             "numbers in direction and severity"
         ) from error
-    if not isinstance(known.dtype, pd.DatetimeTZDtype) or known.isna().any():
+    if known.tz is None or known.hasnans:
         raise DataError("known_at has an empty or a zoneless time: give each event a time in UTC")
-    frame = frame.assign(known_at=known.dt.tz_convert("UTC").dt.as_unit("ns"))
+    frame = frame.assign(known_at=known.tz_convert("UTC").as_unit("ns"))
     return frame.sort_values("known_at", kind="stable")
 
 

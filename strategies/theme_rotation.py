@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from importlib.resources import files
 
@@ -13,6 +12,7 @@ import pandas as pd
 
 from entrepot.errors import DataError, ParameterError
 from entrepot.markets.market import Market
+from entrepot.markets.sessions import naive_moment
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.baskets import (
@@ -164,12 +164,7 @@ class ThemeRotation(Parametrised):
 
 def require_date(name: str, value: object) -> pd.Timestamp:
     """Return a day without a time zone; refuse what is none."""
-    try:
-        if not isinstance(value, (str, date)):
-            raise TypeError
-        day = pd.Timestamp(value)
-        if pd.isna(day) or day.tzinfo is not None:
-            raise ValueError
-    except (TypeError, ValueError):
-        raise ParameterError(f"{name} is {kind(value)}: give a date such as '2025-01-20'") from None
+    day = naive_moment(value)
+    if day is None:
+        raise ParameterError(f"{name} is {kind(value)}: give a date such as '2025-01-20'")
     return day.normalize()

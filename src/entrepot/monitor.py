@@ -11,9 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.discounts import clean_premia, last_wider, mean, median_of, of_values, runs_below, standardised
-from entrepot.errors import ParameterError, is_number, shown
+from entrepot.errors import ParameterError, shown
 from entrepot.markets.market import Market
 from entrepot.markets.premium import Align
+from entrepot.markets.sessions import naive_moment
 from entrepot.regimes.arguments import kind
 from entrepot.strategies.targets import STALE_SESSIONS, require, require_choice, require_symbols
 
@@ -381,10 +382,7 @@ def _levels(levels: Mapping[str, float] | None, names: Sequence[str]) -> dict[st
 
 def _date(given: object) -> pd.Timestamp:
     """Return a session date."""
-    try:
-        day = pd.NaT if is_number(given) or given is None else pd.Timestamp(given)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        day = pd.NaT
-    if pd.isna(day) or day.tzinfo is not None or day != day.normalize():
+    day = naive_moment(given)
+    if day is None or day != day.normalize():
         raise ParameterError(f"{shown(given)} is no session date: write it as '2025-02-28'")
     return day

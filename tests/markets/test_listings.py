@@ -80,6 +80,12 @@ def test_ratio_in_force(registry: Listings, adr: str, day: str, expected: float)
     assert registry.ratio(adr, day) == expected
 
 
+def test_a_date_with_a_zone_is_that_of_its_own_clock(registry: Listings) -> None:
+    eve, day = (pd.Timestamp(d, tz="UTC") for d in ("2019-07-29", "2019-07-30"))
+    assert (registry.ratio("BABA", eve), registry.ratio("BABA", day)) == (1.0, 8.0)
+    assert registry.hk_status("BABA", pd.Timestamp("2021-01-04 09:30", tz="Asia/Hong_Kong")) == "secondary"
+
+
 def test_every_ratio_change_is_the_quotient_of_its_splits(registry: Listings) -> None:
     """The ratio of ordinary shares to ADS follows the split of the one line over that of the other."""
     splits = registry.splits.set_index(["adr", "date"])

@@ -259,3 +259,9 @@ def test_a_date_with_the_day_or_the_month_first_is_refused(written: str) -> None
     with pytest.raises(ParameterError, match="is not a date; write it as 2018-01-02"):
         check_date(written)
     assert check_date("2021-01-04") == check_date("20210104") == check_date("4 January 2021")
+
+
+def test_the_clock_reads_moments_in_text_as_it_reads_a_column() -> None:
+    written = ["2024-01-05T21:00Z", "2024-01-06 16:00-05:00"]
+    assert (session_clock(written[:1]) == session_clock(pd.DatetimeIndex(written[:1]))).all()
+    assert (session_clock(pd.Series(written[1:])) == session_clock(pd.DatetimeIndex(written[1:]))).all()

@@ -8,11 +8,11 @@ import pandas as pd
 
 import entrepot as ep
 
-# Text that pandas reads: by the month first though another day is meant, by the day on which it runs, by names.
+# Text that pandas reads as one day or moment and others as another: by the month first, or as of today.
 LOOSE_DATES = (
     "02/03/2021",
     "2/3/2021",
-    "02-03-2021",
+    "03-02-2021",
     "02.03.2021",
     "2021",
     "2021-03",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from robustness.cases import Case
+from robustness.small import LOOSE_DATES, LOOSE_TIMES
 
 import entrepot as ep
 from entrepot.engine.costs import AMOUNTS, BY_DATE, BY_SYMBOL, CHOICES, STATES, SWITCHES, Fee, Margin
@@ -229,6 +230,20 @@ BAD_TABLES: dict[str, tuple[Callable[[], Any], str]] = {
             f"the session clock was given times from {year}-10-01 00:00:00+00:00 to",
         )
         for year in (1677, 1699, 2201, 9999)
+    },
+    **{
+        f"fees on {day!r}": (
+            lambda day=day: fee_table("hk_stock", [day]),
+            f"the sessions are [{day!r}]: give dates, such as grid['session']",
+        )
+        for day in LOOSE_DATES
+    },
+    **{
+        f"a clock of {time!r}": (
+            lambda time=time: session_clock([time]),
+            f"the session clock was given [{time!r}]: give a DatetimeIndex of moments with a time zone",
+        )
+        for time in LOOSE_TIMES
     },
     "ticks of words": (lambda: half_tick("XHKG", ["a", "b"], DATES), "price is ['a', 'b']: give numbers"),
 }

@@ -103,14 +103,23 @@ BAD_FILES: list[tuple[bytes, str]] = [
     (b"", "sheet.csv is empty: it has no column event_id, announced_at, channel, direction, severity, title"),
     (b"\n\n", "is empty"),
     (b"event_id,title\na,b\n", "has no column announced_at, channel, direction, severity; a table of events"),
-    (HEADER.replace("title", "Title").encode(), "'Title' (is title meant?)"),
-    (HEADER.replace("event_id", "Event ID").encode(), "'Event ID' (is event_id meant?)"),
-    ((HEADER + ",efective_on").encode(), "a column 'efective_on' (is effective_on meant?); correct its name"),
-    ((HEADER + ",known at").encode(), "a column 'known at' (is known_at meant?)"),
-    ((HEADER + ",channel").encode(), "has column channel more than once; keep one of each"),
-    ((HEADER + ",,notes\n" + GOOD + ",x,y").encode(), "column 7 has cells but no name; name it or empty it"),
-    (HEADER.replace(",", ";").encode(), "separates its columns by semicolons or tabs; save it with commas"),
-    (HEADER.replace(",", "\t").encode(), "separates its columns by semicolons or tabs"),
+    (f"{HEADER}\n".replace("title", "Title").encode(), "'Title' (is title meant?)"),
+    (f"{HEADER}\n".replace("event_id", "Event ID").encode(), "'Event ID' (is event_id meant?)"),
+    (
+        (HEADER + ",efective_on\n").encode(),
+        "a column 'efective_on' (is effective_on meant?); correct",
+    ),
+    ((HEADER + ",known at\n").encode(), "a column 'known at' (is known_at meant?)"),
+    ((HEADER + ",channel\n").encode(), "has column channel more than once; keep one of each"),
+    (
+        (HEADER + ",,notes\n" + GOOD + ",x,y\n").encode(),
+        "column 7 has cells but no name; name it or empty",
+    ),
+    (
+        f"{HEADER}\n".replace(",", ";").encode(),
+        "separates its columns by semicolons or tabs; save it with",
+    ),
+    (f"{HEADER}\n".replace(",", "\t").encode(), "separates its columns by semicolons or tabs"),
     (
         f"{HEADER}\n{GOOD} \xe9\n".encode("latin-1"),
         "is not a CSV file in UTF-8: line 2 is in another encoding",
@@ -121,8 +130,11 @@ BAD_FILES: list[tuple[bytes, str]] = [
         "from row 2 on: a double quote is not",
     ),
     (f'{HEADER}\nours,2024-02-01,tariff,1,2,"a" b\n'.encode(), "stands inside a quoted text"),
-    ((HEADER + ",x\x1b[2J").encode(), r"a column 'x\x1b[2J' with a control character"),
-    (("format," + HEADER + "\nevents 3," + GOOD).encode(), "reads up to 'events 1'; install a newer version"),
+    ((HEADER + ",x\x1b[2J\n").encode(), r"a column 'x\x1b[2J' with a control character"),
+    (
+        ("format," + HEADER + "\nevents 3," + GOOD + "\n").encode(),
+        "reads up to 'events 1'; install a newer",
+    ),
 ]
 
 # What is asked of a calendar, and what is told.
@@ -270,6 +282,14 @@ BAD_CALLS: dict[str, tuple[Callable[[Path], Any], type[EntrepotError], str]] = {
         DataError,
         "time zone",
     ),
+    **{
+        f"intensity on a grid of {text!r}": (
+            lambda f, text=text: CALENDAR.intensity(pd.DataFrame({"time": [text]})),
+            DataError,
+            "the grid's column time does not hold times; give market.grid",
+        )
+        for text in LOOSE_TIMES
+    },
     "intensity on times out of order": (
         lambda f: CALENDAR.intensity(market().grid.iloc[::-1]),
         DataError,

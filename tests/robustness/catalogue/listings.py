@@ -7,13 +7,15 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from price_folders import pair
 from robustness.cases import Case
 from robustness.market_inputs import of_file, of_source
+from robustness.small import LOOSE_DATES
 
 import entrepot as ep
-from entrepot.errors import DataError
+from entrepot.errors import DataError, ParameterError
 
 ROWS, TABLES = "rows of listings", "listing files"
 FULL: dict[str, str] = {
@@ -186,7 +188,7 @@ FILES: list[tuple[str, str | bytes, str]] = [
     ),
     ("Latin-1", f"{HEADER},company\nAAA,1234,5,Société\n".encode("latin-1"), "line 2 is in another encoding"),
     ("gzip", gzip.compress(HEADER.encode()), "in another encoding"),
-    ("a web page", "<html><body>no</body></html>", "has no column adr and no column symbol"),
+    ("a web page", "<html><body>no</body></html>\n", "has no column adr and no column symbol"),
     (
         "a newer format",
         f"{HEADER},format\nAAA,1234,5,listings 9\n",
@@ -211,7 +213,32 @@ def beside(**cells: str) -> pd.DataFrame:
     return pd.DataFrame([{"adr": "BABA", "hk": "9988", "ordinary_per_ads": "8"} | cells])
 
 
+WRONG_DATES = (
+    "x",
+    b"2021-01-04",
+    None,
+    20210104,
+    True,
+    pd.NaT,
+    "2021-02-30",
+    "9999-12-31",
+    ["2021-01-04"],
+    np.timedelta64(1, "D"),
+    *LOOSE_DATES,
+)
+
 CASES = [
+    *(
+        Case(
+            "dates of listings",
+            f"{question} on {date!r}",
+            lambda folder, question=question, date=date: getattr(ep.load_listings(), question)("BABA", date),
+            ParameterError,
+            "is not a date; write it as 2018-01-02",
+        )
+        for question in ("ratio", "hk_status")
+        for date in WRONG_DATES
+    ),
     *(row_case(number, FULL, *row) for number, row in enumerate(BAD_ROWS, start=1)),
     *(row_case(number, FUND, *row) for number, row in enumerate(BAD_FUNDS, start=101)),
     *(of_file(TABLES, name, content, words, "mine.csv", ep.load_listings) for name, content, words in FILES),

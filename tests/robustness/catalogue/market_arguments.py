@@ -164,6 +164,20 @@ CASES = [
         for name, (arguments, words) in MADE.items()
     ),
     *(
+        case(
+            SIMULATED,
+            f"events known at {text!r}",
+            lambda t=text: ep.simulate_market(
+                "2020-01-02",
+                "2020-03-31",
+                events=pd.DataFrame({"known_at": [t], "channel": "tariff", "direction": 1, "severity": 2}),
+            ),
+            "events has the row .*: it needs a time with its offset",
+            DataError,
+        )
+        for text in (*LOOSE_TIMES, "2021-03-02", "2021-03-02 09:00")
+    ),
+    *(
         case(LOADED, name, lambda a=arguments: ep.load_market(long(pair()), **a), words)
         for name, (arguments, words) in GIVEN.items()
     ),

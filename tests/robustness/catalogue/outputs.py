@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from robustness.cases import Case
-from robustness.small import market, path, run, weights
+from robustness.small import LOOSE_DATES, LOOSE_TIMES, market, path, run, weights
 
 import entrepot as ep
 from entrepot.errors import DataError, EntrepotError, ParameterError, shown
@@ -22,6 +22,11 @@ from entrepot.reports import by_regime, overfitting, sharpe_interval
 from entrepot.reports.abnormal import abnormal_returns
 
 EVENTS = ep.load_events()
+
+
+@cache
+def monitor() -> ep.DiscountMonitor:
+    return ep.discount_monitor(market())
 
 
 @cache
@@ -317,6 +322,14 @@ BAD_REPORTS: dict[str, tuple[Callable[[Path], Any], type[EntrepotError], str]] =
         ParameterError,
         "sessions is 18446744073709551616",
     ),
+    **{
+        f"events known at {text!r}": (
+            lambda f, text=text: run().by_event(EVENTS.frame.iloc[:1].assign(known_at=text)),
+            DataError,
+            f"the events cannot be read ({text!r} is not a date",
+        )
+        for text in LOOSE_TIMES
+    },
     "events with a column twice": (
         lambda f: run().by_event(pd.concat([EVENTS.frame, EVENTS.frame[["title"]]], axis=1)),
         DataError,
@@ -441,6 +454,24 @@ BAD_REPORTS: dict[str, tuple[Callable[[Path], Any], type[EntrepotError], str]] =
         ParameterError,
         "placebos is -1",
     ),
+    **{
+        f"a monitor's {question} of {date!r}": (
+            lambda f, question=question, date=date: getattr(monitor(), question)(date),
+            ParameterError,
+            "is no session date: write it as '2025-02-28'",
+        )
+        for question in ("table", "plot")
+        for date in ("9999-12-31", *LOOSE_DATES)
+    },
+    **{
+        f"a monitor's {question} at {date!r}": (
+            lambda f, question=question, date=date: getattr(monitor(), question)("BABA", date),
+            ParameterError,
+            "is no session date: write it as '2025-02-28'",
+        )
+        for question in ("week", "widest_since")
+        for date in LOOSE_DATES
+    },
     "a monitor of no market": (
         lambda f: ep.discount_monitor(None),
         ParameterError,

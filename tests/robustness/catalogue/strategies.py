@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from robustness.cases import Case
-from robustness.small import market, other_market, path, weights
+from robustness.small import LOOSE_DATES, market, other_market, path, weights
 
 import entrepot as ep
 from entrepot.errors import DataError, EntrepotError, ParameterError, TargetError
@@ -173,7 +173,19 @@ BAD_STRATEGIES: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = 
         ParameterError,
         "theme is 'tulips'",
     ),
-    "themes: a start in words": (lambda: ep.ThemeRotation(since="soon"), ParameterError, "since is 'soon'"),
+    "themes: a start of a length of time": (
+        lambda: ep.ThemeRotation(since=np.timedelta64(1, "D")),
+        ParameterError,
+        "since is a timedelta: give a date such as '2025-01-20'",
+    ),
+    **{
+        f"themes: a start of {since!r}": (
+            lambda since=since: ep.ThemeRotation(since=since),
+            ParameterError,
+            f"since is {since!r}: give a date such as '2025-01-20'",
+        )
+        for since in ("soon", "9999-12-31", *LOOSE_DATES)
+    },
     "an index pair: one side": (lambda: ep.IndexPair(long=[], short=["KWEB"]), ParameterError, "long is []"),
     "an index pair: a line on both sides": (
         lambda: ep.IndexPair(long=["KWEB"], short=["KWEB"]).targets(market()),
