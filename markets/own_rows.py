@@ -22,6 +22,7 @@ import pandas as pd
 
 from entrepot.errors import DataError, ParameterError, is_number, is_whole, shown, visible
 from entrepot.files import check_target, open_plain, write_whole
+from entrepot.markets.file_ends import refuse_unended
 from entrepot.markets.parquet_files import read_parquet
 
 MOST_NAMED: Final = 5
@@ -284,10 +285,15 @@ def _of_file(path: str | os.PathLike[str], form: Format) -> tuple[str, list[str]
         ) from None
     if path.suffix.lower() == ".parquet":
         return name, *_of_parquet(name, content)
-    return name, *_of_csv(name, content)
+    return name, *csv_rows(name, content)
 
 
-def _of_csv(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
+def csv_rows(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a CSV file, as text without blanks around it.
+
+    Raises:
+        DataError: for what is no CSV file in UTF-8, or may have been cut short.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -306,6 +312,7 @@ def _of_csv(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
             f"inside a quoted text; write two of them there (a cell holds {csv.field_size_limit():,} "
             "characters at most)"
         ) from None
+    refuse_unended(io.BytesIO(content), name)
     return (lines[0], lines[1:]) if lines else ([], [])
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 
 from entrepot.errors import DataError, shown, some_of
 from entrepot.files import open_plain
+from entrepot.markets.file_ends import LONGEST_LINE, is_unended
 from entrepot.markets.file_sizes import require_files
 from entrepot.markets.manifest import MANIFEST
 from entrepot.markets.parquet_files import read_parquet
@@ -27,7 +28,6 @@ from entrepot.markets.price_tables import LAYOUT, PriceTable, parse_table, spell
 if TYPE_CHECKING:
     from entrepot.markets.price_shapes import PriceSource
 
-LONGEST_HEADER: Final = 100_000  # characters; the csv module takes no longer cell
 # What files begin with that are no text in UTF-8, though they are called CSV.
 FOREIGN: Final = {
     b"\x1f\x8b": "compressed by gzip: unpack it",
@@ -131,7 +131,8 @@ def read_file(path: Path, unended: list[str], links: bool = False) -> pd.DataFra
         two_levels = has_two_levels(file, path.name)
         if not two_levels:
             check_header(file, path.name)
-        refuse_cut_short(file, path.name, unended)
+        if is_unended(file, path.name):
+            unended.append(path.name)
         frame = pd.read_csv(
             file,
             low_memory=False,  # which would read a column in parts, and warn where they differ in kind
@@ -176,7 +177,7 @@ def first_lines(file: BinaryIO, count: int) -> list[str]:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace")
     lines: list[str] = []
     begins = True
-    while len(lines) < count and (part := text.readline(LONGEST_HEADER)):
+    while len(lines) < count and (part := text.readline(LONGEST_LINE)):
         if begins and part.strip():
             lines.append(part.strip("\n"))
         begins = part.endswith("\n")
@@ -209,24 +210,6 @@ def is_numeral(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def refuse_cut_short(file: BinaryIO, name: str, unended: list[str]) -> None:
-    """Refuse a last line without line break and with fewer cells than the one above; keep the name of others.
-
-    What is compared is not the header: some writers leave out the empty cells at the end of every row.
-    """
-    file.seek(max(0, file.seek(0, os.SEEK_END) - LONGEST_HEADER))
-    *above, last = file.read().decode(errors="replace").replace("\r", "\n").split("\n")
-    file.seek(0)
-    if not last.strip():
-        return
-    before = next((line for line in reversed(above) if line.strip()), "")
-    if len(next(csv.reader([last]))) < len(next(csv.reader([before]), [])):
-        raise DataError(
-            f"{name} ends within a row, {shown(last)}, without a line break: it was cut off; fetch it again"
-        )
-    unended.append(name)
 
 
 def say_what_is_unended(names: Sequence[str]) -> list[str]:

@@ -319,7 +319,7 @@ def numbers_in(column: pd.Series[Any]) -> NDArray[np.float64]:
         return column.to_numpy()
     if column.dtype.kind in NO_NUMBERS:
         return np.full(len(column), np.nan)
-    if column.dtype.kind == "O":  # text, and whatever Python has: truth, fractions, periods
+    if column.dtype.kind in "OUS":  # text, and whatever Python has: truth, fractions, periods
         cells = [cell if holds_number(cell) else None for cell in column]
         column = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce")
     return column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.files import open_plain
 from entrepot.guarded import Guarded
+from entrepot.markets.file_ends import refuse_unended
 from entrepot.markets.market import Market
 from entrepot.markets.own_rows import YEARS
 from entrepot.markets.sessions import naive_moment
@@ -183,6 +184,7 @@ def _read(path: Path, name: str) -> pd.DataFrame:
     """Read and check a file of sectors; periods of a line in order of time."""
     try:
         with open_plain(path, links=True) as file, warnings.catch_warnings():
+            refuse_unended(file, shown(name))
             # Of rows with more cells than the header, pandas would take the first for their names.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(

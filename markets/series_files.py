@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.files import open_plain
+from entrepot.markets.file_ends import refuse_unended
 from entrepot.markets.known_series import KnownSeries
 from entrepot.markets.own_rows import aware
 from entrepot.markets.parquet_files import read_parquet
 from entrepot.markets.price_files import check_header, told_in_a_sentence
-from entrepot.markets.price_tables import FIRST_YEAR, LAST_YEAR, spell_symbol
+from entrepot.markets.price_tables import FIRST_YEAR, LAST_YEAR, numbers_in, spell_symbol
 
 LAYOUT: Final = "date, symbol and value, or date and one column for each symbol"
 RESERVED: Final = ("date", "symbol", "value", "known_at")
@@ -149,6 +150,7 @@ def read_table_of(source: object) -> tuple[pd.DataFrame, list[str], str]:
             table = with_dates(read_parquet(file))
             return table, [f"row {number}" for number in range(len(table))], path.name
         check_header(file, path.name)
+        refuse_unended(file, path.name)
         table = pd.read_csv(
             file,
             dtype="str",
@@ -239,13 +241,9 @@ def in_columns(
 def parse_values(cells: pd.Series[Any], column: str, rows: Sequence[str], origin: str) -> NDArray[np.float64]:
     """Turn cells into floats, NaN where they are empty; whatever else is no finite number is refused."""
     empty = cells.isna().to_numpy()
-    if not pd.api.types.is_numeric_dtype(cells) or pd.api.types.is_bool_dtype(cells):
-        try:
-            cells = cells.astype("str").str.strip()
-        except UnicodeDecodeError:
-            raise DataError(f"{origin}: {column} holds bytes that are no text; write numbers") from None
-        empty = empty | (cells == "").to_numpy()
-    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    if not pd.api.types.is_numeric_dtype(cells):
+        empty = empty | np.array([isinstance(cell, str) and not cell.strip() for cell in cells], dtype=bool)
+    numbers = numbers_in(cells)
     wrong = ~np.isfinite(numbers) & ~empty
     if wrong.any():
         at = int(np.argmax(wrong))

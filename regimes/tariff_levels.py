@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from os import PathLike
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_listed
 from entrepot.guarded import Guarded
-from entrepot.markets.own_rows import cell_text
+from entrepot.markets.own_rows import cell_text, csv_rows
 from entrepot.regimes.arguments import kind, short, with_given
 from entrepot.regimes.events import grid_time
 from entrepot.regimes.intensity import nanoseconds
@@ -201,26 +200,24 @@ def read_cells(path: str | Path, what: str) -> tuple[list[str], list[tuple[int, 
         being row 1); cells that are not there are "".
 
     Raises:
-        DataError: for what is no CSV file in UTF-8, a column named twice, or a row longer than the header.
+        DataError: for what is no CSV file in UTF-8 or may have been cut short, a column named twice, or a row
+            longer than the header.
     """
     if not isinstance(path, (str, PathLike)):
         raise ParameterError(f"path is {kind(path)}: give the path of {what}")
     name = short(Path(path).name)
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
-    except (UnicodeDecodeError, csv.Error):
-        raise DataError(f"{name} is not a CSV file in UTF-8; save it as CSV UTF-8") from None
+        content = Path(path).read_bytes()
     except (OSError, ValueError):  # a NUL in the path is a ValueError
         text = " ".join(str(path).split())
         text = text if len(text) <= 60 else f"...{text[-57:]}"
         raise DataError(f"{text!r} cannot be read as {what}; give the path of a CSV file") from None
-    header = lines[0] if lines else []
+    header, lines = csv_rows(name, content)
     named = [column for column in header if column]
     if len(set(named)) != len(named):
         raise DataError(f"{name} names a column twice; give each column a name of its own")
     rows = []
-    for number, line in enumerate(lines[1:], start=2):
+    for number, line in enumerate(lines, start=2):
         if any(line[len(header) :]):
             raise DataError(
                 f"{name} row {number}: {len(line)} cells under a header of {len(header)}; put a text that "

@@ -30,7 +30,7 @@ MINE = [
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
     path = tmp_path / "mine.csv"
-    path.write_text("\n".join([HEADER, *MINE]), encoding="utf-8")
+    path.write_text("\n".join([HEADER, *MINE, ""]), encoding="utf-8")
     return path
 
 
@@ -38,7 +38,7 @@ def mine(tmp_path: Path) -> Path:
 def bad(tmp_path: Path) -> Path:
     path = tmp_path / "bad.csv"
     rows = [f"e{i},2024-05-01,taxes,1,3,x," for i in range(9)]
-    path.write_text("\n".join([HEADER, *MINE, *rows]), encoding="utf-8")
+    path.write_text("\n".join([HEADER, *MINE, *rows, ""]), encoding="utf-8")
     return path
 
 
@@ -104,7 +104,7 @@ def test_files_are_merged_or_alone(capsys, mine, tmp_path):
     assert any("Our desk, on tariffs: 关税 é" in line for line in merged)
     assert not any("s232-steel-alum" in line for line in merged)
     own = tmp_path / "own.csv"
-    own.write_text("\n".join([HEADER, *MINE[:2]]), encoding="utf-8")
+    own.write_text("\n".join([HEADER, *MINE[:2], ""]), encoding="utf-8")
     assert len(listed(capsys, "--file", str(own), "--only")) == 2 + 2
     assert len(
         listed(capsys, "--file", str(own), "--file", str(mine), "--channel", "tariff", "--to", "2018-03-23")

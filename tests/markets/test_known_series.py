@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from decimal import Decimal
 
 import naive_series
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -223,6 +225,18 @@ def test_a_rule_beside_times_and_a_column_that_is_not_there_are_refused(tmp_path
 def test_what_is_no_number_in_memory_is_refused_too(column, words):
     with pytest.raises(DataError, match=words):
         load_series(pd.DataFrame({"date": ["2024-01-02", "2024-01-03"], "A": column}))
+
+
+@pytest.mark.parametrize("type_", ["decimal", "text", "double"])
+def test_numbers_and_gaps_of_arrow_are_read(type_):
+    kind, cell = {
+        "decimal": (pa.decimal128(10, 2), Decimal("1.50")),
+        "text": (pa.string(), "1.5"),
+        "double": (pa.float64(), 1.5),
+    }[type_]
+    column = pd.Series([cell, None], dtype=pd.ArrowDtype(kind))
+    series = load_series(table(date=["2024-01-02", "2024-01-03"], A=column), name="x")
+    assert series.array[:, 0].tolist() == pytest.approx([1.5, NAN], nan_ok=True)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Hong_Kong"])

@@ -119,8 +119,8 @@ def test_what_is_published_later_changes_no_bit(tmp_path_factory, grid, cut):
         lines[0],
         *(x for x, day in zip(lines[1:], days, strict=True) if day + pd.Timedelta(days=7) < now),
     ]
-    (folder / "whole.csv").write_text("\n".join(lines))
-    (folder / "part.csv").write_text("\n".join(published))
+    (folder / "whole.csv").write_text("\n".join([*lines, ""]))
+    (folder / "part.csv").write_text("\n".join([*published, ""]))
     whole, earlier = (load_news_index(folder / f"{name}.csv") for name in ("whole", "part"))
     assert earlier.at(part).to_numpy().tobytes() == whole.at(grid).iloc[: len(part)].to_numpy().tobytes()
 
@@ -217,7 +217,7 @@ def test_a_bad_file_is_refused_in_one_sentence(index_file, lines, message):
 
 def test_bad_arguments_are_refused_in_one_sentence(index_file, tmp_path: Path):
     months, days = index_file(*MONTHS), tmp_path / "days.csv"
-    days.write_text("\n".join(DAYS))
+    days.write_text("\n".join([*DAYS, ""]))
     for path, arguments, message in (
         (months, {}, "column is None, which index.csv has not: choose one of gpr, epu"),
         (months, {"column": "date"}, "column is 'date'"),

@@ -117,11 +117,11 @@ def test_dates_that_were_given_a_time_zone_are_not_known_at_their_first_second(z
 @pytest.mark.parametrize(
     "content",
     [
-        "﻿" + HEADER + "\n" + GOOD,
+        "﻿" + HEADER + "\n" + GOOD + "\n",
         HEADER + "\r\n" + GOOD + "\r\n",
         HEADER + ",,\n" + GOOD + ",,\n,,,,,,,\n\n",
-        HEADER + "\n ours , 2024-02-01 ,tariff, +1 , 2.0 , Tariffs announced ",
-        HEADER + '\n"ours","2024-02-01","tariff","1","2","Tariffs announced"',
+        HEADER + "\n ours , 2024-02-01 ,tariff, +1 , 2.0 , Tariffs announced \n",
+        HEADER + '\n"ours","2024-02-01","tariff","1","2","Tariffs announced"\r\n',
     ],
 )
 def test_what_spreadsheets_write_is_read(folder, content):

@@ -130,6 +130,8 @@ BAD_FILES: list[tuple[bytes, str]] = [
         "from row 2 on: a double quote is not",
     ),
     (f'{HEADER}\nours,2024-02-01,tariff,1,2,"a" b\n'.encode(), "stands inside a quoted text"),
+    (f"{HEADER}\n{GOOD}".encode(), "ends without a line break, so it may have been cut short: add one if it"),
+    (f"{HEADER}\n{GOOD}\nours,2024-02".encode(), "ends within a row, 'ours,2024-02', without a line break"),
     ((HEADER + ",x\x1b[2J\n").encode(), r"a column 'x\x1b[2J' with a control character"),
     (
         ("format," + HEADER + "\nevents 3," + GOOD + "\n").encode(),

@@ -194,6 +194,12 @@ FILES: list[tuple[str, str | bytes, str]] = [
         f"{HEADER},format\nAAA,1234,5,listings 9\n",
         "reads up to 'listings 1'; install a newer",
     ),
+    (
+        "cut off within a number",
+        f"{HEADER}\nAAA,1234,5\nBBB,1235,2",
+        "ends without a line break, so it may have been cut short: add one if it is whole",
+    ),
+    ("cut off within a row", f"{HEADER}\nAAA,1234,5\nBBB,12", "ends within a row, 'BBB,12', without a line"),
     ("a table of events", f"{HEADER},format\nAAA,1234,5,events 1\n", "a table of listings says 'listings 1'"),
 ]
 

@@ -205,6 +205,9 @@ KINDS: dict[str, Callable[[pd.Series], object]] = {
     "truth among numbers": lambda close: [True, *close[1:]],
     "spans of the calendar of arrow": lambda close: spans(len(close)),
     "text with a line break": lambda close: ["a\nb", *close[1:]],
+    "a word among text of arrow": lambda close: pd.array(
+        ["x", *map(str, close[1:])], dtype=pd.ArrowDtype(pa.string())
+    ),
 }
 DAYS: dict[str, Callable[[pd.Series], object]] = {
     "weeks": lambda date: date.dt.to_period("W"),

@@ -38,7 +38,7 @@ def written(folder: Path, text: str | bytes, name: str = "table.csv") -> Path:
 
 
 def level_file(folder: Path, *rows: str) -> ep.TariffLevels:
-    return ep.load_tariff_levels(written(folder, "\n".join([HEADER, *rows])))
+    return ep.load_tariff_levels(written(folder, "".join(f"{line}\n" for line in (HEADER, *rows))))
 
 
 def walked(**parts: Any) -> ep.RegimePath:
@@ -404,14 +404,36 @@ BAD_TABLES: dict[str, tuple[Callable[[Path], Any], type[EntrepotError], str]] = 
         "table.csv has no column series, effective_from, rate_pct,",
     ),
     "levels: semicolons": (
-        lambda f: ep.load_tariff_levels(written(f, HEADER.replace(",", ";"))),
+        lambda f: ep.load_tariff_levels(written(f, HEADER.replace(",", ";") + "\n")),
         DataError,
         "table.csv has no column series, effective_from, rate_pct,",
+    ),
+    "levels: a file without its last line break": (
+        lambda f: ep.load_tariff_levels(written(f, f"{HEADER}\nus_a,2021-02-01,,10,all,the law")),
+        DataError,
+        "table.csv ends without a line break, so it may have been cut short: add one if it is whole",
+    ),
+    "levels: a file cut off within a row": (
+        lambda f: ep.load_tariff_levels(
+            written(f, f"{HEADER}\nus_a,2021-02-01,,10,all,the law\nus_b,2021-02-01,,1")
+        ),
+        DataError,
+        "table.csv ends within a row, 'us_b,2021-02-01,,1', without a line break",
+    ),
+    "levels: a file cut off within a quoted text": (
+        lambda f: level_file(f, 'us_a,2021-02-01,,10,all,"the law'),
+        DataError,
+        "table.csv is not a CSV file from row 2 on: a double quote is not closed",
+    ),
+    "news: a file without its last line break": (
+        lambda f: ep.load_news_index(written(f, "date,gpr\n2024-01-02,110.5\n2024-01-03,11")),
+        DataError,
+        "table.csv ends without a line break, so it may have been cut short: add one if it is whole",
     ),
     "levels: another encoding": (
         lambda f: ep.load_tariff_levels(written(f, HEADER.encode("utf-16"))),
         DataError,
-        "table.csv is not a CSV file in UTF-8; save it as CSV UTF-8",
+        "table.csv is not a CSV file in UTF-8: line 1 is in another encoding; save it as CSV UTF-8",
     ),
     "levels: a column twice": (
         lambda f: ep.load_tariff_levels(written(f, HEADER + ",series\n")),

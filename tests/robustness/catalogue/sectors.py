@@ -60,6 +60,12 @@ CALLS: list[tuple[Callable[[Path], object], type[EntrepotError], str]] = [
         "export_exposure '2': give 1",
     ),
     (lambda p: own_map(p, "A,it\n", "symbol,word"), DataError, "has no column sector"),
+    (
+        lambda p: own_map(p, "A,it:software\nB,au"),
+        DataError,
+        "own.csv.? ends without a line break, so it may have been cut short: add one if it is whole",
+    ),
+    (lambda p: own_map(p, "A,it:software\nB"), DataError, "ends within a row, 'B', without a line break"),
     (lambda p: own_map(p, "", ""), DataError, "cannot be read as a CSV file"),
     (lambda p: ep.load_sectors(p / "missing.csv"), DataError, "No such file.*: check the path"),
     (lambda p: ep.load_sectors(7), ParameterError, "path is 7: give the path"),

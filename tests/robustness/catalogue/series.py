@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import os
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from robustness.cases import Case
 from robustness.market_inputs import of_file, of_files
 from robustness.small import LOOSE_TIMES, market
@@ -104,6 +107,21 @@ WHOLE: list[tuple[str, str | bytes, str]] = [
     ("null bytes", bytes(500), "null bytes"),
     ("a web page", "<html></html>\n", "it is a web page, not a CSV"),
     ("a quote that is not closed", GOOD.replace("2\n", '"2\n'), "cannot be read as CSV"),
+    (
+        "a last number cut off",
+        GOOD.replace("3\n", "3"),
+        "flow.csv ends without a line break, so it may have been cut short: add one if it is whole",
+    ),
+    (
+        "a last row cut off",
+        GOOD + "2024-01",
+        "ends within a row, '2024-01', without a line break: it was cut",
+    ),
+    (
+        "a last number of one symbol cut off",
+        "date,A,B\n2024-01-02,1.5,1.75\n2024-01-03,1.5,1.",
+        "flow.csv ends without a line break",
+    ),
     ("a row with more cells", GOOD.replace("03,2", "03,2,5"), "cannot be read as CSV"),
 ]
 # arguments in place of none
@@ -136,6 +154,13 @@ DATES = pd.DatetimeIndex(["2021-02-01", "2021-02-02"])
 EVENING = DATES.tz_localize("UTC") + pd.Timedelta(hours=20)
 NET = pd.DataFrame({"BABA": [1.0, 2.0], "KWEB": [3.0, 4.0]}, index=DATES)
 FLOW = ep.KnownSeries("flow", NET, EVENING)
+
+
+def of_values(values: Any) -> ep.KnownSeries:
+    """Load a table in memory of two dates."""
+    return ep.load_series(pd.DataFrame({"date": ["2024-01-02", "2024-01-03"], "value": values}), name="x")
+
+
 # what is asked of a series in memory
 ASKED: dict[str, tuple[Any, type[EntrepotError], str]] = {
     "one column in text": (
@@ -174,6 +199,23 @@ ASKED: dict[str, tuple[Any, type[EntrepotError], str]] = {
             "when is '.*': give a moment with its UTC offset, such as",
         )
         for text in LOOSE_TIMES
+    },
+    **{
+        f"values of {what}": (
+            lambda values=values: of_values(values),
+            DataError,
+            "row 0: value is .*; give a finite number, or leave the cell empty where nothing is known",
+        )
+        for what, values in {
+            "complex numbers among others": [1 + 2j, 3],
+            "complex numbers": np.array([1 + 2j, 3]),
+            "bytes": [b"1", 2],
+            "Arrow's bytes": pd.Series([b"1", None], dtype=pd.ArrowDtype(pa.binary())),
+            "Arrow's text": pd.Series(["1 %", None], dtype=pd.ArrowDtype(pa.string())),
+            "infinite decimals": [Decimal("inf"), 1],
+            "fractions": [Fraction(1, 2), 1],
+            "truths": [True, 1],
+        }.items()
     },
     "complex values": (
         lambda: ep.KnownSeries("flow", NET * (1 + 5j), EVENING),
