@@ -12,7 +12,7 @@ import pandas as pd
 from entrepot.errors import DataError, ParameterError, shown
 from entrepot.markets.price_tables import (
     AMOUNTS,
-    PRICES,
+    FIELDS,
     UNNAMED,
     read_moments,
     refuse_repeated,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     PriceSource: TypeAlias = "str | PathLike[str] | Table | Mapping[str, Table | pd.Series[float]] | vbt.Data"
 
 CLOSES: Final = frozenset({"close", "adj close"})
-FIELDS: Final = frozenset({*PRICES, *AMOUNTS, "high", "low", "capital gains"})
 YFINANCE_LEVELS: Final = frozenset({"price", "symbol"})  # Price and Ticker, as it names them
 OF_YFINANCE: Final = ("Ticker", "Date")  # names of columns and index of one of its fields
 UNSAID: Final = (

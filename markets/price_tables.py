@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, is_number, shown
+from entrepot.errors import DataError, is_number, near_word, shown
 from entrepot.markets.bars import as_bars, bar_stamps
 from entrepot.markets.instruments import venue_of
 from entrepot.markets.market_tables import PRICE_BOUNDS
@@ -20,18 +20,25 @@ from entrepot.markets.sessions import TIMEZONES
 
 PRICES = ("open", "close", "adj close")
 AMOUNTS = ("volume", "dividends", "stock splits")
-SPELLINGS = {
-    "adj_close": "adj close",
+# By letters and digits alone. A name is here only where all who write it mean the same by it.
+SPELLINGS: Final = {
     "adjclose": "adj close",
-    "adjusted close": "adj close",
-    "stock_splits": "stock splits",
-    "splits": "stock splits",
+    "adjustedclose": "adj close",
+    "vol": "volume",
     "dividend": "dividends",
+    "divcash": "dividends",  # Tiingo's
+    "stocksplits": "stock splits",
+    "stocksplit": "stock splits",
+    "splits": "stock splits",
+    "split": "stock splits",
+    "splitfactor": "stock splits",  # Tiingo's
     "ticker": "symbol",
 }
 DATE_NAMES: Final = ("date", "datetime", "timestamp", "time")
 UNNAMED: Final = ("", "none", "unnamed: 0", "index")  # what an index without a name becomes as a column
 RANGE: Final = ("high", "low")
+FIELDS: Final = frozenset({*PRICES, *AMOUNTS, *RANGE, "capital gains"})
+KNOWN: Final = frozenset({*FIELDS, *DATE_NAMES, "symbol"})
 LAYOUT = "Date and Close or Adj Close, and may have Open, Volume, Dividends and Stock Splits"
 FIRST_YEAR, LAST_YEAR = 1970, 2100
 STAMP: Final = re.compile(
@@ -55,7 +62,7 @@ LIMITS: Final[dict[str, tuple[float, float, str]]] = {
     "stock splits": (
         1e-4,
         1e4,
-        "it is new shares per old, from 0.0001 to 10000, or 0 where there is no split",
+        "it is new shares per old, from 0.0001 to 10000, or 0 or 1 where there is no split",
     ),
 }
 
@@ -99,7 +106,7 @@ class PriceTable:
 def spell(name: Hashable) -> str:
     """Return the name of a column in lower case and one spelling."""
     plain = str(name).strip().strip("<>").lower()
-    return SPELLINGS.get(plain, plain)
+    return SPELLINGS.get("".join(filter(str.isalnum, plain)), plain)
 
 
 def tidy_columns(frame: pd.DataFrame) -> pd.DataFrame:
@@ -142,6 +149,22 @@ def refuse_repeated(frame: pd.DataFrame, origin: str) -> None:
         raise DataError(f"{origin} has the columns {repeated} twice: keep one of each")
 
 
+def refuse_misspelt(frame: pd.DataFrame, origin: str) -> None:
+    """Refuse a column that is not read and may hold splits, dividends, or prices or volumes the table lacks.
+
+    A name is a slip of the known one it is nearest to; beside an Open, OpenInt is something else. High and Low
+    only inform, and too many short words are near to them.
+    """
+    not_lost = [known for known in KNOWN if known in frame or known not in (*PRICES, *AMOUNTS)]
+    for name in [column for column in frame if column not in KNOWN]:
+        near = near_word(name, KNOWN)
+        if "split" in name or "div" in name or near != near_word(name, not_lost):
+            raise DataError(
+                f"{origin} has the column {shown(name)}{near or ':'} a price file has {LAYOUT}; give it the "
+                "name of what it holds, or remove it"
+            )
+
+
 def parse_table(symbol: str, origin: str, frame: pd.DataFrame, yahoo: bool = False) -> PriceTable:
     """Check one symbol's rows, which may be known as those of yfinance, and turn them into floats by date."""
     refuse_repeated(frame, origin)
@@ -151,6 +174,7 @@ def parse_table(symbol: str, origin: str, frame: pd.DataFrame, yahoo: bool = Fal
         raise DataError(f"{origin} lacks the column {' and '.join(lacks)}: a price file has {LAYOUT}")
     if frame.empty:
         raise DataError(f"{origin} has no rows: give it at least one price or remove it")
+    refuse_misspelt(frame, origin)
     symbol = check_symbol(symbol, origin)
     moments = local_moments(frame["date"], zone_of(symbol))
     stamps = bar_stamps(moments, frame["date"], symbol, origin)
@@ -167,6 +191,8 @@ def parse_table(symbol: str, origin: str, frame: pd.DataFrame, yahoo: bool = Fal
                 f"{origin} has {name} {values[row]:g} on {dates[row].date()}: {allowed}; correct the row, or "
                 "leave the cell blank where nothing is known"
             )
+    if "stock splits" in columns:  # some vendors write 1 where there is none
+        columns["stock splits"] = np.where(columns["stock splits"] == 1, 0.0, columns["stock splits"])
     columns |= {c: numbers_in(frame[c]) for c in RANGE if c in frame}
     table = PriceTable(symbol, origin, pd.DataFrame(columns, index=dates), yahoo=yahoo)
     table = table if stamps is None else as_bars(table)

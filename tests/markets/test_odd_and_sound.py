@@ -15,6 +15,7 @@ from price_folders import closes, pair
 
 import entrepot as ep
 from entrepot.markets.market import Market
+from entrepot.markets.sessions import session_times
 from entrepot.markets.volume import daily_volatility
 from entrepot.regimes.observations import basket_return
 from entrepot.strategies.targets import Targets
@@ -44,6 +45,48 @@ def test_a_consolidation_and_the_split_that_undoes_it_are_taken() -> None:
     frame.loc[5, ["Open", "Close"]] *= 500
     market = ep.load_market({"KWEB": frame}, adjusted="raw")
     assert market.splits["factor"].tolist() == pytest.approx([1 / 500, 500])
+
+
+@pytest.mark.parametrize("name", ["Stock Split", "stock_splits", "stockSplits", "Split", "splitFactor"])
+@pytest.mark.parametrize("ordinary", [0.0, 1.0])
+@pytest.mark.parametrize("factor", [2.0, 0.5])
+def test_splits_are_read_under_each_of_their_names(name: str, ordinary: float, factor: float) -> None:
+    frame = fund()
+    frame.loc[5:, ["Open", "Close"]] /= factor
+    column = np.where(frame.index == 5, factor, ordinary)
+    market = ep.load_market({"KWEB": frame.assign(**{name: column})})
+    wanted = ep.load_market({"KWEB": frame.assign(**{"Stock Splits": at(5, factor)(frame)})})
+    assert wanted.splits["factor"].tolist() == [factor]
+    pd.testing.assert_frame_equal(market.splits, wanted.splits)
+    pd.testing.assert_frame_equal(market.price, wanted.price)
+
+
+def test_a_reverse_split_among_ones_is_found_in_bars() -> None:
+    days = session_times("XNYS", "2022-01-04", "2022-01-31", ("open",))
+    stamps = pd.DatetimeIndex(days["open"]).tz_convert("America/New_York").tz_localize(None)
+    both = stamps.append(stamps + pd.Timedelta(minutes=30)).sort_values()
+    after = np.arange(len(both)) >= 10
+    split = np.where(np.arange(len(both)) == 10, 0.5, 1.0)
+    bars = pd.DataFrame({"Datetime": both, "Close": np.where(after, 60.0, 30.0), "splitFactor": split})
+    assert ep.load_market({"KWEB": bars}, bar_times="start").splits["factor"].tolist() == [0.5]
+
+
+def test_columns_of_other_things_are_left_out_beside_those_they_are_near_to() -> None:
+    others = (
+        "Open Interest",
+        "OpenInt",
+        "VWAP",
+        "Value",
+        "adjHigh",
+        "adjOpen",
+        "adjVolume",
+        "Ticker name",
+        "Lot",
+    )
+    frame = fund().assign(**dict.fromkeys(others, 1.0))
+    pd.testing.assert_frame_equal(
+        ep.load_market({"KWEB": frame}).price, ep.load_market({"KWEB": fund()}).price
+    )
 
 
 @pytest.mark.parametrize("factors", [(2.0, 2.0), (2.0, 1.5, 3.0)])

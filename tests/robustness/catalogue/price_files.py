@@ -108,6 +108,38 @@ FILES: list[tuple[str, str | bytes, str]] = [
     ),
 ]
 
+HEADERS = "columns of prices"
+# a header, and words
+BAD_HEADERS: list[tuple[str, str]] = [
+    *(
+        (
+            f"Date,Open,Close,Volume,{name}",
+            f"has the column '{name.lower()}'.* a price file has Date and Close",
+        )
+        for name in (
+            "Split Ratio",
+            "Split From",
+            "Divs",
+            "Div",
+            "Dividend Amount",
+            "Ex-Dividend",
+            "Yield Div",
+        )
+    ),
+    ("Date,Close,Volum", "has the column 'volum', did you mean volume. a price file has"),
+    ("Date,Close,Oepn", "has the column 'oepn', did you mean open. "),
+    ("Date,Adj Close,Clsoe", "has the column 'clsoe', did you mean close. "),
+    ("Date,Close,Adj Colse", "has the column 'adj colse', did you mean adj close. "),
+]
+
+
+def with_header(header: str) -> str:
+    """The days of the good file under some columns that all hold its closes."""
+    closes = (line.partition(",")[2] for line in GOOD.splitlines()[1:])
+    rows = [[f"2022-01-{day}", *[close] * header.count(",")] for day, close in zip(DAYS, closes, strict=True)]
+    return "".join(",".join(row) + "\n" for row in [header.split(","), *rows])
+
+
 CELLS = "cells of prices"
 # column, cell, words
 BAD_CELLS: list[tuple[str, str, str]] = [
@@ -341,6 +373,7 @@ def dated(write: Callable[[pd.Timestamp], object]) -> str:
 
 CASES = [
     *of_files(CONTENT, FILES),
+    *(of_file(HEADERS, header, with_header(header), words) for header, words in BAD_HEADERS),
     *(
         of_file(CELLS, f"{number}, {column} {cell!r}", with_cell(column, cell), words)
         for number, (column, cell, words) in enumerate(BAD_CELLS, start=1)
