@@ -69,11 +69,7 @@ def read_prices(source: PriceSource) -> tuple[list[PriceTable], list[str], str]:
 def read_path(source: str | PathLike[str], notes: list[str]) -> tuple[list[Rows], str]:
     """Return the rows of every symbol of a folder or a file, and its name."""
     path = Path(source)
-    try:
-        blank = not os.fspath(source).strip()  # would be the folder in which the program runs
-        name, folder, file = path.resolve().name, path.is_dir() and not blank, path.is_file()
-    except (OSError, ValueError, RuntimeError):  # the last for links in a circle
-        name, folder, file = "", False, False
+    name, folder, file = find_source(source)
     if folder:
         return list(split_named(read_folder(path, notes), name)), name
     if file:
@@ -85,21 +81,50 @@ def read_path(source: str | PathLike[str], notes: list[str]) -> tuple[list[Rows]
     raise DataError(f"there is no file or folder {shown(str(source))} to load prices from: check the path")
 
 
-def read_folder(folder: Path, notes: list[str]) -> list[Named]:
-    """Read one table per CSV or Parquet file; anything else is left out and noted."""
-    paths = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name != MANIFEST)
-    files = [p for p in paths if is_read(p)]
+def find_source(source: str | PathLike[str]) -> tuple[str, bool, bool]:
+    """Return the name of a place of prices, and whether it is a folder or a file; it may be neither."""
+    path = Path(source)
+    try:
+        blank = not os.fspath(source).strip()  # would be the folder in which the program runs
+        return path.resolve().name, path.is_dir() and not blank, path.is_file()
+    except (OSError, ValueError, RuntimeError):  # the last for links in a circle
+        return "", False, False
+
+
+def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files of a folder that are read, at least one, and what else it holds, by name."""
+    with allowed(folder):
+        paths = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name != MANIFEST)
+        files = [p for p in paths if is_read(p)]
     if not files:
         raise DataError(
             f"the folder {folder.name!r} has no CSV or Parquet file: give one SYMBOL.csv per symbol"
         )
-    require_files(files)
+    return files, [p for p in paths if p not in files]
+
+
+@contextmanager
+def allowed(folder: Path) -> Iterator[None]:
+    """Say in a sentence what the system said of a folder that it does not let be read."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"the folder {folder.name!r} cannot be read ({error.strerror or error}): give one you may read"
+        ) from None
+
+
+def read_folder(folder: Path, notes: list[str]) -> list[Named]:
+    """Read one table per CSV or Parquet file; anything else is left out and noted."""
+    files, others = list_folder(folder)
+    with allowed(folder):
+        require_files(files)
     unseen = [p.name for p in files if not p.name.isprintable()]
     if unseen:
         raise DataError(
             f"the folder {folder.name!r} has a file named {shown(unseen[0])}: give it a plain name"
         )
-    notes += [f"{p.name} was not read: it is neither CSV nor Parquet." for p in paths if not is_read(p)]
+    notes += [f"{p.name} was not read: it is neither CSV nor Parquet." for p in others]
     unended: list[str] = []
     named = [Named(path.stem, path.name, read_file(path, unended)) for path in files]
     notes += say_what_is_unended(unended)

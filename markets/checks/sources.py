@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from entrepot.markets.listings import Listings
 from entrepot.markets.load import after_first_rates, date_range, settle_pairs
 from entrepot.markets.manifest import MANIFEST, Manifest, read_manifest
 from entrepot.markets.market import empty_table
-from entrepot.markets.price_files import is_read, read_file, read_folder, read_path, say_what_is_unended
+from entrepot.markets.price_files import find_source, list_folder, read_file, read_path, say_what_is_unended
 from entrepot.markets.price_shapes import Named, Rows, is_of_a_field, named_tables, split_named, take_apart
 from entrepot.markets.price_tables import PriceTable, parse_table, spell_symbol
 from entrepot.markets.rates import currency_quoted, read_fixings, refuse_gaps
@@ -175,11 +174,11 @@ def read_rows(source: PriceSource, reading: Reading) -> list[Rows]:
         return split_each(named_tables(source, reading.name, reading.notes), reading)
     if not isinstance(source, str | PathLike):
         rows, reading.name = take_apart(source, reading.notes)
-    elif os.path.isdir(source):
-        reading.name = Path(source).resolve().name
+        return rows
+    reading.name, folder, _ = find_source(source)
+    if folder:
         return split_each(read_files(Path(source), reading), reading)
-    else:
-        rows, reading.name = read_path(source, reading.notes)
+    rows, reading.name = read_path(source, reading.notes)
     return rows
 
 
@@ -198,16 +197,9 @@ def split_each(named: Sequence[Named], reading: Reading) -> list[Rows]:
 def read_files(folder: Path, reading: Reading) -> list[Named]:
     """Read the files of a folder one by one."""
     named: list[Named] = []
-    paths = [
-        path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.name != MANIFEST
-    ]
-    files = [path for path in paths if is_read(path)]
-    if not files:
-        read_folder(folder, [])  # which refuses such a folder
+    files, others = list_folder(folder)
     reading.passed_over += [
-        Finding("not read", "", path.name, (), f"{path.name} is neither CSV nor Parquet")
-        for path in paths
-        if not is_read(path)
+        Finding("not read", "", path.name, (), f"{path.name} is neither CSV nor Parquet") for path in others
     ]
     unended: list[str] = []
     for path in files:

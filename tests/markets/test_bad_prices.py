@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
-from price_folders import ACTIONS, closes, long, pair, split_pair
+from price_folders import ACTIONS, closes, long, pair, split_pair, write
 
 from entrepot.errors import DataError, EntrepotError, ParameterError
+from entrepot.markets.data_check import check_data
 from entrepot.markets.load import load_market
 
 
@@ -65,6 +70,43 @@ def test_a_long_table_without_a_symbol_column_is_refused(tmp_path: Path) -> None
     (tmp_path / "all.txt").write_text("x")
     with pytest.raises(DataError, match="neither CSV nor Parquet"):
         load_market(tmp_path / "all.txt")
+
+
+def refuses(*given: object) -> None:
+    """What a system does that lets nobody in."""
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+@pytest.mark.parametrize(
+    ("look", "call"),
+    [
+        *product([load_market, check_data], ["iterdir", "is_symlink", "is_dir"]),
+        (load_market, "is_file"),  # asked for the sizes, before anything is read
+    ],
+)
+def test_a_folder_that_may_not_be_read_is_refused(
+    call: str, look: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "prices", pair())
+    really = getattr(Path, call)
+    # What a folder is may be asked without a right to it, what is in it may not.
+    monkeypatch.setattr(
+        Path, call, lambda path: really(path) if path == folder and call != "iterdir" else refuses()
+    )
+    with pytest.raises(DataError, match=r"the folder 'prices' cannot be read .Permission denied.: give"):
+        look(folder)
+
+
+@pytest.mark.parametrize("look", [load_market, check_data])
+def test_the_working_folder_may_be_gone(
+    look: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(DataError, match=r"there is no file or folder '\.' to load prices from: check"):
+        look(".")
 
 
 def test_a_long_file_inside_a_folder_is_refused(tmp_path: Path) -> None:
