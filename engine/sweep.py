@@ -22,10 +22,10 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from entrepot.engine.checkpoint import Checkpoint
 from entrepot.errors import EntrepotError, ParameterError, shown
+from entrepot.progress import progress_bar
 
 # Chunks handed out before the first of them is back: enough to keep a cluster busy, few enough to forget.
 WINDOW = 64
@@ -106,8 +106,8 @@ def run_chunks(
             todo.append(number)
         else:
             keep(Rows(chunk, *known, np.ones(len(chunk), dtype=bool)))
-    bar = tqdm(
-        total=len(figures), initial=int(done.sum()), unit="config", disable=not progress, dynamic_ncols=True
+    bar = progress_bar(
+        total=len(figures), initial=int(done.sum()), unit="config", show=progress, dynamic_ncols=True
     )
     stop = np.zeros(1, dtype=np.int8)
     with bar, _submitter(job, executor, stop) as submit:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from entrepot.errors import ParameterError, is_listed, shown
 from entrepot.files import write_whole
@@ -19,6 +18,7 @@ from entrepot.markets.manifest import DAY_OVER, MANIFEST, Manifest, read_manifes
 from entrepot.markets.price_tables import RATES_ZONE, SYMBOL, spell_symbol
 from entrepot.markets.rates import currency_quoted
 from entrepot.markets.sessions import TIMEZONES, check_date, session_times
+from entrepot.progress import progress_bar
 
 SOURCE: Final = "Yahoo Finance"
 COLUMNS: Final = ("Open", "High", "Low", "Close", "Adj Close", "Volume", "Dividends", "Stock Splits")
@@ -76,7 +76,7 @@ def download(
     place = check_folder(folder, wanted)
     manifest = read_manifest(place)
     rows, refused = [], ""
-    for symbol in tqdm(wanted, desc="Yahoo", disable=not progress):
+    for symbol in progress_bar(wanted, desc="Yahoo", show=progress):
         early = first - RATES_BEFORE if symbol.endswith("=X") else first
         frame, problem = (None, refused) if refused else fetch(yahoo, symbol, early, last)
         refused = REFUSED if problem == REFUSED else ""

@@ -13,11 +13,11 @@ from typing import Literal, cast, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from entrepot.errors import DataError, ParameterError, is_whole, shown
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_clock
+from entrepot.progress import progress_bar
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.detector import Detector
 from entrepot.regimes.events import Events
@@ -229,11 +229,11 @@ def calendar_value(
     drawn = np.array(
         [
             _mean_gain(log_scores(detector, fed.y, wrong, when)[0], without, scored)
-            for wrong in tqdm(
+            for wrong in progress_bar(
                 _wrong_dates(model, events, risk, fed, placebo, move, seed),
                 total=placebo,
                 desc="placebo calendars",
-                disable=not progress,
+                show=progress,
             )
         ]
     )

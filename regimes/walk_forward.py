@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from entrepot.errors import DataError, ParameterError
 from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_clock
+from entrepot.progress import progress_bar
 from entrepot.regimes.arguments import kind, short
 from entrepot.regimes.detector import Detector, intensities, numbers, observations
 from entrepot.regimes.events import Events, grid_time
@@ -251,7 +251,7 @@ class RegimeModel:
         detector: Detector = getattr(self, risk)
         made: list[Refit] = []
         fits = len(self.schedule.stops(fed.y))
-        with tqdm(total=fits, desc=f"fitting {risk}", disable=not progress, delay=SHOW_AFTER) as bar:
+        with progress_bar(total=fits, desc=f"fitting {risk}", show=progress, delay=SHOW_AFTER) as bar:
             segments = walk(detector, fed.y, fed.x, self.schedule, made, bar.update)
             probability = in_force(segments, fed.y, fed.x, stress_probability)
         first = next((refit.stop for refit in made if refit.accepted), len(fed.y))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from entrepot.engine.costs import Costs
 from entrepot.errors import ParameterError, is_whole, shown
 from entrepot.markets.market import Market
+from entrepot.progress import progress_bar
 from entrepot.regimes import Events, RegimeModel
 from entrepot.regimes.placebo import Move, misdate
 from entrepot.reports.intervals import sharpe_interval
@@ -154,7 +154,7 @@ def switching_value(
         )
     rng = np.random.default_rng(seed)
     drawn = []
-    for _ in tqdm(range(placebos), desc="wrong dates", disable=not progress):
+    for _ in progress_bar(range(placebos), desc="wrong dates", show=progress):
         wrong = model.walk_forward(market, misdate(events, market, rng, move), progress=False)
         figures = period_statistics(run(plan.with_(path=wrong)), draws=0)
         drawn.append(figures[list(COMPARED)])

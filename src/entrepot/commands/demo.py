@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import io
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 import entrepot as ep
 from entrepot.commands.output import in_terminal, write
 from entrepot.job import REPORT, TEAR_SHEET, TIMING_TITLE, Outcome, run_main_job
+from entrepot.progress import progress_bar
 from entrepot.reports.pages.caveats import estimates_note
 from entrepot.reports.pictures.style import source_name
 
@@ -58,7 +57,7 @@ def run(given: argparse.Namespace) -> int:
     # A terminal may report no width at all, which tqdm would take for no room.
     width, height = shutil.get_terminal_size()
     form = "{desc:<48}{bar:20} {elapsed}"
-    with tqdm(total=STAGES, bar_format=form, file=sys.stderr, disable=None, ncols=width, nrows=height) as bar:
+    with progress_bar(show=None, total=STAGES, bar_format=form, ncols=width, nrows=height) as bar:
 
         def stage(name: str) -> None:
             bar.set_description_str(name, refresh=False)

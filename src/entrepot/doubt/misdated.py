@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from entrepot.engine.batch import Bench
 from entrepot.engine.figures import columns_of
 from entrepot.engine.sweep import cut, run_chunks
 from entrepot.errors import ParameterError
+from entrepot.progress import progress_bar
 from entrepot.regimes import Events, RegimeModel, RegimePath
 from entrepot.regimes.placebo import misdate
 from entrepot.strategies import RegimeSwitch
@@ -103,7 +103,7 @@ def best_on_wrong_dates(
     own["configurations"] = [job.configurations[int(number)] for number in numbers]
     rng = np.random.default_rng(seed)
     best = np.full(placebos, np.nan)
-    for k in tqdm(range(placebos), desc="wrong dates", disable=not progress):
+    for k in progress_bar(range(placebos), desc="wrong dates", show=progress):
         wrong = MisdatedJob(**own, wrong=misdate(calendar, job.market, rng), walks=walks)
         figures = np.full((len(numbers), len(columns_of(job.regimes))), np.nan)
         done = run_chunks(wrong, cut(order, CHUNK), figures, {}, progress=False)
