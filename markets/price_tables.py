@@ -152,11 +152,11 @@ def refuse_repeated(frame: pd.DataFrame, origin: str) -> None:
 def refuse_misspelt(frame: pd.DataFrame, origin: str) -> None:
     """Refuse a column that is not read and may hold splits, dividends, or prices or volumes the table lacks.
 
-    A name is a slip of the known one it is nearest to; beside an Open, OpenInt is something else. High and Low
-    only inform, and too many short words are near to them.
+    A name is a slip of the known one it is nearest to; beside an Open, OpenInt is something else. High and
+    Low only inform, and too many short words are near to them.
     """
     not_lost = [known for known in KNOWN if known in frame or known not in (*PRICES, *AMOUNTS)]
-    for name in [column for column in frame if column not in KNOWN]:
+    for name in [str(column) for column in frame if column not in KNOWN]:
         near = near_word(name, KNOWN)
         if "split" in name or "div" in name or near != near_word(name, not_lost):
             raise DataError(

@@ -72,21 +72,9 @@ def test_a_reverse_split_among_ones_is_found_in_bars() -> None:
 
 
 def test_columns_of_other_things_are_left_out_beside_those_they_are_near_to() -> None:
-    others = (
-        "Open Interest",
-        "OpenInt",
-        "VWAP",
-        "Value",
-        "adjHigh",
-        "adjOpen",
-        "adjVolume",
-        "Ticker name",
-        "Lot",
-    )
-    frame = fund().assign(**dict.fromkeys(others, 1.0))
-    pd.testing.assert_frame_equal(
-        ep.load_market({"KWEB": frame}).price, ep.load_market({"KWEB": fund()}).price
-    )
+    others = ["Open Interest", "OpenInt", "VWAP", "Value", "adjHigh", "adjOpen", "adjVolume", "Lot", "Name"]
+    market = ep.load_market({"KWEB": fund().assign(**dict.fromkeys(others, 1.0))})
+    pd.testing.assert_frame_equal(market.price, ep.load_market({"KWEB": fund()}).price)
 
 
 @pytest.mark.parametrize("factors", [(2.0, 2.0), (2.0, 1.5, 3.0)])
