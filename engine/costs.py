@@ -491,6 +491,10 @@ def _cash_rates(given: Any) -> dict[str, float | pd.Series[Any]] | None:
     for currency, rate in given.items():
         name = f"cash_rate_pa of {currency}"
         dated = isinstance(rate, pd.Series) and is_dated(rate) and rate.dtype.kind in "iuf"
+        if isinstance(rate, pd.Series) and rate.empty:
+            raise ParameterError(
+                f"{name} is a Series without rows: give one of rates by date, or leave it out"
+            )
         if dated:
             _check_dates(name, rate.index)
         elif not is_number(rate):

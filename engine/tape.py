@@ -175,7 +175,8 @@ def _check_names(market: Market, costs: Costs) -> None:
             named = given.columns if is_dated(given) else [row for row in given.index if row not in sizes]
         for symbol in named:
             if symbol not in market.symbols:
-                or_size = f" or a size, {', '.join(sizes)}" if name == "borrow_rate_pa" else ""
+                by_size = name == "borrow_rate_pa" and isinstance(given, pd.DataFrame) and not is_dated(given)
+                or_size = f" or a size, {', '.join(sizes)}" if by_size else ""
                 raise ParameterError(
                     f"{name} names {symbol!r}, which this market does not have: give one of its "
                     f"symbols{or_size}"

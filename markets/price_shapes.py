@@ -137,6 +137,9 @@ def in_pandas(value: object, where: str) -> pd.DataFrame | pd.Series[Any]:
         value = value.to_pandas()  # type: ignore[attr-defined]
     if not isinstance(value, pd.DataFrame | pd.Series):
         raise ParameterError(f"load_market was given {type(value).__name__}{where}: {KINDS}")
+    for axis, labels in enumerate(value.axes):
+        if isinstance(labels, pd.MultiIndex) and labels.nlevels == 1:  # whose labels are tuples of one
+            value = value.set_axis(labels.get_level_values(0), axis=axis)
     return value
 
 

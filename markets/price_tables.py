@@ -51,6 +51,7 @@ FEW_ON_WEEKENDS: Final = 3  # prices
 FEWER_OF_A_DAY: Final = 0.75  # of the Wednesdays: Mondays or Fridays that moved to a weekend
 SYMBOL: Final = re.compile(r"\^?[A-Z0-9][A-Z0-9-]*(?:\.[A-Z]+)?(?:=X)?")
 WITHOUT_MARKET: Final = re.compile(r"\d[A-Z0-9-]*|USD[A-Z]{3}|[A-Z]{3}USD")  # a code or a rate, and not where
+HONG_KONG: Final = re.compile(r"(?:\^.*|\d{4,5})\.HK")
 RENMINBI: Final = re.compile(r"8\d{4}\.HK")  # the codes that Hong Kong gives to what trades in renminbi
 NO_NUMBERS: Final = "bcmM"  # kinds of columns that would turn into floats: truth, complex, spans, dates
 # What may stand in a column: the least and most, and how it is said. No market goes near them, and a float
@@ -368,7 +369,8 @@ def spell_symbol(symbol: str) -> str:
 def check_symbol(symbol: str, origin: str) -> str:
     """Return a symbol as `spell_symbol` does; refuse what would be taken for another line than it is."""
     spelt = spell_symbol(symbol)
-    if not SYMBOL.fullmatch(spelt) or WITHOUT_MARKET.fullmatch(spelt):
+    no_code = spelt.endswith(".HK") and not HONG_KONG.fullmatch(spelt)
+    if no_code or not SYMBOL.fullmatch(spelt) or WITHOUT_MARKET.fullmatch(spelt):
         raise DataError(
             f"{origin} is named {shown(symbol)}, which does not say what it is: write Hong Kong lines as "
             "9988.HK, New York lines as BABA, indices as ^HSI, and HKD per USD as HKD=X"

@@ -50,14 +50,18 @@ def test_a_row_is_what_single_runs_say(market: Market, weights: pd.DataFrame) ->
         assert row["Costs [%]"] == pytest.approx(of_equity * summary["Total Costs"])
         for kind, paid in run.costs().items():
             assert row[kind] == pytest.approx(of_equity * paid)
-        parts = [
-            sum(
-                abs(f["quantity"]) * f["price"] * f["fx"] / one.equity_by_step[f["step"]]
-                for f in one.fills.to_dict("records")
-            )
-            for one in (capped, free)
-        ]
-        assert row["Filled [%]"] == pytest.approx(100 * parts[0] / parts[1])
+        shares: list[dict[str, float]] = [{}, {}]
+        worth: dict[str, float] = {}
+        for one, of in zip((capped, free), shares, strict=True):
+            for f in one.fills.to_dict("records"):
+                of[f["symbol"]] = of.get(f["symbol"], 0.0) + abs(f["quantity"])
+        for f in free.fills.to_dict("records"):
+            part = abs(f["quantity"]) * f["price"] * f["fx"] / free.equity_by_step[f["step"]]
+            worth[f["symbol"]] = worth.get(f["symbol"], 0.0) + part
+        filled = sum(
+            part * min(1.0, shares[0].get(symbol, 0.0) / shares[1][symbol]) for symbol, part in worth.items()
+        )
+        assert row["Filled [%]"] == pytest.approx(100 * filled / sum(worth.values()))
 
 
 def test_more_money_fills_less_and_pays_more(market: Market, weights: pd.DataFrame) -> None:
@@ -76,6 +80,31 @@ def test_more_money_fills_less_and_pays_more(market: Market, weights: pd.DataFra
     np.testing.assert_allclose(free["Filled [%]"], 100, rtol=1e-12)
     # the same trade at any size at which lots and minima no longer count
     assert np.ptp(free["Annualized Return [%]"].iloc[1:]) < 0.01
+
+
+@pytest.mark.parametrize("rise", [0.004, -0.004])
+def test_what_is_filled_late_at_another_price_is_all_filled(rise: float) -> None:
+    """Bought over weeks in which the price moves, sold after: every share found a market, and none twice."""
+    days = pd.bdate_range("2021-01-04", periods=200)
+    price = pd.DataFrame({"A": 100.0 * np.exp(rise * np.arange(200))}, index=days)
+    market = Market.from_prices(price)
+    weights = pd.DataFrame({"A": [0.9, 0.0]}, index=days[[10, 100]])
+    costs = ep.Costs.none().with_(impact_volume=1e5)
+    assert capacity(market, weights, [1e8], costs=costs, impact=0.0)["Filled [%]"].tolist() == [100.0]
+
+
+def test_a_split_between_two_fills_makes_no_more_of_them(market: Market) -> None:
+    """A tenth is filled before a split in ten and a tenth after it: a fifth of what was wanted, not all."""
+    days = pd.bdate_range("2021-01-04", periods=60)
+    before = np.arange(60) < 30
+    made = Market.from_prices(pd.DataFrame({"A": np.where(before, 100.0, 10.0)}, index=days))
+    split = pd.DataFrame({"symbol": ["A"], "ex_date": [days[30]], "factor": [10.0]})
+    made = replace(made, splits=split)
+    weights = pd.DataFrame({"A": [1.0]}, index=days[[28]])
+    cap = pd.DataFrame({"A": [1_000.0, 10_000.0, 0.0]}, index=days[[0, 30, 31]])
+    costs = ep.Costs.none().with_(max_fill_shares=cap)
+    table = capacity(made, weights, [1e6], costs=costs, impact=0.0, participation=None)
+    assert table["Filled [%]"].tolist() == pytest.approx([20.0])
 
 
 def test_what_impact_takes_is_not_said_to_be_filled(market: Market) -> None:

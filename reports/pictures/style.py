@@ -287,7 +287,14 @@ def folded(text: str, width: float, size: float, weight: str = "normal") -> str:
             if line:
                 lines.append(line)
             while len(word) > 1 and not fits(word):
-                cut = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or fits(word[:n]))
+                # Twice as much until it is too much, then the middle: measuring takes as long as the text.
+                most = 2
+                while fits(word[:most]):
+                    most *= 2
+                cut = most // 2
+                while most - cut > 1:
+                    middle = (cut + most) // 2
+                    cut, most = (middle, most) if fits(word[:middle]) else (cut, middle)
                 lines.append(word[:cut])
                 word = word[cut:]
             line = word

@@ -13,7 +13,7 @@ from entrepot.engine.lines import NOT_COSTS, SOURCES
 from entrepot.engine.plans import Plan, TargetArrays
 from entrepot.errors import ParameterError, is_listed, is_number, shown
 from entrepot.markets.market import Market
-from entrepot.markets.volume import check_share, share_of_volume, steps_sharing_a_session
+from entrepot.markets.volume import check_share, share_of_volume, shares_since_start, steps_sharing_a_session
 from entrepot.regimes.path import RegimePath
 from entrepot.result import Result, backtest
 
@@ -68,8 +68,9 @@ def capacity(
 
     Returns:
         One row per capital, the index. "Annualized Return [%]" and "Sharpe Ratio", net of all costs, as in
-        `Result.summary`; "Turnover" a year; "Filled [%]", what is traded, each fill as a part of equity, over
-        the same without any cap, both without impact, which leaves less equity to trade with; "Impact [bp]"
+        `Result.summary`; "Turnover" a year; "Filled [%]", the shares of each line that are traded, over
+        those without any cap and at most all of them, both without impact, which leaves less equity to trade
+        with; a line counts by what is traded of it without a cap, each fill as a part of equity; "Impact [bp]"
         of the value traded; "Costs [%]" a year of mean equity, then those by kind, such as "impact", that are
         paid at all. NaN where all equity is lost.
 
@@ -112,23 +113,34 @@ def _row(result: Result, capped: Result, free: Result) -> dict[str, float]:
     lost = bool((result.equity_by_step <= 0.0).any())
     yearly = np.nan if lost else 100.0 / years / float(result.daily.mean())
     paid, traded = result.costs(), float((result.fills["notional"] * result.fills["fx"]).sum())
-    wanted = _parts_of_equity(free)
     return {
         "Annualized Return [%]": float(summary["Annualized Return [%]"]),
         "Sharpe Ratio": float(summary["Sharpe Ratio"]),
         "Turnover": float(summary["Turnover"]),
-        "Filled [%]": 100.0 * _parts_of_equity(capped) / wanted if wanted > 0 else np.nan,
+        "Filled [%]": 100.0 * _share_filled(capped, free),
         "Impact [bp]": 1e4 * float(paid.get("impact", 0.0)) / traded if traded > 0 else np.nan,
         "Costs [%]": yearly * float(paid.sum()),
         **{kind: yearly * float(paid.get(kind, 0.0)) for kind in KINDS},
     }
 
 
-def _parts_of_equity(result: Result) -> float:
-    """The sum of all fills at the prices of their steps, each as a part of the equity it leaves."""
-    fills = result.fills
-    value = fills["quantity"].abs() * fills["price"] * fills["fx"]
-    return float((value / result.equity_by_step[fills["step"]]).sum())
+def _share_filled(capped: Result, free: Result) -> float:
+    """The part of the shares wanted that finds a market; NaN where nothing is wanted.
+
+    Shares, not money: what is filled late at another price is filled no less and no more.
+    """
+    fills = free.fills
+    value = fills["quantity"].abs() * fills["price"] * fills["fx"] / free.equity_by_step[fills["step"]]
+    weight, wanted = value.groupby(fills["symbol"]).sum(), _shares_by_line(free)
+    part = (_shares_by_line(capped).reindex(wanted.index, fill_value=0.0) / wanted).clip(upper=1.0)
+    return float((part * weight).sum() / weight.sum()) if len(weight) else np.nan
+
+
+def _shares_by_line(result: Result) -> pd.Series[float]:
+    """Shares of each line that are bought or sold, in those of the first step."""
+    fills, market = result.fills, result.market
+    since = shares_since_start(market)[fills["step"], market.price.columns.get_indexer(fills["symbol"])]
+    return (fills["quantity"].abs() / since).groupby(fills["symbol"]).sum()
 
 
 def _caps(market: Market, participation: float, costs: Costs) -> pd.DataFrame:

@@ -351,3 +351,11 @@ def test_adjusted_lines_pay_the_rate_alone() -> None:
         assert fill["brokerage"] == pytest.approx(10.0)
     fill = one_fill("A", 1_000, 100.0, costs.with_(exact_fees=False))
     assert fill["brokerage"] == pytest.approx(20.0)  # 1 bp and a cent per share
+
+
+@pytest.mark.parametrize("given", [{"mid": 0.05}, dated(0.05, columns=("mid",))])
+def test_sizes_are_not_offered_where_none_is_taken(given: Any) -> None:
+    market = ep.simulate_market("2021-01-04", "2021-03-31", symbols=["KWEB"])
+    weights = pd.DataFrame({"KWEB": [0.5]}, index=DATES[1:])
+    with pytest.raises(ep.ParameterError, match="borrow_rate_pa names 'mid'.*: give one of its symbols$"):
+        ep.backtest(market, weights, costs=ep.Costs(borrow_rate_pa=given))

@@ -677,7 +677,20 @@ def test_a_source_of_another_kind_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["9988", "09988", "9988 HK Equity", "HK.09988", "SEHK:9988", "9988-HK", "²².HK", "Close_9988.HK", ""],
+    [
+        *(
+            "9988",
+            "09988",
+            "9988 HK Equity",
+            "HK.09988",
+            "SEHK:9988",
+            "9988-HK",
+            "²².HK",
+            "Close_9988.HK",
+            "",
+        ),
+        *("BABA.HK", "123456.HK", "1234567.HK", "9988-R.HK", "A9988.HK"),
+    ],
 )
 def test_a_name_that_does_not_say_where_a_line_trades_is_refused(name: str) -> None:
     """Read as a line of New York, its prices would be in dollars."""
@@ -702,6 +715,16 @@ def test_a_counter_in_renminbi_is_not_read_in_hong_kong_dollars() -> None:
     with pytest.raises(DataError, match=r"89988\.HK, a counter that trades in renminbi") as error:
         load_market({**files, "89988.HK": files["9988.HK"]})
     sentence(error)
+
+
+@pytest.mark.parametrize("of", [lambda table: table, lambda table: {"KWEB": table}])
+def test_labels_of_one_level_are_labels(of: Callable[[pd.DataFrame], Any]) -> None:
+    name = "KWEB" if isinstance(of(pd.DataFrame()), pd.DataFrame) else "Close"
+    table = closes("XNYS", "2022-01-04", "2022-01-31").set_index("Date")[["Close"]].set_axis([name], axis=1)
+    odd = table.set_axis(pd.MultiIndex.from_tuples([(name,)]), axis=1)
+    same(load_market(of(odd)), load_market(of(table)))
+    odd.index = pd.MultiIndex.from_arrays([table.index])
+    same(load_market(of(odd)), load_market(of(table)))
 
 
 def test_symbols_may_be_in_small_letters() -> None:

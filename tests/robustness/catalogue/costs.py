@@ -142,6 +142,13 @@ BAD_COSTS: dict[str, tuple[Callable[[], Any], str]] = {
     "a truth as rate": (lambda: ep.Costs(cash_rate_pa={"USD": True}), "cash_rate_pa of USD"),
     "rates without dates": (lambda: ep.Costs(cash_rate_pa={"USD": pd.Series([0.01])}), "Series"),
     "dated rates in words": (lambda: ep.Costs(cash_rate_pa={"USD": pd.Series("1", DATES)}), "Series"),
+    **{
+        f"rates without rows, {name}": (
+            lambda index=index: ep.Costs(cash_rate_pa={"USD": pd.Series(index=index, dtype=float)}),
+            "cash_rate_pa of USD is a Series without rows: give one of rates by date, or leave it out",
+        )
+        for name, index in (("dated", DATES[:0]), ("undated", None))
+    },
     "dated rates with a gap": (
         lambda: ep.Costs(cash_rate_pa={"USD": pd.Series([0.01, np.nan], DATES)}),
         "nan",
