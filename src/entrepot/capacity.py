@@ -70,8 +70,8 @@ def capacity(
         One row per capital, the index. "Annualized Return [%]" and "Sharpe Ratio", net of all costs, as in
         `Result.summary`; "Turnover" a year; "Filled [%]", the shares of each line that are traded, over
         those without any cap and at most all of them, both without impact, which leaves less equity to trade
-        with; a line counts by what is traded of it without a cap, each fill as a part of equity; "Impact [bp]"
-        of the value traded; "Costs [%]" a year of mean equity, then those by kind, such as "impact", that are
+        with; a line counts by what is traded of it without a cap, each fill as a part of equity; "Impact
+        [bp]" of the value traded; "Costs [%]" a year of mean equity, then those by kind, such as "impact", that are
         paid at all. NaN where all equity is lost.
 
     Raises:

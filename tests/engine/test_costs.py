@@ -357,5 +357,5 @@ def test_adjusted_lines_pay_the_rate_alone() -> None:
 def test_sizes_are_not_offered_where_none_is_taken(given: Any) -> None:
     market = ep.simulate_market("2021-01-04", "2021-03-31", symbols=["KWEB"])
     weights = pd.DataFrame({"KWEB": [0.5]}, index=DATES[1:])
-    with pytest.raises(ep.ParameterError, match="borrow_rate_pa names 'mid'.*: give one of its symbols$"):
+    with pytest.raises(ep.ParameterError, match=r"borrow_rate_pa names 'mid'.*: give one of its symbols$"):
         ep.backtest(market, weights, costs=ep.Costs(borrow_rate_pa=given))
