@@ -56,7 +56,8 @@ class Tallied:
 
     Args:
         table: one row for each, in their order: figures under the names of `Result.summary`, costs by kind,
-            profit and costs by regime. NaN where it was refused or not run.
+            profit and costs by regime. NaN where it was refused or not run. "Trades" are those of each book:
+            a symbol held both as a pair's leg and as a single line counts in both.
         refused: why one cannot be run; empty where it can.
         done: False where the run was stopped first.
         equity: shape (T, C), after the fills of each step, where it was asked for.
