@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, shown
 from entrepot.markets.market import Market
@@ -21,8 +22,9 @@ def peg_stress(
 
     The first HKD fixing on or after the date becomes ``per_usd``; all later ones are scaled by the same
     factor, so their moves are kept. Prices in HKD are scaled by ``1 + pass_through * (factor - 1)``. Both
-    begin when Hong Kong next trades: no line stands at an old price and a new rate meanwhile. Prices in USD,
-    dividends and interest rates stay as they are.
+    begin when Hong Kong next trades, so that no line stands at an old price and a new rate meanwhile but one
+    without a price at that step, such as a halted one: until its next price it does, and the notes name it.
+    Prices in USD, dividends and interest rates stay as they are.
 
     Args:
         market: T steps.
@@ -76,6 +78,12 @@ def peg_stress(
     again = again.assign(time=then, per_usd=again["per_usd"] * factor)
     known = market.times >= later[0]
     price = market.price * np.where(known[:, None] & quoted[None, :], scale, 1.0)
+    silent = [] if scale == 1.0 else _silent_at(market, int(np.argmax(known)), quoted)
+    said = [
+        f"HKD peg stress: {symbol} has no price at that time, and stands at its old price and the new rate "
+        "until its next one."
+        for symbol in silent
+    ]
     return replace(
         market,
         fixings=pd.concat([fixings.assign(per_usd=rates), again])
@@ -90,8 +98,23 @@ def peg_stress(
             f"HKD as it did ({float(per_usd):g} instead of {old:.4f} at first), and prices in HKD are "
             f"{scale:.4g} times what they were (pass_through {float(pass_through):g}); prices in USD, "
             "dividends and interest rates are as they were.",
+            *said,
         ),
     )
+
+
+def _silent_at(market: Market, step: int, lines: NDArray[np.bool_]) -> list[str]:
+    """Name the tradable ones of some lines that had a price before a step, have none at it and have not left.
+
+    Args:
+        market: N lines.
+        step: position on the grid.
+        lines: which of them, (N,).
+    """
+    printed = np.isfinite(market.prices)
+    there = printed[step:].any(axis=0) | market.halted[step]
+    held = lines & (market.instruments["kind"] != "index").to_numpy() & printed[:step].any(axis=0) & there
+    return [market.symbols[n] for n in np.flatnonzero(held & ~printed[step])]
 
 
 def session_date(market: Market, given: str | pd.Timestamp) -> pd.Timestamp:

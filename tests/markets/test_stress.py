@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -116,6 +118,22 @@ def test_it_says_what_it_is(market) -> None:
         assert words in stressed.notes[-1]
     simulated = simulate_market("2020-01-02", "2020-06-30", seed=1)
     assert "simulated" in peg_stress(simulated, "2020-03-02", 7.0).label
+
+
+def test_a_line_without_a_price_when_the_peg_breaks_is_named(market) -> None:
+    """At the first step after the fixing it has none; it is worth less meanwhile, and notes say so."""
+    price = market.price.copy()
+    price.loc["2022-02-17 01:30+00:00", "9988.HK"] = np.nan
+    stressed = peg_stress(replace(market, price=price), DATE, 9.0)
+    assert [note for note in stressed.notes if "has no price at that time" in note] == [
+        "HKD peg stress: 9988.HK has no price at that time, and stands at its old price and the new rate "
+        "until its next one."
+    ]
+    price.loc["2022-02-17 01:30+00:00":, "9988.HK"] = np.nan  # it has left
+    gone = peg_stress(replace(market, price=price), DATE, 9.0)
+    unscaled = peg_stress(replace(market, price=price), DATE, 9.0, pass_through=0.0)
+    for other in (peg_stress(market, DATE, 9.0), gone, unscaled):
+        assert not any("has no price at that time" in note for note in other.notes)
 
 
 def test_a_market_without_rates_is_refused() -> None:
