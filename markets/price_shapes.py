@@ -137,9 +137,12 @@ def in_pandas(value: object, where: str) -> pd.DataFrame | pd.Series[Any]:
         value = value.to_pandas()  # type: ignore[attr-defined]
     if not isinstance(value, pd.DataFrame | pd.Series):
         raise ParameterError(f"load_market was given {type(value).__name__}{where}: {KINDS}")
-    for axis, labels in enumerate(value.axes):
-        if isinstance(labels, pd.MultiIndex) and labels.nlevels == 1:  # whose labels are tuples of one
-            value = value.set_axis(labels.get_level_values(0), axis=axis)
+    # Labels of several levels that have one are tuples of one, which nobody means.
+    if isinstance(value.index, pd.MultiIndex) and value.index.nlevels == 1:
+        value = value.set_axis(value.index.get_level_values(0))
+    columns = value.columns if isinstance(value, pd.DataFrame) else None
+    if isinstance(columns, pd.MultiIndex) and columns.nlevels == 1:
+        value = value.set_axis(columns.get_level_values(0), axis=1)
     return value
 
 

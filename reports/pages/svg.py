@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -46,9 +45,7 @@ def drawing(figure: Figure, key: str) -> Drawing:
         key: put before every id, so that no two figures of a page share one.
     """
     file = io.StringIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's fonts write the text
-        figure.savefig(file, format="svg", metadata=NO_METADATA)
+    figure.savefig(file, format="svg", metadata=NO_METADATA)
     text = file.getvalue()
     text = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
     text = STYLE.sub("", text, count=1)

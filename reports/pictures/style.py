@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -107,8 +108,15 @@ class Theme:
         named |= {f"line-{i}": colour for i, colour in enumerate(self.lines)}
         return named | {f"regime-{i}": colour for i, colour in enumerate(self.regimes)}
 
-    def active(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def active(self) -> Iterator[None]:
         """Style everything drawn inside, whatever the user's own settings. Dollar signs stay themselves."""
+        with self._settings(), warnings.catch_warnings():
+            # One for each letter that the font lacks, as those of Chinese: a box in its place says as much.
+            warnings.filterwarnings("ignore", "Glyph .* missing")
+            yield
+
+    def _settings(self) -> AbstractContextManager[None]:
         from matplotlib import rc_context, rcParamsDefault
 
         scale = self.scale

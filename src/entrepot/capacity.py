@@ -71,8 +71,8 @@ def capacity(
         `Result.summary`; "Turnover" a year; "Filled [%]", the shares of each line that are traded, over
         those without any cap and at most all of them, both without impact, which leaves less equity to trade
         with; a line counts by what is traded of it without a cap, each fill as a part of equity; "Impact
-        [bp]" of the value traded; "Costs [%]" a year of mean equity, then those by kind, such as "impact", that are
-        paid at all. NaN where all equity is lost.
+        [bp]" of the value traded; "Costs [%]" a year of mean equity, then those by kind, such as "impact",
+        that are paid at all. NaN where all equity is lost.
 
     Raises:
         DataError: where a line is filled before its volume is known, and where there is no volume.
@@ -139,8 +139,9 @@ def _share_filled(capped: Result, free: Result) -> float:
 def _shares_by_line(result: Result) -> pd.Series[float]:
     """Shares of each line that are bought or sold, in those of the first step."""
     fills, market = result.fills, result.market
-    since = shares_since_start(market)[fills["step"], market.price.columns.get_indexer(fills["symbol"])]
-    return (fills["quantity"].abs() / since).groupby(fills["symbol"]).sum()
+    step, line = fills["step"].to_numpy(), market.price.columns.get_indexer(pd.Index(fills["symbol"]))
+    first: pd.Series[float] = fills["quantity"].abs() / shares_since_start(market)[step, line]
+    return first.groupby(fills["symbol"]).sum()
 
 
 def _caps(market: Market, participation: float, costs: Costs) -> pd.DataFrame:

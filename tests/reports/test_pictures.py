@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import warnings
 
 import doubles
 import legible
@@ -691,3 +692,38 @@ def test_wrong_calendars_are_all_counted(once):
     told = [text.get_text() for legend in legible.figure_of(axes).legends for text in legend.get_texts()]
     assert told[:2] == ["60 wrong calendars", "switch: 0.41"]
     assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 3
+
+
+def test_letters_that_the_font_lacks_are_boxes_without_a_warning(tmp_path):
+    days = pd.bdate_range("2021-01-04", periods=60)
+    prices = pd.DataFrame({"阿里": np.linspace(100.0, 110.0, 60), "騰訊": 100.0}, index=days)
+    market = ep.Market.from_prices(prices, label="兩地上市")
+    run = ep.backtest(market, pd.DataFrame({"阿里": [0.5], "騰訊": [0.5]}, index=days[:1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for what in ("equity", "waterfall"):
+            figure = run.plot(what)
+            figure.figure.savefig(tmp_path / f"{what}.png")
+            plt.close("all")
+        run.tear_sheet(tmp_path / "page.png")
+        run.report(tmp_path / "report.html")
+
+
+def test_a_long_word_is_cut_where_the_line_is_full(monkeypatch):
+    """Text that is measured takes as long as it has letters: of 5,000 in one word each counts a few times."""
+    from matplotlib.textpath import text_to_path
+
+    really, measured = text_to_path.get_text_width_height_descent, []
+
+    def measure(text, *given):
+        measured.append(text)
+        return really(text, *given)
+
+    monkeypatch.setattr(text_to_path, "get_text_width_height_descent", measure)
+    word = "".join(np.random.default_rng(0).choice(list("ilmWx.7"), 5000))
+    lines = style.folded(word, 300.0, 8.0).split("\n")
+    assert sum(map(len, measured)) < 100 * len(word)
+    assert "".join(lines) == word
+    for line, after in itertools.pairwise(lines):
+        assert style.folded(line, 300.0, 8.0) == line
+        assert style.folded(line + after[0], 300.0, 8.0) == f"{line}\n{after[0]}"
