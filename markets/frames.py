@@ -52,8 +52,11 @@ def weights_on_grid(market: Market, frame: pd.DataFrame) -> NDArray[np.float64]:
         )
     if frame.index.tz is None:
         moments = market.grid.reset_index().groupby("session")["step"].max()
+        timed = not frame.index.equals(frame.index.normalize())
         what = (
-            "no session of this market: move them to one, or leave them out with "
+            "no session of this market: give times with their zone, such as weights.tz_localize('UTC')"
+            if timed
+            else "no session of this market: move them to one, or leave them out with "
             "weights.reindex(market.grid['session'].unique())"
         )
     else:

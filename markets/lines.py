@@ -15,6 +15,7 @@ from entrepot.markets.adjustment import SAME_ACTION_DAYS, Reading, read_adjustme
 from entrepot.markets.fees import half_tick
 from entrepot.markets.instruments import Instrument, describe, venue_of
 from entrepot.markets.listings import Listings
+from entrepot.markets.market_tables import refuse_large_dividend
 from entrepot.markets.price_tables import RANGE, PriceTable, spell_symbol
 
 Adjustment = Literal["raw", "split", "total_return"]
@@ -226,13 +227,8 @@ def refuse_impossible_actions(table: PriceTable) -> None:
     """Refuse a dividend that is no less than the last close with it, and what comes too often for splits."""
     paid = table.column("dividends")
     before = table.column("close").ffill().shift()
-    larger = np.flatnonzero(paid >= before)
-    if len(larger):
-        row = int(larger[0])
-        raise DataError(
-            f"{table.origin} has dividends {paid.iloc[row]:g} on {table.frame.index[row].date()} and a close "
-            f"of {before.iloc[row]:g} before: they are per share, in the currency of the prices; correct it"
-        )
+    for row in np.flatnonzero(paid >= before)[:1]:
+        refuse_large_dividend(table.origin, table.frame.index[row], paid.iloc[row], before.iloc[row])
     splits = table.column("stock splits")
     splits = splits[(splits > 0) & (splits != 1)]
     # Two may be meant: a consolidation that buys out small holders is followed by the split that undoes it.

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from entrepot.errors import DataError, ParameterError, is_number, is_whole, near_word, shown, some_of, visible
 from entrepot.guarded import Guarded
 from entrepot.markets.market_tables import LONG_TABLES, refuse_unsound, say_what_is_not_used
-from entrepot.markets.sessions import FIRST_YEAR, LAST_YEAR, naive_moment, session_clock
+from entrepot.markets.sessions import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    naive_moment,
+    refuse_other_than_daily,
+    session_clock,
+)
 
 if TYPE_CHECKING:
     from entrepot.markets.truth import Truth
@@ -46,8 +52,9 @@ class Market(Guarded):
         instruments: one row per column of ``price`` with the columns `INSTRUMENT_COLUMNS`.
         fixings: exchange rates in units of ``currency`` per USD, each with the time it became known.
         ratios: dated ordinary shares per ADS, such that they fit the prices as loaded.
-        dividends: gross amounts per share in local currency by ex-date; ``pay_date`` may be NaT.
-        splits: new shares per old share by ex-date, for lines whose prices are raw.
+        dividends: gross amounts per share in local currency by ex-date, less than the price before it;
+            ``pay_date`` may be NaT.
+        splits: new shares per old share by ex-date, for lines whose prices are raw only.
         halts: intervals ``start <= t < end`` in which a line cannot trade.
         delistings: lines that leave the market: last session, the Hong Kong line they convert into (""
             where there is none) and the ratio of that conversion.
@@ -362,7 +369,8 @@ class Market(Guarded):
     ) -> Market:
         """Make a market of one venue, one step a row: for plain portfolios and comparisons.
 
-        There is no fee schedule, no exchange rate and no corporate action; every line may be shorted.
+        There is no fee schedule, no exchange rate and no corporate action; every line may be shorted. Rows
+        of one date are one session, at whose last row its figures are sampled; figures are annualised by 252.
 
             >>> import pandas as pd
             >>> import entrepot as ep
@@ -375,15 +383,19 @@ class Market(Guarded):
 
         Args:
             frame: shape (T, N), one column per symbol, indexed by date or time, strictly increasing. NaN
-                where a price is missing. A row without a time zone stands for the end of its date in UTC, and
-                the session of one with a time zone is its local date.
-            currency: of all prices.
+                where a price is missing. The session of a row is its date, the local one where it has a time
+                zone. Rows without one are of the end of their date in UTC, or where several are of one date
+                of their own times in UTC.
+            currency: "USD", as there is no exchange rate. Prices in another one may be given too: every
+                amount is then in theirs.
             lot: shares per board lot, 0 for fractional shares.
             label: where the prices come from.
 
         Raises:
-            DataError: on an index that is no date, is unsorted or repeats, on non-numeric columns, and on
-                zero, negative or infinite prices.
+            DataError: on an index that is no date, is unsorted or repeats, on other than 200 to 300 dates a
+                year where they span 90 days, on non-numeric columns, and on zero, negative or infinite
+                prices.
+            ParameterError: on another currency than "USD", and on a lot that is none.
         """
         if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex):
             raise DataError(
@@ -405,6 +417,12 @@ class Market(Guarded):
             raise DataError(f"the columns {shown(text)} are not numbers: give prices as floats")
         if frame.size and frame.isna().all(axis=None):
             raise DataError("the price frame holds no price at all: every cell is NaN; fill it")
+        if not isinstance(currency, str) or currency != "USD":
+            raise ParameterError(
+                f"currency is {shown(currency)}: prices alone have no exchange rate and are taken as USD; "
+                "leave currency out and read every amount in that of the prices, or load them with their "
+                "rates by load_market"
+            )
         if not is_number(lot) or not 0 <= lot < np.inf:
             raise ParameterError(f"lot={shown(lot)} is no lot: give shares per lot, 0 for fractional shares")
         years = pd.DatetimeIndex(frame.index).year
@@ -413,38 +431,49 @@ class Market(Guarded):
                 f"the price frame runs from {years[0]} to {years[-1]}: give dates between {FIRST_YEAR} and "
                 f"{LAST_YEAR}"
             )
-        index = pd.DatetimeIndex(frame.index).as_unit("ns")
-        if index.tz is None:
-            session = index.normalize()
-            time = session.tz_localize("UTC") + pd.Timedelta(hours=23, minutes=59, seconds=59)
-            if session.has_duplicates:
-                session, time = index, index.tz_localize("UTC")
-        else:
-            time = index.tz_convert("UTC")
-            session = index.tz_localize(None).normalize()
-            if session.has_duplicates:
-                session = time.tz_localize(None)
-        time = pd.DatetimeIndex(time, name="time")
-        grid = pd.DataFrame({"time": time, "venue": "XONE", "phase": "close", "session": session})
-        price = frame.astype(np.float64).set_axis(time, axis=0)
-        instruments = pd.DataFrame(
-            {
-                "venue": "XONE",
-                "currency": currency,
-                "company": price.columns,
-                "sector": "unclassified",
-                "kind": "stock",
-                "pair": "",
-                "lot": float(lot),
-                "adjustment": "raw",
-                "shortable": True,
-                "size": "mid",
-                "withholding": 0.0,
-                "fee_class": "none",
-            },
-            index=pd.Index(price.columns, name="symbol"),
-        )
-        return cls(grid.rename_axis("step"), price, instruments, label=label)
+        refuse_other_than_daily(pd.DatetimeIndex(frame.index).tz_localize(None).normalize().unique())
+        return one_venue(frame, lot=float(lot), label=label)
+
+
+def one_venue(frame: pd.DataFrame, *, lot: float = 0.0, label: str = "prices given in memory") -> Market:
+    """Make a market of one venue of prices that are checked, of however many sessions a year.
+
+    Args:
+        frame: as in `Market.from_prices`, columns named by text.
+        lot: shares per board lot, 0 for fractional shares.
+        label: where the prices come from.
+    """
+    index = pd.DatetimeIndex(frame.index).as_unit("ns")
+    session = index.tz_localize(None).normalize()
+    last = ~session.duplicated(keep="last")  # the others end within the session
+    if index.tz is not None:
+        time = index.tz_convert("UTC")
+    elif last.all():
+        time = session.tz_localize("UTC") + pd.Timedelta(hours=23, minutes=59, seconds=59)
+    else:
+        time = index.tz_localize("UTC")
+    time = pd.DatetimeIndex(time, name="time")
+    phase = np.where(last, "close", "bar")
+    grid = pd.DataFrame({"time": time, "venue": "XONE", "phase": phase, "session": session})
+    price = frame.astype(np.float64).set_axis(time, axis=0)
+    instruments = pd.DataFrame(
+        {
+            "venue": "XONE",
+            "currency": "USD",
+            "company": price.columns,
+            "sector": "unclassified",
+            "kind": "stock",
+            "pair": "",
+            "lot": lot,
+            "adjustment": "raw",
+            "shortable": True,
+            "size": "mid",
+            "withholding": 0.0,
+            "fee_class": "none",
+        },
+        index=pd.Index(price.columns, name="symbol"),
+    )
+    return Market(grid.rename_axis("step"), price, instruments, label=label)
 
 
 def _naive(given: str | pd.Timestamp, argument: str) -> pd.Timestamp:

@@ -89,8 +89,9 @@ def refuse_unsound(market: Market) -> None:
             out of order; a price that is not positive and finite, stands at a step of another venue or is
             labelled with another time; a volume that is negative or stands at another step than a close; a
             rate, ratio or split outside 1e-9 to 1e12; a dividend or a lot outside 0 to 1e12; fixings out of
-            order; a halt that ends before it starts; two ratios or splits of one date; a line that leaves
-            twice or into itself.
+            order; a halt that ends before it starts; two ratios or splits of one date; a split of a line
+            whose prices are not raw; a line that leaves twice or into itself; a dividend that is no less
+            than its line's last price before the ex-date.
     """
     _refuse_shapes(market)
     _refuse_columns("grid", market.grid, GRID_COLUMNS)
@@ -101,6 +102,7 @@ def refuse_unsound(market: Market) -> None:
     _refuse_prices(market)
     _refuse_amounts(market)
     _refuse_rows(market)
+    _refuse_dividends(market)
 
 
 def say_what_is_not_used(market: Market) -> list[str]:
@@ -256,6 +258,14 @@ def _refuse_rows(market: Market) -> None:
         if twice.any():
             symbol, date = table.loc[twice, columns].iloc[0]
             raise DataError(f"{name} has two of {symbol} on {date:%Y-%m-%d}: {instead}")
+    of_line = market.splits["symbol"].map(market.instruments["adjustment"])  # NaN without prices here
+    adjusted = np.flatnonzero(of_line.notna() & (of_line != "raw"))
+    if len(adjusted):
+        symbol, date = market.splits[["symbol", "ex_date"]].iloc[adjusted[0]]
+        raise DataError(
+            f"splits has one of {symbol} on {date:%Y-%m-%d}, whose prices are adjusted for it "
+            f"({shown(of_line.iloc[adjusted[0]])}): leave it out, or give raw prices"
+        )
     backwards = market.halts[market.halts["end"] < market.halts["start"]]
     if len(backwards):
         raise DataError(
@@ -267,6 +277,39 @@ def _refuse_rows(market: Market) -> None:
         raise DataError(
             f"delistings has {leaving.loc[twice, 'symbol'].iloc[0]} twice or leaving into itself: give each "
             "line that leaves once, with the Hong Kong line it becomes"
+        )
+
+
+def _refuse_dividends(market: Market) -> None:
+    """Refuse a dividend of more than its line cost before; total-return prices hold theirs already."""
+    if market.dividends.empty:
+        return
+    column = market.price.columns.get_indexer(pd.Index(market.dividends["symbol"]))
+    amount = _numbers(market.dividends["amount"])
+    total = (market.instruments["adjustment"] == "total_return").to_numpy()
+    least = np.fmin.reduce(market.prices, axis=0)
+    # Most are below every price of their line; only the others are looked up.
+    for row in np.flatnonzero((column >= 0) & ~total[column] & (amount >= least[column])):
+        symbol, date = market.dividends[["symbol", "ex_date"]].iloc[row]
+        earlier = (market.grid["session"] < date).to_numpy() & np.isfinite(market.prices[:, column[row]])
+        if not earlier.any():
+            continue
+        last = int(np.flatnonzero(earlier)[-1])
+        splits = market.splits[
+            (market.splits["symbol"] == symbol)
+            & (market.splits["ex_date"] > market.grid["session"].iloc[last])
+            & (market.splits["ex_date"] <= date)
+        ]
+        before = market.prices[last, column[row]] / np.prod(_numbers(splits["factor"]))
+        refuse_large_dividend(symbol, date, amount[row], before)
+
+
+def refuse_large_dividend(origin: str, date: pd.Timestamp, amount: float, before: float) -> None:
+    """Refuse a dividend per share that is no less than the close before its ex-date; NaN is none."""
+    if amount >= before:
+        raise DataError(
+            f"{origin} has dividends {amount:g} on {date.date()} and a close of {before:g} before: they are "
+            "per share, in the currency of the prices; correct it"
         )
 
 

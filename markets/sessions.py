@@ -6,6 +6,7 @@ Sessions come from exchange_calendars, corrected by the sourced rows of `data/se
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,11 @@ TIMEZONES: Final = {"XHKG": "Asia/Hong_Kong", "XNYS": "America/New_York"}
 PHASES: Final = ("open", "close")
 # Of moments that need no exchange's calendar; a nanosecond timestamp holds them.
 FIRST_YEAR, LAST_YEAR = 1700, 2200
+# What figures that are annualised by 252 may be of: dates on which both venues trade are some 236 a year,
+# days without weekends 261. Less than a quarter tells nothing of a year.
+DAILY: Final = (200.0, 300.0)
+LEAST_SPAN: Final = pd.Timedelta(days=90)
+YEAR: Final = pd.Timedelta(days=365.25)
 CLOCK_ORIGIN: Final = pd.Timestamp("2000-01-03")
 """The New York session at whose close `session_clock` is 0."""
 
@@ -269,6 +275,31 @@ def session_overrides() -> pd.DataFrame:
     if wrong.any():
         raise DataError(f"{name}: unusable or repeated rows among {table.loc[wrong, 'session'].tolist()}")
     return table
+
+
+def sessions_a_year(sessions: pd.DatetimeIndex) -> float:
+    """How many of these dates, in order, there are a year; NaN where they span less than 90 days."""
+    span = sessions[-1] - sessions[0] if len(sessions) else pd.Timedelta(0)
+    return (len(sessions) - 1) / (span / YEAR) if span >= LEAST_SPAN else math.nan
+
+
+def refuse_other_than_daily(sessions: pd.DatetimeIndex) -> None:
+    """Refuse prices of dates that are plainly not the sessions of a year: of weeks, months, or all its days.
+
+    Raises:
+        DataError: where there are fewer than 200 or more than 300 a year.
+    """
+    rate, (fewest, most) = sessions_a_year(sessions), DAILY
+    if rate < fewest or rate > most:
+        fix = (
+            "give the prices of every trading day"
+            if rate < fewest
+            else "leave out the days without trading, such as prices[prices.index.dayofweek < 5]"
+        )
+        raise DataError(
+            f"the price frame has {rate:.0f} dates a year and figures are annualised by 252 daily sessions: "
+            f"{fix}"
+        )
 
 
 def naive_moment(given: object) -> pd.Timestamp | None:

@@ -14,6 +14,7 @@ import pandas as pd
 from entrepot.engine.result import Ledger
 from entrepot.errors import DataError, ParameterError, shown, visible
 from entrepot.files import check_target
+from entrepot.markets.sessions import DAILY, sessions_a_year
 from entrepot.reports.intervals import check_bootstrap, sharpe_interval
 from entrepot.reports.metrics import drawdown, return_statistics, ruin_note, shape_statistics, sharpe
 from entrepot.reports.pages.contents import check_words
@@ -129,7 +130,8 @@ def compare_results(
 
     Raises:
         ParameterError: where there are no runs, one is none, or the arguments of the bootstrap are wrong.
-        DataError: where the runs have fewer than two sessions in common.
+        DataError: where the runs have fewer than two sessions in common, or over 90 days and more fewer than
+            200 a year.
     """
     check_results(results)
     check_bootstrap(confidence, draws, seed)
@@ -185,6 +187,12 @@ def common_levels(results: Mapping[str, Ledger]) -> pd.DataFrame:
         spans = alike({name: ran(run) for name, run in results.items()})
         raise DataError(
             f"the results have {len(levels)} sessions in common ({spans}): give runs whose spans overlap"
+        )
+    rate = sessions_a_year(pd.DatetimeIndex(levels.index))
+    if rate < DAILY[0]:
+        raise DataError(
+            f"the results have {rate:.0f} sessions a year in common and figures are annualised by 252: give "
+            "runs of daily sessions"
         )
     return levels.rename_axis(index="session", columns="run")
 

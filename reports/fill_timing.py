@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from entrepot.engine.costs import Costs
 from entrepot.engine.plans import TargetArrays
 from entrepot.engine.result import Ledger
 from entrepot.errors import ParameterError, shown
-from entrepot.markets.market import Market, records
+from entrepot.markets.market import Market, one_venue, records
 
 SESSIONS_A_YEAR = 252
 
@@ -155,7 +155,7 @@ def _own_close_profit(market: Market, plan: _Pairs) -> pd.DataFrame:
     if not closes:
         return pd.DataFrame(columns=names, dtype=float)
     prices = pd.DataFrame(closes).dropna(how="all")
-    daily = replace(Market.from_prices(prices), label=market.label)
+    daily = one_venue(prices, label=market.label)
     ledger = backtest(daily, pd.DataFrame(wanted).reindex(prices.index), costs=Costs.none(), fill="same_step")
     kept = [pair for pair in plan.pairs if pair[0] in closes]
     return profit_by_pair(ledger, kept).reindex(columns=names)

@@ -355,10 +355,10 @@ def test_targets_side_by_side_take_no_more_than_they_may(
 
 def test_equity_that_grows_beyond_any_number_is_refused_where_it_does() -> None:
     """Bought at 1e-6 and sold at 1e9 every four days: the 21st time the shares are beyond any number."""
-    day = np.arange(100)
+    day = np.arange(90)
     prices = pd.DataFrame({"U": np.where(day % 4 < 2, 1e-6, 1e9), "V": 10.0})
-    market = ep.Market.from_prices(prices.set_axis(pd.date_range("2024-01-01", periods=100)))
-    weights = np.full((3, 100, 2), np.nan)
+    market = ep.Market.from_prices(prices.set_axis(pd.date_range("2024-01-01", periods=90)))
+    weights = np.full((3, 90, 2), np.nan)
     weights[0, :, 1] = weights[2, :, 1] = 0.5
     weights[1, day % 4 == 0, 0], weights[1, day % 4 == 2, 0] = 1.0, 0.0
     with pytest.raises(TargetError, match="no longer a number at 2024-03-22") as told:

@@ -529,6 +529,8 @@ class Builder:
                 pay_date = ex_date + pd.Timedelta(days=wait) if self.on.pay_dates and known else pd.NaT
                 level = float(np.nanmedian(self.price[symbol]))
                 amount = float(np.round(level * rng.uniform(0.0, 0.05), 4))
+                # After splits a price may be a hundredth of the median.
+                amount = min(amount, float(np.round(0.2 * np.nanmin(self.price[symbol]), 4)))
                 dates = {"ex_date": ex_date, "pay_date": pay_date}
                 if amount > 0:
                     rows.append({"symbol": symbol, **dates, "amount": amount})

@@ -40,6 +40,16 @@ def test_a_dividend_above_the_first_close_is_taken() -> None:
     assert len(market.dividends) == 1
 
 
+def test_a_dividend_per_share_after_a_consolidation_is_taken() -> None:
+    """One share for ten of before, which cost one each: two are less than the ten it cost."""
+    paid = {"symbol": ["A"], "ex_date": DAYS[2:3], "pay_date": DAYS[2:3], "amount": [2.0]}
+    market = Market.from_prices(pd.DataFrame({"A": [1.0, 1.0, 8.0, 8.0]}, index=DAYS[:4]))
+    split = pd.DataFrame({"symbol": ["A"], "ex_date": DAYS[2:3], "factor": [0.1]})
+    assert len(replace(market, splits=split, dividends=pd.DataFrame(paid)).dividends) == 1
+    with pytest.raises(ep.DataError, match="A has dividends 2 on 2022-01-05 and a close of 1 before"):
+        replace(market, dividends=pd.DataFrame(paid))
+
+
 def test_a_consolidation_and_the_split_that_undoes_it_are_taken() -> None:
     frame = fund(**{"Stock Splits": at(5, 1 / 500, 500)})
     frame.loc[5, ["Open", "Close"]] *= 500
@@ -106,6 +116,38 @@ def line() -> Market:
 def equity(market: Market) -> pd.Series:
     """The equity of half in the line."""
     return ep.backtest(market, Targets(np.full((len(market), 1), 0.5)), check=True).equity
+
+
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_rows_of_one_date_are_one_session(zone: str | None) -> None:
+    """Seven bars a day for a year have the figures of the last of each day."""
+    days = pd.bdate_range("2021-01-04", periods=250)
+    bars = pd.DatetimeIndex([day + pd.Timedelta(hours=hour) for day in days for hour in range(10, 17)])
+    level = 100 * np.exp(np.random.default_rng(3).normal(0, 0.004, len(bars)).cumsum())
+    frame = pd.DataFrame({"A": level}, index=bars.tz_localize(zone))
+    market = Market.from_prices(frame)
+    assert market.grid["phase"].tolist() == (["bar"] * 6 + ["close"]) * 250
+    assert market.grid["session"].unique().tolist() == list(days)
+    closes = Market.from_prices(frame.iloc[6::7].set_axis(days))
+    one, other = (
+        ep.backtest(m, pd.DataFrame({"A": 1.0}, index=days[:1]), costs=ep.Costs.none(), fill="same_step")
+        for m in (market, closes)
+    )
+    np.testing.assert_allclose(one.returns, other.returns, rtol=0, atol=1e-12)
+    for name in ("Sessions", "Sharpe Ratio", "Annualized Volatility [%]", "Annualized Return [%]"):
+        assert one.summary()[name] == pytest.approx(other.summary()[name], rel=1e-9)
+    first = pd.DataFrame({"A": 1.0}, index=market.price.index[:1])  # a moment decides at its own bar
+    assert ep.backtest(market, first, costs=ep.Costs.none()).fills["step"].tolist() == [1]
+
+
+def test_dates_are_counted_by_the_year_where_they_span_a_quarter() -> None:
+    for periods, freq in ((13, "W"), (3, "ME"), (90, "D")):
+        index = pd.date_range("2021-01-04", periods=periods, freq=freq)
+        assert len(Market.from_prices(pd.DataFrame({"A": 1.0}, index=index))) == periods
+    for kept in (0.95, 0.8):  # of the days without weekends: as of New York, and fewer than of any venue
+        days = pd.bdate_range("2021-01-04", periods=2000)
+        days = days[np.random.default_rng(1).random(len(days)) < kept]
+        assert len(Market.from_prices(pd.DataFrame({"A": 1.0}, index=days))) == len(days)
 
 
 @pytest.mark.parametrize("table", ["dividends", "splits", "halts", "delistings", "fixings", "ratios"])

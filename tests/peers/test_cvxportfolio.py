@@ -90,10 +90,11 @@ def our_run(prices: pd.DataFrame, weights: list[float], rates: Rates, currency: 
         rebate_spread_pa=rates.rebate_spread,
         cash_rate_pa={currency: rates.cash},
     )
-    market = ep.Market.from_prices(prices, currency=currency)
+    market = ep.Market.from_prices(prices)
     if currency != "USD":
         pegged = {"time": market.grid["time"], "currency": currency, "per_usd": 7.8}
-        market = replace(market, fixings=pd.DataFrame(pegged))
+        lines = market.instruments.assign(currency=currency)
+        market = replace(market, instruments=lines, fixings=pd.DataFrame(pegged))
     return ep.backtest(
         market,
         frame,

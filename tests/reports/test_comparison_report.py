@@ -172,9 +172,9 @@ def test_other_spans_are_compared_where_they_meet(results) -> None:
 
 
 def test_between_common_sessions_nothing_is_lost() -> None:
-    """One market is closed on every third day: what the other earned then is in the return to the next."""
+    """One market is closed on every fifth day: what the other earned then is in the return to the next."""
     days = pd.bdate_range("2021-01-04", periods=120)
-    every, fewer = single(days, 1), single(days[np.arange(120) % 3 != 1], 2)
+    every, fewer = single(days, 1), single(days[np.arange(120) % 5 != 1], 2)
     side = compare_results({"every": every, "fewer": fewer}, draws=100)
     assert list(side.growth.index) == list(fewer.daily.index)
     levels = every.daily.reindex(fewer.daily.index)
@@ -187,7 +187,7 @@ def test_between_common_sessions_nothing_is_lost() -> None:
 def test_the_policy_rate_runs_on_between_common_sessions(results) -> None:
     """A common session's rate compounds those of the run's own sessions since the one before."""
     run = results["pairs"]
-    keep = np.arange(len(run.daily)) % 4 != 2
+    keep = np.arange(len(run.daily)) % 6 != 2
     other = single(pd.DatetimeIndex(run.daily.index[keep]))
     side = compare_results({"pairs": run, "other": other}, draws=100)
     common = run.daily.index[keep]
@@ -253,6 +253,18 @@ def test_what_is_no_finished_run_is_refused(wrong: object, sentence: str, tmp_pa
         with pytest.raises(ep.ParameterError, match=sentence):
             ask(wrong)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_that_meet_too_seldom_for_figures_by_the_year_are_refused() -> None:
+    days = pd.bdate_range("2021-01-04", periods=260)
+    weekly = single(days).market
+    keep = np.arange(260) % 5 == 4
+    weekly = replace(
+        weekly, grid=weekly.grid[keep].reset_index(drop=True).rename_axis("step"), price=weekly.price[keep]
+    )
+    sparse = ep.backtest(weekly, pd.DataFrame({"X": [0.5]}, index=days[[4]]))
+    with pytest.raises(ep.DataError, match=r"have 52 sessions a year in common .* give runs of daily"):
+        compare_results({"daily": single(days), "weekly": sparse})
 
 
 def test_runs_that_never_meet_are_refused() -> None:

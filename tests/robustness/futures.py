@@ -110,9 +110,12 @@ def elsewhere(market: Market, step: int, rng: Rng, change: Callable[[np.ndarray]
     lasting = pd.DatetimeIndex(halts["end"]).as_unit("ns").asi8 > now
     started = pd.DatetimeIndex(halts["start"]).as_unit("ns").asi8 <= now
     halts.loc[lasting & started, "end"] = market.grid["time"].iloc[-1] + pd.Timedelta(days=1)
+    price = changed(market.price)
+    most = 0.2 * dividends["symbol"].map(price.min())
+    dividends.loc[coming, "amount"] = np.fmin(dividends["amount"], most)[coming]
     return replace(
         market,
-        price=changed(market.price),
+        price=price,
         volume=None if market.volume is None else changed(market.volume),
         fixings=fixings,
         dividends=dividends,
@@ -197,7 +200,7 @@ def actions(market: Market, step: int, rng: Rng) -> Market:
         if len(days) < 4 or symbol in set(gone["symbol"]):
             continue
         day = days[int(rng.integers(0, len(days) - 2))]
-        amount = float(np.nan_to_num(price[symbol].max(), nan=1.0)) * 0.02
+        amount = float(np.nan_to_num(price[symbol].min(), nan=1.0)) * 0.02
         paid = {"symbol": symbol, "ex_date": day, "pay_date": day + pd.Timedelta(days=9), "amount": amount}
         known["dividends"] = added(known["dividends"], paid)
         if row["adjustment"] == "raw":

@@ -44,6 +44,12 @@ SPOILT: list[tuple[str, str, Callable[[pd.DataFrame], pd.DataFrame], str]] = [
         )
         for value in (-1.0, np.nan, 1e300, np.inf)
     ),
+    (
+        "dividends",
+        "more than the line cost before",
+        lambda table: table.assign(amount=1e6),
+        r"BABA has dividends 1e\+06 on .* and a close of [\d.]+ before: they are per share",
+    ),
     *(
         (
             "instruments",
@@ -344,6 +350,19 @@ PRICES: list[tuple[str, Callable[[], Any], str]] = [
     ("1e308", lambda: frame(1e308), "has the price 1e.308 at"),
     ("1e-320", lambda: frame(1e-320), "has the price 1e-320 at|has the price 9.99"),
     ("nothing known", lambda: frame(np.nan), "holds no price at all"),
+    *(
+        (f"{what} for sessions", lambda n=n, freq=freq: dated(n, freq), words)
+        for what, n, freq, words in (
+            ("months", 120, "ME", "has 12 dates a year .* give the prices of every trading day"),
+            ("weeks", 60, "W", "has 52 dates a year .* give the prices of every trading day"),
+            (
+                "every day of the year",
+                100,
+                "D",
+                r"has 365 dates a year .*prices\[prices.index.dayofweek",
+            ),
+        )
+    ),
     ("no columns", lambda: pd.DataFrame(index=DAYS), "the market is empty"),
     ("no rows", lambda: frame(1.0).iloc[:0], "the market is empty"),
 ]
@@ -352,6 +371,11 @@ PRICES: list[tuple[str, Callable[[], Any], str]] = [
 def frame(value: Any) -> pd.DataFrame:
     """Five days of one line at one price."""
     return pd.DataFrame({"A": value}, index=DAYS)
+
+
+def dated(periods: int, freq: str) -> pd.DataFrame:
+    """One line at one price on dates of another kind than sessions."""
+    return pd.DataFrame({"A": 1.0}, index=pd.date_range("2020-01-31", periods=periods, freq=freq))
 
 
 def spoil(name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> object:
@@ -378,5 +402,15 @@ CASES = [
             "is no lot",
         )
         for lot in (np.nan, -1, "100", True, np.inf)
+    ),
+    *(
+        Case(
+            FRAMES,
+            f"the currency {currency!r}",
+            lambda folder, c=currency: ep.Market.from_prices(frame(1.0), currency=c),
+            ParameterError,
+            "prices alone have no exchange rate",
+        )
+        for currency in ("HKD", "usd", "", "XXX", None)
     ),
 ]

@@ -346,6 +346,11 @@ BAD_RUNS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         TargetError,
         "weights are dated 2021-02-07, which is no session of this market",
     ),
+    "weights by times without a zone": (
+        lambda: ep.backtest(M, W.set_axis(W.index + pd.Timedelta(hours=21))),
+        TargetError,
+        "no session of this market: give times with their zone, such as weights.tz_localize('UTC')",
+    ),
     "weights at no step": (
         lambda: ep.backtest(M, W.iloc[:1].set_axis(pd.DatetimeIndex(["2021-02-01T03:33Z"]))),
         TargetError,
