@@ -4,43 +4,53 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from copyreg import dispatch_table
 from dataclasses import fields, is_dataclass
-from datetime import date, time, timedelta
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from hashlib import sha256
-from numbers import Number
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
-from sysconfig import get_path
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from threading import Lock, RLock
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType, NoneType
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary, ref
 
 import numpy as np
 import pandas as pd
 
 import entrepot
+from entrepot.engine.own_code import is_own, methods_of, reads
 
-# Where Python's own modules and installed ones are: their code is told by a version, not by its text.
-INSTALLED = [Path(get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-DATA = (
-    *(type(None), str, bytes, Number, np.generic, date, time, timedelta),
-    *(np.ndarray, pd.DataFrame, pd.Series, pd.Index, Mapping, Set, list, tuple, range),
-)
+PLAIN = frozenset({NoneType, bool, int, float, complex, str})
+# Nothing of their own is in them.
+HOLD_NOTHING = (type(Lock()), type(RLock()), ref, WeakKeyDictionary, WeakValueDictionary, WeakSet)
+# Seeded anew in each process; distributions of scipy keep it.
+EVERYONES = np.random.mtrand._rand
+# What lies deeper is not told.
+DEEPEST = 300
 
 
 def fingerprint(value: object) -> str:
     """Return 16 hexadecimal digits of a value: of its contents, whatever process made it.
 
     Dataclasses count by their fields, functions by their code and what they enclose, methods by what they are
-    bound to as well, arrays and frames by their bytes and names. Of code that is neither this library's nor
-    installed, classes count by their methods and what is written into them, also where an instance is given,
-    and functions by the globals they read as well. What is cached on an object does not count.
+    bound to as well, arrays and frames by their bytes and names, all else by what a pickle of it would hold.
+    Of code that is neither this library's nor installed, classes count by their methods and what is written
+    into them, also where an instance is given, and functions by the globals they read as well; what is
+    installed counts by its name. What is cached on an object does not count.
+    """
+    return told(value)[0]
+
+
+def told(value: object) -> tuple[str, list[str]]:
+    """Return a value's fingerprint, and the types of what in it cannot be told from others of its type.
+
+    Those are open files, connections, generators, pools of threads and the like, and what is nested too deep.
     """
     contents = _Contents()
-    contents.add(value)
-    for function in contents.functions:  # grows by those that are read by others
-        contents.add(list(reads(function)))
-    return contents.digest.hexdigest()[:16]
+    return contents.all_of(value), sorted(contents.untold)
 
 
 @cache
@@ -59,137 +69,194 @@ def sources(root: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in names if name.endswith((".py", ".csv")))
 
 
-def is_own(module: str | None) -> bool:
-    """Whether a module is the user's: not this library's, not installed, not Python's."""
-    if module is None or module == "__main__" or module not in sys.modules:
-        return True  # of a notebook, or made by a program
-    if module.split(".")[0] == entrepot.__name__:
-        return False
-    file = getattr(sys.modules[module], "__file__", None)
-    return file is not None and not any(Path(file).resolve().is_relative_to(each) for each in INSTALLED)
+def attributes_of(value: object) -> dict[str, Any]:
+    """Return what an object holds by name: its fields, or all but what it has worked out and keeps."""
+    if is_dataclass(value):
+        return {item.name: getattr(value, item.name) for item in fields(value) if hasattr(value, item.name)}
+    state, kind = object.__getstate__(value), type(value)
+    held: dict[str, Any] = {}
+    for part in state if isinstance(state, tuple) else (state,):
+        held |= part or {}
+    return {n: item for n, item in held.items() if not isinstance(getattr(kind, n, None), cached_property)}
 
 
-def reads(function: FunctionType) -> Iterator[tuple[str, object]]:
-    """Yield the globals that a user's function reads, by name: data, and the user's functions and classes."""
-    names = names_in(function.__code__)
-    for name in sorted(names & set(function.__globals__)):
-        value = function.__globals__[name]
-        if not isinstance(value, ModuleType):
-            own = {name: value}
-        elif is_own(value.__name__):
-            own = {f"{name}.{each}": vars(value)[each] for each in sorted(names & set(vars(value)))}
-        else:
-            continue
-        yield from ((each, item) for each, item in own.items() if counts(item))
+def pickles_itself(kind: type) -> bool:
+    """Whether a class says what a pickle of its objects holds, and does not leave that to Python."""
+    names = ("__reduce_ex__", "__reduce__", "__getstate__")
+    return any(getattr(kind, name) is not getattr(object, name) for name in names)
 
 
-def names_in(code: CodeType) -> set[str]:
-    """Return the names of the globals and attributes that code reads, that of inner functions too."""
-    inner = (each for each in code.co_consts if isinstance(each, CodeType))
-    return set(code.co_names).union(*map(names_in, inner))
+def pickled(value: Any) -> list[Any] | str | None:
+    """Return what a pickle of an object holds: how it is made and of what, or its name, or None."""
+    reduce = dispatch_table.get(type(value))
+    try:
+        parts = reduce(value) if reduce else value.__reduce_ex__(4)
+    except Exception:  # of whatever kind: it is how a class says that there can be no pickle
+        return None
+    if isinstance(parts, str):
+        return parts
+    return [*parts[:3], *(list(items or ()) for items in parts[3:5])]
 
 
-def counts(value: object) -> bool:
-    """Whether what is read, or written into a class, can be told by its contents."""
-    if isinstance(value, DATA):
-        return True
-    if isinstance(value, partial | MethodType):
-        return counts(value.func if isinstance(value, partial) else value.__func__)
-    plain = getattr(value, "py_func", value)
-    kind = plain if isinstance(plain, type | FunctionType) else type(plain)
-    return is_own(kind.__module__) or (is_dataclass(plain) and not isinstance(plain, type))
+def is_named(value: Any, path: object) -> bool:
+    """Whether an object is what its module has under a name."""
+    found = sys.modules.get(str(getattr(value, "__module__", None)))
+    for name in str(path).split("."):
+        found = getattr(found, name, None)
+    return found is value
 
 
-def methods_of(owner: type) -> Iterator[tuple[str, object]]:
-    """Yield what a user's class is made of, that of the user's classes it inherits from too."""
-    for one in owner.__mro__:
-        for name, value in vars(one).items() if is_own(one.__module__) else ():
-            if isinstance(value, staticmethod | classmethod):
-                value = value.__func__
-            elif isinstance(value, property | cached_property):
-                value = value.fget if isinstance(value, property) else value.func
-            if isinstance(value, FunctionType) or (not name.startswith("__") and counts(value)):
-                yield f"{one.__qualname__}.{name}", value
+def cells_of(column: Any) -> list[Any]:
+    """Return the type of an index or column of a frame, and what is in it: times as numbers."""
+    kind = column.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        return [column.codes, kind.categories, kind.ordered]
+    return [str(kind), column.asi8 if hasattr(column, "asi8") else column.to_numpy()]
+
+
+def contents(cell: CellType) -> list[object]:
+    """Return what a function encloses, if that is assigned yet."""
+    try:
+        return [cell.cell_contents]
+    except ValueError:
+        return []
 
 
 class _Contents:
     """What has been gone through of a value.
 
     Attributes:
-        digest: of what was added.
-        within: identities of the values that hold the one being added, the outermost first: one that holds
-            itself is not gone through again.
-        functions: the user's, each once, whose globals count too.
+        within: identities of the values that hold the one at hand, the innermost last: one that holds itself
+            is not gone through again.
+        known: the digests of what was gone through, by identity, with what it is so that it stays there.
+        later: the user's functions and modules whose globals count too, each once.
+        noted: what tells those apart: functions of the same code read the same.
+        untold: types of what cannot be told.
     """
 
-    def __init__(self) -> None:
-        self.digest = sha256()
-        self.within: list[int] = []
-        self.functions: list[FunctionType] = []
+    def __init__(self, within: Iterable[int] = ()) -> None:
+        self.within = list(within)
+        self.known: dict[int, tuple[object, bytes]] = {}
+        self.later: list[FunctionType | ModuleType] = []
+        self.noted: set[object] = set()
+        self.untold: set[str] = set()
 
-    def add(self, value: Any) -> None:
-        """Add a value with its type, so that 1, 1.0 and "1" differ."""
-        self.digest.update(type(value).__qualname__.encode() + b"(")
+    def all_of(self, value: object) -> str:
+        """Return a value's fingerprint."""
+        whole = sha256(self.digest(value))
+        for each in self.later:  # grows by those that are read by others
+            own = ((name, item) for name, item in vars(each).items() if not name.startswith("__"))
+            read = reads(each) if isinstance(each, FunctionType) else sorted(own, key=itemgetter(0))
+            whole.update(self.digest(list(read)))
+        return whole.hexdigest()[:16]
+
+    def digest(self, value: Any) -> bytes:
+        """Return what stands for a value and its type, so that 1, 1.0 and "1" differ."""
+        kind = type(value)
+        if kind in PLAIN:
+            return f"{kind.__name__}({value!r})".encode()
+        if id(value) in self.known:
+            return self.known[id(value)][1]
         if id(value) in self.within:
-            self.digest.update(str(self.within.index(id(value))).encode())
+            return f"held({self.within[::-1].index(id(value))})".encode()
+        whole = sha256(f"{kind.__qualname__}(".encode())
+        if len(self.within) == DEEPEST:
+            self.untold.add(kind.__qualname__)
+            return whole.digest()
+        self.within.append(id(value))
+        if kind is bytes:
+            whole.update(value)
+        elif kind is np.ndarray and not value.dtype.hasobject:
+            whole.update(f"{value.dtype} {value.shape}".encode() + value.tobytes())
         else:
-            self.within.append(id(value))
-            self.add_inside(value)
-            self.within.pop()
-        self.digest.update(b")")
+            for part in self.parts_of(value):
+                whole.update(self.digest(part))
+        self.within.pop()
+        self.known[id(value)] = value, whole.digest()
+        return whole.digest()
 
-    def add_inside(self, value: Any) -> None:
-        if value is None or isinstance(value, (bool, int, float, complex, str, np.generic, pd.Timestamp)):
-            self.digest.update(repr(value).encode())
-        elif isinstance(value, bytes):
-            self.digest.update(value)
-        elif isinstance(value, np.ndarray):
-            if value.dtype == object:
-                self.add(value.tolist())
-            else:
-                written = np.ascontiguousarray(value).tobytes()
-                self.digest.update(f"{value.dtype} {value.shape}".encode() + written)
-        elif isinstance(value, pd.DataFrame):
-            columns = ([name, pd.Index(value.iloc[:, i])] for i, name in enumerate(value.columns))
-            self.add([value.index, *columns])
-        elif isinstance(value, pd.Series):
-            self.add([value.name, value.index, pd.Index(value)])
-        elif isinstance(value, pd.Index):
-            times = isinstance(value.dtype, pd.DatetimeTZDtype)
-            self.add([str(value.dtype), value.asi8 if times else value.to_numpy()])  # type: ignore[attr-defined]
-        elif isinstance(value, Mapping):
-            self.add([[key, item] for key, item in value.items()])
-        elif isinstance(value, Set):
-            self.add(sorted(fingerprint(item) for item in value))
-        elif isinstance(value, (list, tuple, range)):
-            for item in value:
-                self.add(item)
-        elif isinstance(value, FunctionType):
-            if is_own(value.__module__) and not any(value is each for each in self.functions):
-                self.functions.append(value)
-            held = [contents(cell) for cell in value.__closure__ or ()]
-            self.add([value.__qualname__, value.__code__, value.__defaults__, value.__kwdefaults__, held])
-        elif isinstance(value, MethodType):
-            self.add([value.__func__, value.__self__])
-        elif isinstance(value, CodeType):
-            self.add([value.co_code, value.co_names, value.co_consts])
-        elif isinstance(value, partial):
-            self.add([value.func, value.args, value.keywords])
-        elif isinstance(value, type):
-            self.add([value.__module__, value.__qualname__, list(methods_of(value))])
-        elif hasattr(value, "py_func"):
-            self.add(value.py_func)
-        elif is_dataclass(value) or hasattr(value, "__dict__"):
-            names = [item.name for item in fields(value)] if is_dataclass(value) else list(vars(value))
-            made_of = {name: getattr(value, name) for name in names}
-            self.add([type(value), made_of] if is_own(type(value).__module__) else made_of)
-        else:
-            self.digest.update(repr(value).encode())
+    def parts_of(self, value: Any) -> Iterable[Any]:
+        """Return the values that tell a value from others of its type."""
+        kind = type(value)
+        if kind in (list, tuple):
+            return (part for part in value)
+        if kind is dict:
+            return chain.from_iterable(value.items())
+        if isinstance(value, set | frozenset):
+            return [kind, attributes_of(value), *sorted(value, key=self.apart)]
+        if isinstance(value, np.generic | pd.Timestamp):
+            return [repr(value)]
+        if isinstance(value, np.ma.MaskedArray):
+            return [value.data, np.ma.getmaskarray(value), value.fill_value]
+        if kind is np.ndarray:
+            return [str(value.dtype), value.shape, *value.ravel().tolist()]
+        if isinstance(value, pd.DataFrame):
+            return [value.index, value.columns, *(value.iloc[:, i].array for i in range(value.shape[1]))]
+        if isinstance(value, pd.Series):
+            return [value.name, value.index, value.array]
+        if isinstance(value, pd.Index):
+            return [list(value.names), *cells_of(value)]
+        if isinstance(value, pd.api.extensions.ExtensionArray):
+            return cells_of(value)
+        if isinstance(value, CodeType):
+            shape = value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount, value.co_flags
+            text = value.co_code, value.co_exceptiontable, value.co_names, value.co_varnames, value.co_consts
+            return [*shape, *text]
+        if isinstance(value, CellType):
+            return contents(value)
+        if isinstance(value, type):
+            return [value.__module__, value.__qualname__, *methods_of(value)]
+        if isinstance(value, ModuleType):
+            self.read_later(value, value.__name__)
+            return [value.__name__]
+        module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+        if path is not None and not is_own(module) and is_named(value, path):
+            return [module, path]
+        if isinstance(value, FunctionType):
+            self.read_later(value, value.__module__)
+            given = value.__defaults__, value.__kwdefaults__, vars(value)
+            return [value.__qualname__, value.__code__, *given, *(value.__closure__ or ())]
+        if isinstance(value, MethodType):
+            return [value.__func__, value.__self__]
+        if hasattr(value, "py_func"):  # compiled by numba
+            return [value.py_func]
+        if is_dataclass(value):
+            return [kind, attributes_of(value)]
+        return self.state_of(value)
 
+    def state_of(self, value: Any) -> list[Any]:
+        """Return the values that tell an object of no known type from others."""
+        kind = type(value)
+        if isinstance(value, HOLD_NOTHING) or value is EVERYONES:
+            return [kind]
+        if isinstance(value, np.vectorize):  # which keeps what it made of the function
+            return [kind, value.pyfunc, value.otypes, value.excluded, value.signature]
+        own, itself = is_own(kind.__module__), pickles_itself(kind)
+        if not own and isinstance(getattr(value, "__wrapped__", None), FunctionType):  # cached, or compiled
+            return [kind, value.__wrapped__]
+        made = pickled(value)
+        if isinstance(made, list):
+            if not itself:  # of what it holds, a pickle has all
+                made[2:3] = [attributes_of(value)]
+            return [kind, *made, attributes_of(value) if own and itself else None]
+        if own and itself:
+            return [kind, attributes_of(value)]
+        if made is not None and is_named(value, made):
+            return [kind, made]
+        if isinstance(value, Mapping):
+            return [kind, *chain.from_iterable(value.items())]
+        if isinstance(value, Collection):
+            return [kind, *value]
+        self.untold.add(kind.__qualname__)
+        return [kind]
 
-def contents(cell: CellType) -> object:
-    """Return what a function encloses, a word where that is not assigned yet."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return "nothing"
+    def apart(self, value: object) -> str:
+        """Return a value's fingerprint, by which those of a set have an order."""
+        return _Contents(self.within).all_of(value)
+
+    def read_later(self, value: FunctionType | ModuleType, module: str | None) -> None:
+        """Note what has globals that count, where it is the user's."""
+        same = (value.__code__, id(value.__globals__)) if isinstance(value, FunctionType) else id(value)
+        if is_own(module) and same not in self.noted:
+            self.noted.add(same)
+            self.later.append(value)

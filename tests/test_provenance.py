@@ -278,11 +278,11 @@ def test_values_of_every_kind_are_written_without_address_or_folder() -> None:
     assert told(pd.Timedelta("2D")) == "2 days 00:00:00"
     assert told(np.datetime64("2024-01-02")) == "2024-01-02"
     assert told(b"ab").startswith("2 bytes ")
-    assert told(Holder(Holder(1.5))) == "Holder(inner=Holder(inner=1.5))"
+    assert re.sub(" [0-9a-f]{16}", "", told(Holder(Holder(1.5)))) == "Holder(inner=Holder(inner=1.5))"
     assert told(ep.LongHKShortADR) == "LongHKShortADR"
     assert told(np) == "numpy"
     assert told(functools.partial(int, base=2)) == "partial([int, [], {'base': 2}])"
-    assert told("a".upper).endswith("()")
+    assert told("a".upper) == told("a".upper) != told("b".upper)
     for value in (Path("/tmp/secret"), object(), np.random.default_rng(3), Holder(Path("/tmp/secret"))):
         assert "secret" not in told(value)
         assert "0x" not in told(value)

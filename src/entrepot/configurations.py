@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MappingView, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from math import prod
@@ -89,6 +89,10 @@ def configurations_of(
             if isinstance(given, str) or not is_listed(given):
                 raise ParameterError(
                     f"{name} is {shown(given)}: give its values in a list, such as [{given}]"
+                )
+            if isinstance(given, Set) and not isinstance(given, MappingView):  # another order in each process
+                raise ParameterError(
+                    f"{name} is a {type(given).__name__}, which has no order: give its values in a list"
                 )
             values[str(name)] = values_of(name, given)
             if not values[str(name)]:

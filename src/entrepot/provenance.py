@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, time, timedelta
 from functools import cache, partial
 from importlib.metadata import version
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from entrepot.engine.costs import Costs
-from entrepot.engine.fingerprints import code_fingerprint, fingerprint, is_own, reads
+from entrepot.engine.fingerprints import attributes_of, code_fingerprint, fingerprint, pickles_itself
+from entrepot.engine.own_code import is_own, reads
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.composition import Composition
 
@@ -31,7 +32,7 @@ NOT_DATA = ("label", "notes", "truth")
 SEED = re.compile(r"\bseed (-?\d+)")
 # More characters of a list or a mapping are a fingerprint.
 WRITTEN_OUT = 300
-# What lies deeper in objects of one's own is told by the name of its class.
+# What lies deeper in objects of one's own is a fingerprint.
 DEEPEST = 12
 
 
@@ -154,8 +155,13 @@ def plan_facts(
 
 def kind_of(plan: object) -> str:
     """Return the name of a plan's class, with a fingerprint of its code where that is the user's."""
-    kind = type(plan)
-    return f"{kind.__name__} {fingerprint(kind)}" if is_own(kind.__module__) else kind.__name__
+    return code_named(type(plan))
+
+
+def code_named(code: type | ModuleType) -> str:
+    """Return the name of a class or module, with a fingerprint where it is the user's."""
+    own = is_own(code.__module__ if isinstance(code, type) else code.__name__)
+    return f"{code.__name__} {fingerprint(code)}" if own else code.__name__
 
 
 def is_plan(value: object) -> bool:
@@ -171,17 +177,23 @@ def is_table(value: object) -> bool:
 
 def contents(value: object) -> dict[str, Any]:
     """Return what an object was made of: the fields of a dataclass, the attributes of others."""
-    if is_table(value):
-        return {}
+    return {} if is_table(value) else attributes_of(value)
+
+
+def is_written_out(value: object) -> bool:
+    """Whether an object is told by what it holds by name, as those of one's own and of the library are."""
+    kind = type(value)
     if is_dataclass(value):
-        return {item.name: getattr(value, item.name) for item in fields(value)}
-    return dict(getattr(value, "__dict__", {}))
+        return True
+    ours = is_own(kind.__module__) or kind.__module__.startswith("entrepot.")
+    return ours and not (pickles_itself(kind) or isinstance(value, Collection))
 
 
-def described(value: object, path: object = None, around: tuple[int, ...] = ()) -> str:
+def described(value: Any, path: object = None, around: tuple[int, ...] = ()) -> str:
     """Write a value so that equal ones are written alike and others are not: no address, no folder.
 
-    Tables, arrays and functions are written as fingerprints, and so are long lists.
+    Tables, arrays, functions and objects of other libraries are written as fingerprints, and so are long
+    lists.
 
     Args:
         value: anything a plan, a cost model or a strategy may hold.
@@ -190,8 +202,9 @@ def described(value: object, path: object = None, around: tuple[int, ...] = ()) 
     """
     if id(value) in around:
         return "itself"
+    kind = type(value)
     if len(around) > DEEPEST:
-        return type(value).__name__
+        return f"{kind.__name__} {fingerprint(value)}"
     inside = (*around, id(value))
     if isinstance(value, RegimePath):
         return "that of the run" if value is path else f"RegimePath {content_fingerprint(value)}"
@@ -210,15 +223,15 @@ def described(value: object, path: object = None, around: tuple[int, ...] = ()) 
     if isinstance(value, pd.Index | np.ndarray):
         shape = " x ".join(map(str, value.shape))
         return f"{type(value).__name__}({shape}, {fingerprint(value)})"
-    if isinstance(value, Mapping):
+    if kind in (dict, MappingProxyType):
         items = [f"{described(k, path, inside)}: {described(v, path, inside)}" for k, v in value.items()]
         return listed(items, "{", "}")
-    if isinstance(value, Set):
+    if kind in (set, frozenset):
         return listed(sorted(described(item, path, inside) for item in value), "{", "}")
-    if isinstance(value, list | tuple):
+    if kind in (list, tuple):
         return listed([described(item, path, inside) for item in value], *"[]")
     if isinstance(value, type | ModuleType):
-        return value.__name__
+        return code_named(value)
     if isinstance(value, partial):
         return f"partial({described([value.func, value.args, value.keywords], path, inside)})"
     if isinstance(value, MethodType):
@@ -226,7 +239,9 @@ def described(value: object, path: object = None, around: tuple[int, ...] = ()) 
     plain = getattr(value, "py_func", value)  # of what numba has compiled
     if isinstance(plain, FunctionType):
         return f"{plain.__qualname__} {source_fingerprint(plain, path, inside)}"
-    return f"{type(value).__name__}({written(contents(value), path, inside)})"
+    if is_written_out(value):
+        return f"{kind_of(value)}({written(contents(value), path, inside)})"
+    return f"{kind.__name__} {fingerprint(value)}"
 
 
 def written(values: Mapping[str, object], path: object, around: tuple[int, ...] = ()) -> str:
@@ -242,9 +257,11 @@ def listed(items: list[str], start: str, end: str) -> str:
 
 def source_fingerprint(function: FunctionType, path: object, around: tuple[int, ...]) -> str:
     """Name a function by its code, its defaults, what it encloses and reads, whatever file it stands in."""
+    if not is_own(function.__module__):
+        return fingerprint(function)
     held = {name: described(value, path, around) for name, value in enclosed(function)}
-    defaults = described([function.__defaults__, function.__kwdefaults__], path, around)
-    return fingerprint([function.__code__, defaults, held, list(reads(function))])
+    given = described([function.__defaults__, function.__kwdefaults__, vars(function)], path, around)
+    return fingerprint([function.__code__, given, held, list(reads(function))])
 
 
 def enclosed(function: FunctionType) -> Iterator[tuple[str, object]]:

@@ -24,7 +24,7 @@ from entrepot.configurations import (
 from entrepot.engine.checkpoint import Checkpoint
 from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of
-from entrepot.engine.fingerprints import code_fingerprint, fingerprint
+from entrepot.engine.fingerprints import code_fingerprint, told
 from entrepot.engine.plans import check_run, no_path
 from entrepot.engine.sizes import require_figures
 from entrepot.engine.sweep import cut, run_chunks
@@ -593,10 +593,21 @@ def _identity(job: SweepJob, chunk: int) -> dict[str, str]:
     grid = job.configurations
     return {
         "code version": code_fingerprint(),
-        "market": fingerprint(market),
-        "strategy": fingerprint(job.strategies),
-        "grid": fingerprint(grid.choices if isinstance(grid, Grid) else list(grid)),
-        "regime path": fingerprint([job.path, job.model, job.events]),
-        "terms": fingerprint([job.capital, job.base_currency, job.costs]),
+        "market": _known_again("market", market),
+        "strategy": _known_again("strategy", job.strategies),
+        "grid": _known_again("grid", grid.choices if isinstance(grid, Grid) else list(grid)),
+        "regime path": _known_again("regime path", [job.path, job.model, job.events]),
+        "terms": _known_again("terms", [job.capital, job.base_currency, job.costs]),
         "chunk size": str(chunk),
     }
+
+
+def _known_again(part: str, value: object) -> str:
+    """Return the fingerprint of a part of a sweep, refusing what another sweep's could be mistaken for."""
+    name, untold = told(value)
+    if untold:
+        raise ParameterError(
+            f"the {part} holds or reads a {' and a '.join(untold)}, whose contents cannot be told, so that "
+            "no checkpoint can be known again: give values in its place, or leave out checkpoint="
+        )
+    return name

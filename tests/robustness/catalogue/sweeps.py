@@ -169,6 +169,16 @@ BAD_SWEEPS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         ParameterError,
         "strategy is 'a'",
     ),
+    "values in a set": (
+        lambda: sweep({"mode": {"convergence", "carry"}}),
+        ParameterError,
+        "mode is a set, which has no order: give its values in a list",
+    ),
+    "values in a frozen set": (
+        lambda: sweep({"lookback": frozenset({10, 20})}),
+        ParameterError,
+        "lookback is a frozenset, which has no order",
+    ),
     "values that are all refused": (lambda: sweep({"lookback": [-1, 0]}), ParameterError, "lookback is -1"),
     "values that are no numbers": (
         lambda: sweep({"entry": [np.nan, np.inf]}),
