@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import ParameterError, is_number
+from entrepot.errors import DataError, ParameterError, is_number
 from entrepot.regimes.arguments import keep_plain, kind
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+
+ROUNDING = 1e-9  # by which a probability may leave the range from 0 to 1
 
 
 @runtime_checkable
@@ -24,6 +26,7 @@ class Detector(Protocol):
     the stressed one. Observations that are NaN are missing: the row tells nothing, its probabilities are
     those predicted.
 
+    A fit that should not be used may say why in an attribute `rejected_`: text, empty where it may be used.
     """
 
     @property
@@ -42,7 +45,7 @@ class Detector(Protocol):
         """Learn from observations, shape (T,), and intensities, shape (T, channels); return itself."""
 
     def filter(self, y: Any, intensity: Any = None) -> FloatArray:
-        """Return probabilities of each state, shape (T, states), row t from rows up to t."""
+        """Return probabilities of each state, shape (T, states), from 0 to 1, row t from rows up to t."""
 
     def update(self, y: Any, intensity: Any = None) -> FloatArray:
         """Return probabilities, shape (states,), for one more row after the last that was seen."""
@@ -106,6 +109,68 @@ class ProbabilityDetector:
         return run_switch(
             probability > self.enter, probability < self.leave, session_count, bypass, self.dwell
         )
+
+
+def filtered(detector: Detector, y: Any, intensity: Any, rows: int) -> FloatArray:
+    """Return what a detector's `filter` says of rows, refused where it is no probability.
+
+    Args:
+        detector: fitted.
+        y: observations, shape (rows,) or (rows, features); None for a detector that reads none.
+        intensity: shape (rows, channels), or None.
+        rows: how many there are.
+
+    Returns:
+        Shape (rows, states), each NaN or from 0 to 1.
+
+    Raises:
+        ParameterError: for what is no array of numbers.
+        DataError: for another shape, or numbers outside 0 to 1.
+    """
+    who = f"{type(detector).__name__}.filter"
+    wanted = f"a probability of each state in each of {rows} rows, shape ({rows}, states)"
+    told = numbers(detector.filter(y, intensity), f"what {who} returned", wanted)
+    if told.ndim != 2 or len(told) != rows or not told.shape[1]:
+        raise DataError(f"{who} returned an array of shape {told.shape}: return {wanted}")
+    outside = (told < -ROUNDING) | (told > 1.0 + ROUNDING)
+    if outside.any():
+        row = int(outside.any(axis=1).argmax())
+        raise DataError(
+            f"{who} returned {told[outside][0]:g} in row {row}: return probabilities from 0 to 1, NaN where "
+            "there is none"
+        )
+    return told
+
+
+def switched(
+    detector: Detector,
+    probability: FloatArray,
+    intensity: FloatArray,
+    session_count: FloatArray,
+    bypass: BoolArray,
+) -> BoolArray:
+    """Return whether a detector is on by its `switch`, refused where that says anything else.
+
+    Args:
+        detector: whose switch is run.
+        probability: as in `Detector.switch`, like the others.
+        intensity: shape (n_steps, 2).
+        session_count: shape (n_steps,).
+        bypass: shape (n_steps,).
+
+    Raises:
+        ParameterError: for what is no array of numbers or truths.
+        DataError: for another shape than (n_steps,), or numbers other than 0 and 1.
+    """
+    who, steps = f"{type(detector).__name__}.switch", len(session_count)
+    wanted = f"True or False for each of {steps} steps"
+    told = detector.switch(probability, intensity, session_count, bypass)
+    on = numbers(told, f"what {who} returned", wanted)
+    if on.shape != (steps,):
+        raise DataError(f"{who} returned an array of shape {on.shape}: return {wanted}")
+    if not np.isin(on, (0.0, 1.0)).all():
+        raise DataError(f"{who} returned numbers other than 0 and 1: return {wanted}")
+    return np.asarray(on == 1.0, dtype=np.bool_)
 
 
 def run_switch(

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.errors import DataError, ParameterError, is_whole
+from entrepot.errors import DataError, ParameterError, is_number, is_whole
 from entrepot.regimes.arguments import keep_plain, kind
-from entrepot.regimes.detector import Detector
+from entrepot.regimes.detector import Detector, filtered
 
 FloatArray = NDArray[np.float64]
 
@@ -131,7 +131,7 @@ def walk(
         until = min(stop + schedule.every, rows)
         first = 0 if schedule.window is None else max(0, stop - schedule.window)
         seen = None if x is None else x[first:stop]
-        fitted, reason = _fitted(detector, y[first:stop], seen, force.detector)
+        fitted, reason = fit_copy(detector, y[first:stop], seen, force.detector)
         if not reason:
             force = Segment(fitted, first, stop, until)
         refits.append(
@@ -151,10 +151,17 @@ def walk(
         yield force._replace(start=stop, until=until)
 
 
-def _fitted(
-    detector: Detector, y: FloatArray, x: FloatArray | None, previous: Detector | None
+def fit_copy(
+    detector: Detector, y: FloatArray, x: FloatArray | None, previous: Detector | None = None
 ) -> tuple[Detector, str]:
-    """A copy of the detector fitted on rows, and why it should not be used."""
+    """Return a copy of a detector fitted on rows, and why it should not be used, "" where it may be.
+
+    Args:
+        detector: as it is to be fitted; it is not changed.
+        y: observations, shape (R,) or (R, features).
+        x: intensities, shape (R, channels), or None.
+        previous: the fit before, whose states keep their names.
+    """
     # Nothing that it may have learned elsewhere is to be taken for what this fit has learned.
     own = replace(cast("Any", detector)) if is_dataclass(detector) else copy(detector)
     try:
@@ -189,7 +196,7 @@ def in_force(
 
 def stress_probability(detector: Detector, y: FloatArray, x: FloatArray | None) -> FloatArray:
     """Filtered probability of the last state, shape (R,)."""
-    return detector.filter(y, x)[:, -1]
+    return filtered(detector, y, x, len(y))[:, -1]
 
 
 def refit_table(refits: list[Refit], sessions: pd.Index, known_at: pd.Series) -> pd.DataFrame:
@@ -212,13 +219,20 @@ def refit_table(refits: list[Refit], sessions: pd.Index, known_at: pd.Series) ->
 
 
 def _learned(detector: Detector) -> list[FloatArray]:
-    """The numbers a detector has learned, by name."""
-    values = [
-        value
+    """The numbers a detector has learned, by name; what else it keeps is no parameter."""
+    return [
+        np.asarray(value, dtype=np.float64)
         for name, value in sorted(vars(detector).items())
-        if name.endswith("_") and not name.startswith("_") and not isinstance(value, str)
+        if name.endswith("_") and not name.startswith("_") and _holds_numbers(value)
     ]
-    return [np.asarray(value, dtype=np.float64) for value in values]
+
+
+def _holds_numbers(value: object) -> bool:
+    """Whether a value is a number, a truth, an array of them or a plain list of numbers."""
+    if isinstance(value, (list, tuple)):
+        return all(map(is_number, value))
+    kind_of = getattr(getattr(value, "dtype", None), "kind", "")
+    return is_number(value) or isinstance(value, bool) or kind_of in ("f", "i", "u", "b")
 
 
 def _fingerprint(*arrays: FloatArray) -> str:

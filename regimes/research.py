@@ -26,7 +26,7 @@ from entrepot.regimes.jump import JumpDetector
 from entrepot.regimes.markov import MarkovDetector
 from entrepot.regimes.markov_model import Passes
 from entrepot.regimes.path import RegimePath
-from entrepot.regimes.refits import Refit, Schedule, in_force, walk
+from entrepot.regimes.refits import Refit, Schedule, fit_copy, in_force, stress_probability, walk
 from entrepot.regimes.walk_forward import RISK_CHANNELS, RegimeModel, Rows
 
 FloatArray = NDArray[np.float64]
@@ -95,15 +95,18 @@ def leaky_path(
     rows, refits = honest.rows, honest.refits
 
     def estimate(risk: str, fed: Rows) -> tuple[FloatArray, pd.DataFrame]:
-        fitted = replace(getattr(model, risk)).fit(fed.y, fed.x)
-        if fitted.rejected_:
+        fitted, reason = fit_copy(getattr(model, risk), fed.y, fed.x)
+        if reason:
             raise DataError(
-                f"the {risk} detector fitted on all rows should not be used ({fitted.rejected_}): there is "
-                "no hindsight to compare with, give another detector or market"
+                f"the {risk} detector fitted on all rows should not be used ({reason}): there is no "
+                "hindsight to compare with, give another detector or market"
             )
-        told = fitted.filter(fed.y, fed.x) if leak == "full_sample" else smoothed(fitted, fed.y, fed.x)
+        if leak == "full_sample":
+            told = stress_probability(fitted, fed.y, fed.x)
+        else:
+            told = smoothed(fitted, fed.y, fed.x)[:, -1]
         known = rows[risk]["probability"].notna().to_numpy()
-        return np.where(known, told[:, -1], np.nan), refits[risk]
+        return np.where(known, told, np.nan), refits[risk]
 
     return model.assemble(market, events, estimate)
 

@@ -15,7 +15,7 @@ from entrepot.markets.market import Market
 from entrepot.markets.sessions import session_clock
 from entrepot.progress import progress_bar
 from entrepot.regimes.arguments import kind, short
-from entrepot.regimes.detector import Detector, intensities, numbers, observations
+from entrepot.regimes.detector import Detector, filtered, intensities, numbers, observations, switched
 from entrepot.regimes.events import Events, grid_time
 from entrepot.regimes.intensity import SIDES, Marks, channel_intensity, check_marks, event_marks, nanoseconds
 from entrepot.regimes.observations import basket_return, hk_minus_adr, on_steps
@@ -73,7 +73,8 @@ class RegimeModel:
         marks: how severities become marks: "capped" at 3, "severity" as given, "ones".
         tariff_observation: makes the observations of the tariff detector: a function of the market that
             returns a frame by session with `known_at` and one or more columns of numbers, as those of
-            `entrepot.regimes.observations`.
+            `entrepot.regimes.observations`. A row is known later than the midnight (UTC) at which its
+            session's date begins.
         delisting_observation: the same for the delisting detector.
         tariff_covariates: more inputs beside escalation and relief: functions of UTC times that return a
             number, or a row of them, known at each.
@@ -140,6 +141,7 @@ class RegimeModel:
         Raises:
             ParameterError: for a market with too little history for a first fit, or a detector that is to be
                 driven by events of which none is known by the market's last step.
+            DataError: for observations, probabilities or a switch of one's own that are none.
         """
 
         def walked(risk: str, fed: Rows) -> tuple[FloatArray, pd.DataFrame]:
@@ -161,7 +163,7 @@ class RegimeModel:
         clock = np.ascontiguousarray(market.session_count, dtype=np.float64)
         seen = events.known_by(time[-1])
         intensity: dict[tuple[str, str], FloatArray] = {}
-        filtered: dict[str, tuple[FloatArray, NDArray[np.bool_]]] = {}
+        states: dict[str, tuple[FloatArray, NDArray[np.bool_]]] = {}
         rows: dict[str, pd.DataFrame] = {}
         refits: dict[str, pd.DataFrame] = {}
         for risk, channels in RISK_CHANNELS.items():
@@ -174,16 +176,17 @@ class RegimeModel:
                 rows[risk] = fed.frame.assign(probability=probability)
                 at_steps = on_steps(fed.frame, probability, market.grid)
             else:
-                at_steps = detector.filter(None, sides)[:, -1]
+                at_steps = filtered(detector, None, sides, len(time))[:, -1]
             known = pd.DatetimeIndex(rows[risk]["known_at"]) if risk in rows else None
-            on = detector.switch(at_steps, sides, clock, self._shocks(seen.frame, time, channels, known))
-            filtered[risk] = np.where(np.isnan(at_steps), 0.0, at_steps), on
+            shocks = self._shocks(seen.frame, time, channels, known)
+            on = switched(detector, at_steps, sides, clock, shocks)
+            states[risk] = np.where(np.isnan(at_steps), 0.0, at_steps), on
         columns = pd.MultiIndex.from_tuples(list(intensity), names=["risk", "side"])
         return RegimePath.from_detectors(
             time=time,
             session_count=clock,
-            tariff=filtered["tariff"],
-            delisting=filtered["delisting"],
+            tariff=states["tariff"],
+            delisting=states["delisting"],
             intensity=pd.DataFrame(np.column_stack(list(intensity.values())), index=time, columns=columns),
             marks=self.marks,
             rows=rows,
@@ -330,6 +333,18 @@ def _checked_rows(frame: object, risk: str, last: pd.Timestamp) -> pd.DataFrame:
     if not isinstance(known.dtype, pd.DatetimeTZDtype) or known.isna().any() or (known > last).any():
         raise DataError(
             f"{name} returned a known_at that is NaT, without a time zone or after the market's last step: "
+            "give the UTC time from which each row was known"
+        )
+    days = frame.index
+    if not isinstance(days, pd.DatetimeIndex) or days.tz is not None or days.hasnans:
+        raise DataError(
+            f"{name} returned rows that are not by naive date: index them by the session each is about"
+        )
+    early = (known <= days.normalize().tz_localize("UTC")).to_numpy()
+    if early.any():
+        at = int(early.argmax())
+        raise DataError(
+            f"{name} returned {days[at]:%Y-%m-%d} known at {known.iloc[at]}, when that day has yet to come: "
             "give the UTC time from which each row was known"
         )
     text = [str(column) for column in frame if column != "known_at" and frame[column].dtype.kind not in "fiu"]

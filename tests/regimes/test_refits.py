@@ -54,7 +54,9 @@ class Notebook(ProbabilityDetector):
 
 def walked(detector: Detector, y, x, schedule: Schedule) -> tuple[np.ndarray, list[Refit]]:
     made: list[Refit] = []
-    return in_force(walk(detector, y, x, schedule, made), y, x, stress_probability), made
+    # What is written down is no probability, so it is read without the check of one.
+    segments = walk(detector, y, x, schedule, made)
+    return in_force(segments, y, x, lambda own, rows, known: own.filter(rows, known)[:, -1]), made
 
 
 def two_states(rows: int, seed: int) -> np.ndarray:
@@ -303,3 +305,32 @@ def test_the_table_of_fits_names_sessions():
     assert table["reason"].tolist() == ["", "fit 1 has too few rows: give more.", ""]
     assert table["parameters"].nunique() == 3
     assert refit_table([], sessions, known).shape == (0, table.shape[1])
+
+
+def test_what_else_a_detector_keeps_and_how_it_holds_its_chances_change_nothing():
+    @dataclass(kw_only=True, eq=False)
+    class Own(ProbabilityDetector):
+        """Half a chance of either state."""
+
+        kept: Any = None
+        told: Any = np.array
+
+        def fit(self, y: Any, intensity: Any = None, previous: Any = None) -> Own:
+            self.names_, self.params_, self.more_ = ["calm", "stress"], {"a": 1}, [[1.0], [1.0, 2.0]]
+            self.level_ = [float(len(y)), 2.0]
+            return self
+
+        def filter(self, y: Any, intensity: Any = None) -> Any:
+            return self.told([[0.5, 0.5]] * len(y))
+
+        def update(self, y: Any, intensity: Any = None) -> Any:
+            return np.array([0.5, 0.5])
+
+    y, schedule, fits = two_states(300, seed=12), Schedule(every=60, least=140), []
+    for told in (np.array, list, pd.DataFrame):
+        made: list[Refit] = []
+        said = in_force(walk(Own(told=told), y, None, schedule, made), y, None, stress_probability)
+        assert np.nan_to_num(said, nan=-1.0).tolist() == [-1.0] * 140 + [0.5] * 160
+        fits.append([fit.parameters for fit in made])
+    assert len(set(fits[0])) == 3
+    assert fits == [fits[0]] * 3

@@ -121,6 +121,24 @@ def test_leaky_paths_begin_where_the_honest_one_does_and_differ_from_it(market, 
         leaky_path(ep.RegimeModel(), market, events, "smoothed")
 
 
+def test_a_detector_need_not_say_why_a_fit_should_not_be_used(market, events):
+    class Loud(ep.ProbabilityDetector):
+        def fit(self, y, intensity=None, previous=None):
+            self.usual_ = np.nanmedian(np.abs(y))
+
+        def filter(self, y, intensity=None):
+            loud = (np.abs(np.nan_to_num(y)) > self.usual_).astype(float)
+            return np.column_stack([1 - loud, loud])
+
+        def update(self, y, intensity=None):
+            return self.filter([y])[0]
+
+    model = replace(MODEL, delisting=Loud())
+    honest = model.walk_forward(market, events, progress=False)
+    leaky = leaky_path(model, market, events, "full_sample", honest)
+    assert (leaky.probabilities.to_numpy() != honest.probabilities.to_numpy()).any()
+
+
 def test_the_t_statistic_is_that_of_newey_and_west():
     # The Nile's mean, four lags, no small-sample correction: computed from Newey and West (1987), equation 5.
     y = pd.read_csv(ROOT / "tests/regimes/published/nile.csv").iloc[:, -1].to_numpy(np.float64)

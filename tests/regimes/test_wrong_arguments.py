@@ -219,7 +219,7 @@ def test_what_is_refused_below_is_walked_over_when_it_is_right(market, events):
         ({"value": np.inf}, "y is infinite at row 0"),
         ({"value": "high"}, "delisting_observation returned value without numbers"),
         ({"other": 1.0}, "give one number per row"),
-        ({"known_at": pd.Timestamp("2022-03-01", tz="UTC")}, "do not become known one after the other"),
+        ({"known_at": pd.Timestamp("2022-04-29 20:00", tz="UTC")}, "do not become known one after the other"),
     ],
 )
 def test_observations_that_no_fit_could_learn_from_are_refused(market, events, columns, words):

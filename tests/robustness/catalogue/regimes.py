@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -358,7 +359,124 @@ def twice(given: ep.Market) -> pd.DataFrame:
     return pd.concat([rows[["value"]], rows], axis=1)
 
 
+@dataclass(kw_only=True, eq=False)
+class Telling(ep.ProbabilityDetector):
+    """A detector of one's own whose answers are made of the right ones."""
+
+    told: Callable[[Any], Any] = np.array
+    on: Callable[[Any], Any] = np.array
+
+    def fit(self, y: Any, intensity: Any = None, previous: Any = None) -> Telling:
+        return self
+
+    def filter(self, y: Any, intensity: Any = None) -> Any:
+        return self.told(np.full((len(intensity), 2), 0.5))
+
+    def update(self, y: Any, intensity: Any = None) -> Any:
+        return self.filter(y, [intensity])[0]
+
+    def switch(self, *given: Any) -> Any:
+        return self.on(super().switch(*given))
+
+
+def told(what: Callable[[Any], Any], observed: bool = True) -> ep.RegimePath:
+    detector = Telling(told=what)
+    detector.needs_observations = observed
+    return walked(tariff=detector, schedule=ep.Schedule(least=30))
+
+
+def known_from(early: pd.Timedelta) -> Callable[[ep.Market], pd.DataFrame]:
+    """Observations, one of which was known so long after its day began in UTC."""
+
+    def rows(given: ep.Market) -> pd.DataFrame:
+        frame = ep.regimes.observations.basket_return(given)
+        known_at = frame["known_at"].copy()
+        known_at.iloc[5] = frame.index[5].tz_localize("UTC") + early
+        return frame.assign(known_at=known_at)
+
+    return rows
+
+
+def outside(p: Any) -> Any:
+    return np.column_stack([-p[:, 0], 1 + p[:, 0]])
+
+
+OUTSIDE = "Telling.filter returned -0.5 in row 0: return probabilities from 0 to 1"
 BAD_REGIMES |= {
+    "a detector: chances beyond 0 and 1": (lambda: told(outside), DataError, OUTSIDE),
+    "a detector: chances beyond 0 and 1 at every step": (
+        lambda: told(outside, observed=False),
+        DataError,
+        OUTSIDE,
+    ),
+    "a detector: infinite chances": (
+        lambda: told(lambda p: p + np.inf),
+        DataError,
+        "Telling.filter returned inf in row 0",
+    ),
+    "a detector: chances of stress alone": (
+        lambda: told(lambda p: p[:, 1]),
+        DataError,
+        "Telling.filter returned an array of shape (52,): return a probability of each state in each",
+    ),
+    "a detector: chances of stress alone at every step": (
+        lambda: told(lambda p: p[:, 1], observed=False),
+        DataError,
+        "Telling.filter returned an array of shape (324,): return a probability of each state in each",
+    ),
+    "a detector: a row too few": (
+        lambda: told(lambda p: p[1:]),
+        DataError,
+        "Telling.filter returned an array of shape (51, 2): return a probability of each state in each",
+    ),
+    "a detector: no state": (
+        lambda: told(lambda p: p[:, :0]),
+        DataError,
+        "Telling.filter returned an array of shape (52, 0)",
+    ),
+    "a detector: nothing": (
+        lambda: told(lambda p: None),
+        ParameterError,
+        "what Telling.filter returned is None: give a probability of each state in each of",
+    ),
+    "a detector: words": (
+        lambda: told(lambda p: p.astype(str)),
+        ParameterError,
+        "what Telling.filter returned is a ndarray of <U32: give a probability of each state in each of",
+    ),
+    "a detector: a step of its switch too few": (
+        lambda: walked(tariff=Telling(on=lambda on: on[1:]), schedule=ep.Schedule(least=30)),
+        DataError,
+        "Telling.switch returned an array of shape (323,): return True or False for each of 324 steps",
+    ),
+    "a detector: a switch of chances": (
+        lambda: walked(tariff=Telling(on=lambda on: on + 0.5), schedule=ep.Schedule(least=30)),
+        DataError,
+        "Telling.switch returned numbers other than 0 and 1: return True or False for each of 324",
+    ),
+    "a detector: a switch of nothing": (
+        lambda: walked(tariff=Telling(on=lambda on: None), schedule=ep.Schedule(least=30)),
+        ParameterError,
+        "what Telling.switch returned is None: give True or False for each of 324 steps",
+    ),
+    "an observation known days before": (
+        lambda: walked(tariff=ep.MarkovDetector(), tariff_observation=known_from(pd.Timedelta(-5, "D"))),
+        DataError,
+        "tariff_observation returned 2021-01-11 known at 2021-01-06 00:00:00+00:00, when that day has yet to",
+    ),
+    "an observation known as its day begins": (
+        lambda: walked(tariff=ep.MarkovDetector(), tariff_observation=known_from(pd.Timedelta(0))),
+        DataError,
+        "tariff_observation returned 2021-01-11 known at 2021-01-11 00:00:00+00:00, when that day has yet to",
+    ),
+    "observations by number": (
+        lambda: walked(
+            tariff=ep.MarkovDetector(),
+            tariff_observation=lambda m: ep.regimes.observations.basket_return(m).reset_index(drop=True),
+        ),
+        DataError,
+        "tariff_observation returned rows that are not by naive date: index them by the session each",
+    ),
     "an observation that names a column twice": (
         lambda: walked(tariff=ep.MarkovDetector(), tariff_observation=twice),
         DataError,
