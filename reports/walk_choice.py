@@ -78,8 +78,9 @@ class WalkChoice:
 
     @property
     def changes(self) -> int:
-        """How often the choice changed from one window to the next."""
-        return int((np.diff(self.chosen) != 0).sum())
+        """How often the choice changed from one window to the next, the first purchase not counted."""
+        begun = np.logical_or.accumulate(self.chosen != NOTHING)
+        return int((np.diff(self.chosen[begun]) != 0).sum())
 
 
 def walk_choice(
