@@ -379,6 +379,16 @@ def test_equal_configurations_are_one_trial(market: ep.Market) -> None:
     found.plot()
 
 
+def test_equal_ratios_are_not_equal_earnings(market: ep.Market) -> None:
+    last = np.flatnonzero(market.decision_steps)[:3].tolist()
+    plan, grid = Held(day=last[1]), {"weight": [0.1, 0.5]}  # bought in the third session, the last
+    made = ep.sweep(market.until(last[2] + 1), plan, grid, costs=ep.Costs.none(), progress=False)
+    ratio, earned = made.table["Sharpe Ratio"], made.table["Total Return [%]"]
+    assert ratio[0] == pytest.approx(ratio[1], abs=1e-9)
+    assert earned[0] != pytest.approx(earned[1], abs=1e-3)
+    assert "earned the same" not in made.significance(**QUICK).verdict
+
+
 # -- what cannot be judged -----------------------------------------------------------------------------------
 
 

@@ -155,6 +155,7 @@ class Significance:
         overfitting: by cross-validation, of all these; see `entrepot.reports.overfitting`.
         superiority: whether any of them beats the benchmark, by months where these decide; see
             `entrepot.reports.superiority`.
+        alike: whether all of several earned the same, in ratio and in total.
         rivals: configurations held against the benchmark: all of them, but for one that is it.
         better: those found to beat it.
         benchmark: what that is.
@@ -187,6 +188,7 @@ class Significance:
     ratios: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[RATIO, MONTHLY], dtype=float))
     overfitting: Overfitting | None = None
     superiority: Superiority | None = None
+    alike: bool = False
     rivals: int = 0
     better: tuple[int, ...] = ()
     benchmark: str = POLICY_RATE
@@ -340,6 +342,8 @@ def significance(
         daily=odds(own, measured.table[RATIO], SESSIONS_PER_YEAR, trials, **sampled),
         monthly=odds(months, measured.table[MONTHLY], MONTHS_PER_YEAR, trials, **sampled),
         ratios=measured.table[[RATIO, MONTHLY]],
+        alike=len(measured.table) > 1
+        and bool((np.ptp(measured.table[[RATIO, SHORT_NAMES["return"]]].to_numpy(), axis=0) <= 1e-9).all()),
         overfitting=crossed,
         walk_forward=walked,
         walk_interval=walked.interval(monthly, **sampled) if walked else (np.nan, np.nan),

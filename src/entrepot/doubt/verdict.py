@@ -251,7 +251,7 @@ def earned(found: Significance) -> str:
     tried = plural(count.counted, "trial")
     if count.elsewhere:
         tried += f", {count.elsewhere:,} of them made elsewhere"
-    if count.measured > 1 and float(np.ptp(found.ratios[RATIO])) <= 1e-9:
+    if found.alike:
         tried += ", all of which earned the same: the parameters change nothing"
     text = (
         f"Of {tried}, the best by {found.metric} is configuration {found.best} ({named}): "
