@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.decisions import Decision, Function
+from entrepot.decisions import Decision, Function, Identity
 from entrepot.errors import ParameterError, TargetError, is_number, no_parameter, shown
 from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
@@ -146,7 +146,7 @@ class CompiledStrategy:
             pairs=tuple((hk_of[adr_of[name]], adr_of[name]) for name in self.pairs),
             params=np.array([float(value) for value in self.parameters.values()], dtype=np.float64),
             features=partial(self._features, market, path, shared),
-            features_key=(self.features, *shared.items()),
+            features_key=(Identity(self.features), *shared.items()),
             memory=int(self.memory),
             steps=np.ones(len(market), dtype=bool) if self.every_step else None,
             drift_band=self.drift_band,

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from threading import Lock
+from types import NoneType
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from entrepot.decisions import Decision, Identity
 from entrepot.engine.batch import Bench
 from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of
+from entrepot.engine.fingerprints import fingerprint
 from entrepot.engine.sweep import Rows
 from entrepot.errors import EntrepotError, ParameterError, no_parameter
 from entrepot.markets.market import Market
@@ -29,6 +31,7 @@ PLANS = 16
 # Regime paths, each with its prepared market, that are kept ready.
 BENCHES = 4
 MODEL = "model."
+PLAIN = (str, int, float, bool, NoneType)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +61,15 @@ class SweepJob:
     costs: Costs
     _benches: OrderedDict[Hashable, Bench] = field(default_factory=OrderedDict, init=False, repr=False)
     _lock: Any = field(default_factory=Lock, init=False, repr=False)
+    _contents: dict[Identity, str] = field(default_factory=dict, init=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         own = (item.name for item in fields(self) if item.init)
         return {name: getattr(self, name) for name in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in (state | {"_benches": OrderedDict(), "_lock": Lock()}).items():
+        anew = {item.name: cast("Any", item.default_factory)() for item in fields(self) if not item.init}
+        for name, value in (state | anew).items():
             object.__setattr__(self, name, value)
 
     def bench(self, parameters: Mapping[str, Any], plan: Any) -> Bench:
@@ -86,9 +91,20 @@ class SweepJob:
 
     def world(self, parameters: Mapping[str, Any], plan: Any) -> Hashable:
         """What configurations with the same regime path have in common."""
-        if self.model is not None:
-            return tuple((name, value) for name, value in parameters.items() if name.startswith(MODEL))
-        return Identity(self._path(parameters, plan))
+        return Identity(self._path(parameters, plan)) if self.model is None else self.choice(parameters)
+
+    def choice(self, parameters: Mapping[str, Any]) -> Hashable:
+        """What configurations with the same parameters of the regime model have in common."""
+        return tuple((name, self._key(value)) for name, value in of_model(parameters).items())
+
+    def _key(self, value: object) -> Hashable:
+        """Stand for a value: plain ones with their type, since True is 1, others by what they hold."""
+        if type(value) in PLAIN:
+            return type(value), value
+        own = Identity(value)
+        if own not in self._contents:  # a grid holds one object in many configurations
+            self._contents[own] = fingerprint(value)
+        return self._contents[own]
 
     def _path(self, parameters: Mapping[str, Any], plan: Any) -> RegimePath | None:
         """The path of the sweep, of its model, or where it has neither, the strategy's own."""
@@ -238,7 +254,7 @@ def changed(owner: Any, values: Mapping[str, Any]) -> Any:
         if dot:
             parts.setdefault(head, {})[rest] = value
     for head, inner in parts.items():
-        if not hasattr(owner, head):
+        if not hasattr(owner, head) or isinstance(getattr(owner, head), type):
             raise ParameterError(
                 f"{type(owner).__name__} has no part {head!r}: {head}.{next(iter(inner))} names none of its "
                 "parameters"
@@ -251,7 +267,8 @@ def changed_together(owner: Any, values: Mapping[str, Any]) -> Any:
     """Return a strategy or model with its own parameters changed."""
     if hasattr(owner, "with_"):
         return owner.with_(**values)
-    known = [item.name for item in fields(owner)] if hasattr(owner, "__dataclass_fields__") else []
+    own = fields(owner) if hasattr(owner, "__dataclass_fields__") else ()
+    known = [item.name for item in own if item.init]
     for name in values:
         if name not in known:
             raise no_parameter(type(owner).__name__, name, known)

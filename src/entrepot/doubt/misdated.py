@@ -51,11 +51,10 @@ class MisdatedJob(SweepJob):
 
     def wrong_path(self, parameters: Mapping[str, Any]) -> RegimePath:
         """The path of the wrong calendar, walked once for each choice of the model's parameters."""
-        own = of_model(parameters)
-        key = tuple(own.items())
+        key = self.choice(parameters)
         with self._lock:
             if key not in self._paths:
-                model: RegimeModel = changed(self.walks, own)
+                model: RegimeModel = changed(self.walks, of_model(parameters))
                 self._paths[key] = model.walk_forward(self.market, self.wrong, progress=False)
             return self._paths[key]
 
