@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import signal
 import subprocess
@@ -112,6 +113,66 @@ def test_a_sweep_of_detectors_walks_each_model_once(
         assert values["P&L (delisting)"] == pytest.approx(run.by_regime().at["delisting", "P&L"], abs=1e-3)
 
 
+def test_parameters_of_the_model_may_be_lists_and_each_is_walked_once(
+    market: ep.Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walked: list[ep.Events] = []
+    walk = ep.RegimeModel.walk_forward
+
+    def counted(self: ep.RegimeModel, market: ep.Market, events: ep.Events, **options: Any) -> ep.RegimePath:
+        walked.append(events)
+        return walk(self, market, events, **options)
+
+    monkeypatch.setattr(ep.RegimeModel, "walk_forward", counted)
+    model = ep.RegimeModel(
+        delisting=ep.JumpDetector(),
+        delisting_observation=ep.regimes.observations.basket_return,
+        event_driven=False,
+        schedule=ep.Schedule(least=60),
+    )
+    events = ep.load_events()
+    half_lives = [[10.0], [5.0], [10.0]]
+    plan = ep.LongHKShortADR(mode="delisting_hedge")
+    grid = {"model.delisting.downside_half_lives": half_lives, "weight": [0.1, 0.2]}
+    made = ep.sweep(market, plan, grid, model=model, events=events, progress=False)
+    assert not made.table["Refused"].any()
+    assert len(walked) == 2
+    for row, given in ((0, (10.0,)), (3, (5.0,))):
+        own = replace(model, delisting=ep.JumpDetector(downside_half_lives=given))
+        run = ep.backtest(market, made.plan(row), path=walk(own, market, events))
+        assert made.table.at[row, "End Value"] == run.equity_by_step[-1]
+    wrong = made.significance(placebos=1, draws=100, blocks=4, train=60, test=60, progress=False).placebos
+    assert sum(calendar is not events for calendar in walked) == 2
+    assert np.isfinite(wrong).all()
+
+
+def test_a_truth_is_no_number_of_the_model(market: ep.Market) -> None:
+    terms: dict[str, Any] = {"model": ep.RegimeModel(), "events": ep.load_events(), "progress": False}
+    plan = ep.LongHKShortADR(mode="delisting_hedge")
+    made = ep.sweep(market, plan, {"model.delisting.dwell": [1, True]}, **terms)
+    assert made.table["Refused"].tolist() == ["", "dwell is True: give a finite number, zero or more"]
+    with pytest.raises(ParameterError, match=r"tariff_covariates is .* give a tuple of functions"):
+        ep.sweep(market, plan, {"model.tariff_covariates": [[len]]}, **terms)
+
+
+def test_features_may_be_made_by_what_has_no_hash(market: ep.Market) -> None:
+    @dataclass
+    class Made:
+        level: float = 1.0
+
+        def __call__(self, market: ep.Market, path: Any) -> np.ndarray:
+            return np.full((1, len(market), 1), self.level)
+
+    def decide(step: int, state: Any, params: Any, features: Any, out: Any) -> None:
+        if state.shares[0] == 0.0:
+            out[0] = params[0] * features[0, step, 0]
+
+    plan = ep.CompiledStrategy(decide, symbols=["KWEB"], parameters={"weight": 0.1}, features=Made())
+    made = ep.sweep(market, plan, {"weight": [0.1, 0.2]}, progress=False)
+    for row in made.table.index:
+        assert made.table.at[row, "End Value"] == ep.backtest(market, made.plan(row)).equity_by_step[-1]
+
+
 @dataclass(frozen=True)
 class Fixed:
     """A strategy that knows no loop: a weight of KWEB, decided once."""
@@ -211,6 +272,85 @@ def test_what_holds_several_values_selects_them_all(swept: ep.Sweep) -> None:
     for value in (20, np.int64(20), 20.0):
         assert len(swept.select(lookback=value).table) == 6
     assert swept.select(entry="0.8").table.empty
+
+
+def ticks(axis: Any) -> list[str]:
+    return [tick.get_text() for tick in axis.get_ticklabels()]
+
+
+def test_none_is_a_value_like_any_other(market: ep.Market) -> None:
+    grid = {"lookback": [20, 30], "round_trip_bps": [None, 10.0]}
+    made = ep.sweep(market, ep.LongHKShortADR(), grid, progress=False)
+    assert made.table["round_trip_bps"].tolist() == [None, 10.0, None, 10.0]
+    assert made.select(round_trip_bps=None).table.index.tolist() == [0, 2]
+    assert made.select(round_trip_bps=[None, 10]).table.index.tolist() == [0, 1, 2, 3]
+    axes = made.heatmap("lookback", "round_trip_bps")
+    assert ticks(axes.yaxis) == ["10", "None"]
+    sharpe = made.table["Sharpe Ratio"].to_numpy()
+    drawn = np.asarray(axes.collections[0].get_array()).ravel()
+    np.testing.assert_array_equal(drawn, sharpe[[1, 3, 0, 2]])
+    assert made.surface("lookback", "round_trip_bps").get_ylabel() == "round_trip_bps"
+    labels = [(20, "None"), (20, 10.0), (30, "None"), (30, 10.0)]
+    assert made.returns().columns.tolist() == made.equity().columns.tolist() == labels
+    assert made.walk_forward(60, 60).configurations == 4
+    found = made.significance(draws=100, blocks=4, train=60, test=60, progress=False)
+    assert found.parameters["round_trip_bps"] == made.best()["round_trip_bps"]
+    listed = ep.sweep(
+        market, ep.LongHKShortADR(), [{"lookback": 20}, {"round_trip_bps": 9.0}], progress=False
+    )
+    assert listed.table["lookback"].tolist() == [20, None]
+    assert listed.table["round_trip_bps"].tolist() == [None, 9.0]
+    named = ep.sweep(market, Labelled(), {"label": [None, "None"]}, progress=False)
+    assert named.returns().columns.tolist() == ["None 1", "None 2"]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A weight of KWEB, and something that plays no part."""
+
+    label: Any = None
+    weight: float = 0.1
+
+    def with_(self, **changes: Any) -> Labelled:
+        return replace(self, **changes)
+
+    def targets(self, market: ep.Market, path: object = None) -> Targets:
+        return Fixed(self.weight).targets(market)
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([["BABA"], ["9988.HK"]], ["['9988.HK']", "['BABA']"]),
+        ([{"tech": 1.0}, {"tech": 2.0}], ["{'tech': 1.0}", "{'tech': 2.0}"]),
+        ([np.array([1.0, 2.0]), np.array([3.0, 2.0])], ["array([1., 2.])", "array([3., 2.])"]),
+        ([pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [2]})], ["DataFrame 1", "DataFrame 2"]),
+        ([(1, 2), (3, 4)], ["(1, 2)", "(3, 4)"]),
+        ([[{"a": 1}], [{"a": 2}]], ["[{'a': 1}]", "[{'a': 2}]"]),
+    ],
+    ids=["lists", "dicts", "arrays", "frames", "tuples", "nested"],
+)
+def test_values_without_a_hash_are_selected_and_drawn(
+    market: ep.Market, values: list[Any], texts: list[str]
+) -> None:
+    made = ep.sweep(market, Labelled(), {"label": values, "weight": [0.1, 0.2]}, progress=False)
+    assert made.select(label=values[0]).table.index.tolist() == [0, 1]
+    assert made.select(label=copy.deepcopy(values[1]), weight=0.2).table.index.tolist() == [3]
+    assert made.select(label=values).table.index.tolist() == [0, 1, 2, 3]
+    assert made.select(label=["nothing"]).table.empty
+    assert ticks(made.heatmap("weight", "label").yaxis) == texts
+    assert made.surface("weight", "label").get_ylabel() == "label"
+
+
+def test_a_list_of_whole_numbers_is_that_of_floats(market: ep.Market) -> None:
+    made = ep.sweep(market, Labelled(), {"label": [[10.0, 5.0], [20.0]]}, progress=False)
+    assert made.select(label=[10, 5]).table.index.tolist() == [0]
+
+
+def test_a_configuration_without_parameters_keeps_its_number(market: ep.Market) -> None:
+    made = ep.sweep(market, Fixed(), [{}], progress=False)
+    assert made.returns().columns.tolist() == made.equity().columns.tolist() == [0]
+    assert made.returns().columns.name == "configuration"
 
 
 def test_the_part_named_strategy_is_a_parameter_like_any_other(market: ep.Market) -> None:

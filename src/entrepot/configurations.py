@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, MappingView, Sequence, Set
+from collections.abc import Hashable, Iterable, Mapping, MappingView, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from math import prod
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from entrepot.engine.fingerprints import fingerprint
 from entrepot.engine.plans import decides
-from entrepot.errors import ParameterError, is_listed, no_plan, shown
+from entrepot.errors import ParameterError, is_listed, is_number, no_plan, shown
 from entrepot.regimes.arguments import plain
 
 Parameters = Mapping[str, Iterable[Any]] | list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...]
@@ -25,6 +25,7 @@ STRATEGY = "strategy"
 # Values of one parameter; what goes on for ever has more.
 MOST_VALUES = 2_000_000
 LONGEST_LABEL = 40
+PLAIN = (str, int, float, datetime.date, NoneType)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,21 +143,81 @@ def parameter_table(
         for name, values in reversed(list(configurations.choices.items())):
             place, own = np.divmod(place, len(values))
             choices = pd.Series(list(values), dtype=None if len(set(map(type, values))) == 1 else object)
-            columns[name] = (
-                choices.iloc[own].to_numpy() if choices.dtype != object else [values[i] for i in own]
-            )
+            if choices.dtype != object:
+                columns[name] = choices.iloc[own].to_numpy()
+            else:
+                columns[name] = column_from([values[i] for i in own], numbers)
         columns = dict(reversed(columns.items()))
     else:
         for name in names:
-            columns[name] = [configurations[int(i)].get(name) for i in numbers]
+            columns[name] = column_from([configurations[int(i)].get(name) for i in numbers], numbers)
     return pd.DataFrame(columns, index=numbers)
+
+
+def column_from(values: list[Any], numbers: NDArray[np.int64]) -> pd.Series[Any]:
+    """Return values of a parameter as a column, by number; None stays None, as NaN it would be another."""
+    return pd.Series(values, numbers, dtype=object if any(value is None for value in values) else None)
+
+
+def matching(values: pd.Series[Any], wanted: object) -> NDArray[np.bool_]:
+    """Whether each value is the one wanted, or where none is that, one of those that it holds.
+
+    Args:
+        values: of one parameter, shape (C,).
+        wanted: a value, or a list, set, range or the like of several.
+
+    Raises:
+        ParameterError: for values without end.
+    """
+    items: tuple[Any, ...] | None = None
+    if is_listed(wanted) and not isinstance(wanted, (str, bytes, Mapping)):
+        items = values_of(values.name, wanted)
+    known: dict[int, Hashable] = {}  # by identity: a grid holds one object in many configurations
+    held = values.tolist()
+    for value in held:
+        if not isinstance(value, PLAIN) and id(value) not in known:
+            known[id(value)] = comparable(value)
+    # As objects: a column of text would have to be compared with text.
+    keys = pd.Series([known.get(id(value), value) for value in held], dtype=object)
+    found = np.zeros(len(keys), dtype=np.bool_)
+    if known or items is None:
+        found = keys.isin(pd.Series([comparable(wanted)], dtype=object)).to_numpy()
+    if items is not None and not found.any():
+        found = keys.isin(pd.Series([comparable(item) for item in items], dtype=object)).to_numpy()
+    return found
+
+
+def comparable(value: Any) -> Hashable:
+    """Return what equal values have in common: a list of numbers or texts itself, contents of what else."""
+    value = plain(value)
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, (list, tuple)) and all(isinstance(item, PLAIN) for item in value):
+        return type(value).__name__, *value
+    return fingerprint(value)
+
+
+def on_axis(values: list[Any]) -> tuple[NDArray[np.intp], pd.Index]:
+    """Return the place of each value of a parameter on an axis, shape (C,), and the labels of the places.
+
+    Numbers ascend, then come texts in their order; see `readable`.
+    """
+    code, labels = pd.factorize(pd.Series(readable(values), dtype=object), use_na_sentinel=False)
+    order = sorted(range(len(labels)), key=lambda i: order_of(labels[i]))
+    return np.argsort(order)[code], pd.Index([labels[i] for i in order])
+
+
+def order_of(label: Any) -> tuple[bool, Any]:
+    """Return what labels are sorted by; dates are in the order of their texts."""
+    is_text = not (is_number(label) or isinstance(label, bool)) or label != label
+    return is_text, str(label) if is_text else label
 
 
 def readable(values: list[Any]) -> list[Any]:
     """Return the values of a parameter as labels: objects by a short text, numbered where some read alike."""
-    plainly = (str, int, float, datetime.date, NoneType)
-    if all(isinstance(value, plainly) for value in values):
-        return values
+    plainly = all(isinstance(value, PLAIN) for value in values)
+    if plainly and not (None in values and "None" in values):
+        return ["None" if value is None else value for value in values]
     known: dict[int, tuple[str, str]] = {}
     for value in values:
         if id(value) not in known:

@@ -16,10 +16,11 @@ from entrepot.configurations import (
     Grid,
     Parameters,
     configurations_of,
+    matching,
     named,
+    on_axis,
     parameter_table,
     readable,
-    values_of,
 )
 from entrepot.engine.checkpoint import Checkpoint
 from entrepot.engine.costs import Costs
@@ -30,7 +31,6 @@ from entrepot.engine.sizes import require_figures
 from entrepot.engine.sweep import cut, run_chunks
 from entrepot.errors import (
     ParameterError,
-    is_listed,
     is_number,
     is_whole,
     near_word,
@@ -56,7 +56,7 @@ Label = Literal["parameters", "configuration"]
 
 # Configurations that are handed out, shown and checkpointed together: eight times the lanes of the clock.
 CHUNK = 512
-REFUSED = "Refused"
+REFUSED, NUMBER = "Refused", "configuration"
 OWN = ("market", "plan", "path")  # what a sweep, and no one else, gives to the runs of its configurations
 AGGREGATES = ("mean", "max", "min", "median")
 SHORT_NAMES = {
@@ -81,7 +81,7 @@ class Sweep(Guarded):
     Args:
         table: one row for each configuration: its parameters, the figures of `Result.summary`, costs by kind,
             profit and costs by regime, and "Refused", why it cannot be run where it cannot. The index is the
-            number of the configuration.
+            number of the configuration. A parameter that a configuration does not name reads None.
         parameters: names of the parameters.
         trials: configurations of the whole sweep, however many of them `table` has.
         done: how many of them were run.
@@ -143,7 +143,8 @@ class Sweep(Guarded):
     def select(self, **values: Any) -> Sweep:
         """Return the rows whose parameters have these values; a list, set, range or the like allows several.
 
-        Names with a dot are given as ``select(**{"calm.entry": 1.5})``.
+        Where some configuration has the list itself for a value, those are taken that have it. Names with a
+        dot are given as ``select(**{"calm.entry": 1.5})``.
 
         Raises:
             ParameterError: for a name that is no parameter, and for values without end.
@@ -154,10 +155,7 @@ class Sweep(Guarded):
                 raise ParameterError(
                     f"{name} is no parameter of this sweep: it has {', '.join(self.parameters)}"
                 )
-            several = is_listed(value) and not isinstance(value, (str, bytes, Mapping))
-            allowed = values_of(name, value) if several else (value,)
-            # As objects: a column of text would have to be compared with text.
-            keep &= self.table[name].astype(object).isin(pd.Series(allowed, dtype=object)).to_numpy()
+            keep &= matching(self.table[name], value)
         return replace(self, table=self.table.loc[keep])
 
     def heatmap(
@@ -218,7 +216,13 @@ class Sweep(Guarded):
                 f"aggregate is {shown(aggregate)}: give {', '.join(AGGREGATES)} or a function of a Series"
             )
         joined = aggregated(aggregate) if callable(aggregate) else aggregate
-        return self.table.pivot_table(index=y, columns=x, values=column, aggfunc=cast("Any", joined))
+        axes = {name: on_axis(self.table[name].tolist()) for name in (y, x)}
+        places = pd.DataFrame({name: place for name, (place, _) in axes.items()}, index=self.table.index)
+        cells = places.assign(**{column: self.table[column]}).pivot_table(
+            index=y, columns=x, values=column, aggfunc=cast("Any", joined)
+        )
+        up, along = (labels.rename(name) for name, (_, labels) in axes.items())
+        return cells.set_axis(up[cells.index], axis=0).set_axis(along[cells.columns], axis=1)
 
     def plan(self, row: int) -> Any:
         """Return the strategy of a configuration, by its number in the table."""
@@ -314,8 +318,8 @@ class Sweep(Guarded):
         return self._labelled(returns_of(self, rows, progress, excess=excess), by)
 
     def _labelled(self, curves: pd.DataFrame, by: Label) -> pd.DataFrame:
-        """Name columns, which are numbers of configurations, by what was asked for."""
-        if by == "parameters":
+        """Name columns, which are numbers of configurations, by what was asked for, if there are any."""
+        if by == "parameters" and self.parameters:
             # Labels are those of the whole sweep, whatever was selected and whichever rows were asked for.
             every = np.arange(len(self.job.configurations))
             values = parameter_table(self.job.configurations, self.parameters, every)
@@ -532,6 +536,11 @@ def sweep(
     )
     check_states(costs, RegimePath if job.regimes else None)
     columns = columns_of(job.regimes)
+    for name in names:
+        if name in (*columns, REFUSED, NUMBER):
+            raise ParameterError(
+                f"a parameter is named {name!r}, as a column of the sweep's table is: give it another name"
+            )
     count = configurations.count if isinstance(configurations, Grid) else len(configurations)
     require_figures(count, len(columns), len(names))
     order = job.order()
@@ -554,7 +563,7 @@ def sweep(
         axis=1,
     )
     table[REFUSED] = [refused.get(int(number), "") for number in numbers]
-    table.index.name = "configuration"
+    table.index.name = NUMBER
     return Sweep(table, tuple(names), count, len(numbers), job, len(refused))
 
 

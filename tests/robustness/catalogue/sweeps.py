@@ -129,6 +129,31 @@ BAD_SWEEPS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         ParameterError,
         "LongHKShortADR has no parameter 'top'",
     ),
+    "a parameter named as a figure": (
+        lambda: sweep({"Turnover": [1.0]}, ep.strategy(lambda market, Turnover=1.0: None)),
+        ParameterError,
+        "a parameter is named 'Turnover', as a column of the sweep's table is",
+    ),
+    "a parameter named as what is refused": (
+        lambda: sweep([{"Refused": 1.0}], ep.strategy(lambda market, Refused=1.0: None)),
+        ParameterError,
+        "a parameter is named 'Refused', as a column of the sweep's table is",
+    ),
+    "a parameter named as the number": (
+        lambda: sweep({"configuration": [1.0]}, ep.strategy(lambda market, configuration=1.0: None)),
+        ParameterError,
+        "a parameter is named 'configuration', as a column of the sweep's table is",
+    ),
+    "a part that is a class": (
+        lambda: sweep({"mode.__class__.x": [1.0]}),
+        ParameterError,
+        "str has no part '__class__'",
+    ),
+    "a class of a dataclass as part": (
+        lambda: sweep({"__class__.lookback": [10]}),
+        ParameterError,
+        "LongHKShortADR has no part '__class__'",
+    ),
     "a part there is not": (
         lambda: sweep({"calm.entry": [1.0]}),
         ParameterError,
