@@ -17,8 +17,8 @@ from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.book import Book, all_signals, decided, last_where, merged
-from entrepot.strategies.function import FunctionStrategy
-from entrepot.strategies.switch import Part, brief, same
+from entrepot.strategies.function import FunctionStrategy, alike
+from entrepot.strategies.switch import Part, brief
 from entrepot.strategies.targets import (
     Parametrised,
     Strategy,
@@ -172,7 +172,7 @@ class Switch(Composition):
         of_label: list[int] = []
         parts = list(self.parts.values())
         for k, part in enumerate(parts):
-            twin = next((j for j in range(k) if same(parts[j], part)), None)
+            twin = next((j for j in range(k) if alike(parts[j], part)), None)
             of_label.append(len(books) if twin is None else of_label[twin])
             if twin is None:
                 books.append(Book.of(market, part, path))

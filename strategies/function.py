@@ -185,7 +185,10 @@ def parameters_of(function: object) -> dict[str, Any]:
 
 
 def alike(one: object, other: object) -> bool:
-    """Tell whether two parameters are one object or equal; what holds arrays or frames is only the former."""
+    """Tell whether two parameters or parts are equal; what is or holds an array or frame must be one object.
+
+    Where equal ones are told apart they are asked twice, to the same end.
+    """
     if one is other:
         return True
     whole = not isinstance(one, (np.ndarray, pd.DataFrame, pd.Series, pd.Index))

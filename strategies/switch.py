@@ -17,6 +17,7 @@ from entrepot.markets.market import Market
 from entrepot.regimes.arguments import kind
 from entrepot.regimes.path import RegimePath
 from entrepot.strategies.dual_listing import LongHKShortADR
+from entrepot.strategies.function import alike
 from entrepot.strategies.sector_rotation import SectorRotation
 from entrepot.strategies.targets import (
     Parametrised,
@@ -213,7 +214,7 @@ class RegimeSwitch(Parametrised):
         asked: list[Decision] = []
         of_regime: list[int] = []
         for k, part in enumerate(self.parts):
-            before = [j for j in range(k) if same(self.parts[j], part)]
+            before = [j for j in range(k) if alike(self.parts[j], part)]
             if part is None or before:
                 of_regime.append(of_regime[before[0]] if before else -1)
                 continue
@@ -253,7 +254,7 @@ class RegimeSwitch(Parametrised):
         """The targets of each part, equal parts being asked once."""
         made: list[Targets | None] = []
         for k, part in enumerate(self.parts):
-            before = [j for j in range(k) if same(self.parts[j], part)]
+            before = [j for j in range(k) if alike(self.parts[j], part)]
             if part is None or before:
                 made.append(made[before[0]] if before else None)
                 continue
@@ -322,10 +323,3 @@ def brief(part: object) -> str:
     ]
     words = [f"{name}={shown(getattr(part, name))}" for name in told]
     return f"{type(part).__name__}({', '.join(words + ['...'] * (len(told) < len(own)))})"
-
-
-def same(one: Part, other: Part) -> bool:
-    """Tell whether two parts are one object, or strategies with equal parameters."""
-    if one is other:
-        return True
-    return not isinstance(one, pd.DataFrame) and type(one) is type(other) and one == other

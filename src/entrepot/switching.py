@@ -19,7 +19,8 @@ from entrepot.reports.metrics import excess_returns
 from entrepot.reports.periods import period_statistics
 from entrepot.result import Result, backtest
 from entrepot.strategies import RegimeSwitch
-from entrepot.strategies.switch import brief, same
+from entrepot.strategies.function import alike
+from entrepot.strategies.switch import brief
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -174,7 +175,7 @@ def alone(plan: RegimeSwitch) -> dict[str, object]:
     """Return the different parts of a switch by name and the regimes they serve, cash left out."""
     found: list[tuple[list[str], object]] = []
     for name, part in zip(plan.path.names, plan.parts, strict=True):
-        known = [regimes for regimes, other in found if same(other, part)]  # type: ignore[arg-type]
+        known = [regimes for regimes, other in found if alike(other, part)]
         if known:
             known[0].append(name)
         elif part is not None:

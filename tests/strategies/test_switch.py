@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import entrepot as ep
 from entrepot.errors import ParameterError, TargetError
 from entrepot.strategies import LongHKShortADR, RegimeSwitch, SectorRotation, Targets
+from entrepot.strategies.composition import switch
 from entrepot.strategies.targets import decisions
+from entrepot.switching import alone
 
 NAN = np.nan
 PAIR = ("100.HK", "ADA")
@@ -47,6 +50,17 @@ class Scripted:
 @pytest.fixture
 def market(make_pairs):
     return make_pairs(count=12, hk_holidays=())
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Weights of KWEB by decision, in an array."""
+
+    weights: np.ndarray
+
+    def targets(self, market, path=None):
+        session = market.grid["session"].to_numpy()[decisions(market)[: len(self.weights)]]
+        return Targets.from_frame(market, pd.DataFrame({"KWEB": self.weights}, index=session))
 
 
 def states_at(market, by_decision):
@@ -119,6 +133,20 @@ def test_parts_with_equal_parameters_are_one(make_pairs, make_path):
     single = quick.targets(market)
     switched = RegimeSwitch(path, calm=quick, tariff=quick.with_()).targets(market)
     np.testing.assert_array_equal(switched.pair_weights, single.pair_weights)
+
+
+def test_parts_that_carry_arrays_are_told_apart(market, make_path):
+    calm, tariff, twin = (Weighted(np.array(given)) for given in ([0.1, 0.2], [0.3, 0.4], [0.3, 0.4]))
+    path = make_path(market, states_at(market, [0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0]))
+    plan = RegimeSwitch(path, calm=calm, tariff=tariff, delisting=twin)
+    said = {0: 0.1, 1: 0.2, 3: 0.4, 9: 0.2}
+    assert spoken(plan.targets(market).weights[:, market.column("KWEB")], market) == said
+    assert plan.decision(market).planes == 5  # its own two, and one for each part
+    by_label = switch("regime", dict(zip(path.names, plan.parts, strict=True))).targets(market, path)
+    assert spoken(by_label.weights[:, market.column("KWEB")], market) == said
+    swept = ep.sweep(market, plan, {"delisting": [twin, calm, tariff]}, path=path, progress=False)
+    assert (swept.table["Refused"] == "").all()
+    assert list(alone(plan)) == ["calm: Weighted(...)", "tariff: Weighted(...)", "delisting: Weighted(...)"]
 
 
 def test_changes_between_decisions_wait_for_the_next_one(make_pairs, make_path):
