@@ -126,7 +126,7 @@ class SouthboundFlow(Parametrised):
         require_market(market, "SouthboundFlow")
         flow, notes = hong_kong_lines(market, self.flow)
         columns = columns_of(market, flow.symbols)
-        score = fresh(flow.derived(partial(rolling_mean, window=self.window)), market, self.stale)
+        score = fresh(flow, market, self.stale, partial(rolling_mean, window=self.window))
         score[~quoted(market, columns)] = np.nan
         above = trend(market, columns, self.trend_window)
         shortable = market.instruments["shortable"].to_numpy(bool)[columns]
@@ -319,10 +319,12 @@ class ListingBreadth(Parametrised):
         """
         require_market(market, "ListingBreadth")
         symbols, notes = funds_of(market, self.symbols, INDEX_FUNDS)
-        ratio = self.proceeds.derived(
-            lambda month: month.rolling(self.recent).mean() / month.rolling(self.history).mean()
+        breadth = fresh(
+            self.proceeds,
+            market,
+            self.stale,
+            lambda month: month.rolling(self.recent).mean() / month.rolling(self.history).mean(),
         )
-        breadth = fresh(ratio, market, self.stale)
         traded = quoted(market, columns_of(market, symbols))
         wanted = np.where((breadth > 1) & traded, self.gross / len(symbols), 0.0)
         notes += never(self.proceeds, wanted, breadth, "recent proceeds never exceed their history")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -68,9 +68,26 @@ def hong_kong_lines(
     return series.only(inside), (f"{series.name}: {why}, left out: {short(', '.join(out))}",) if out else ()
 
 
-def fresh(series: KnownSeries, market: Market, stale: float) -> Floats:
-    """Return the last value known at each decision, shape (S, columns), NaN once older than ``stale``."""
-    value, age = series.latest(market, decisions(market))
+def fresh(
+    series: KnownSeries,
+    market: Market,
+    stale: float,
+    make: Callable[[pd.DataFrame], pd.DataFrame] = lambda values: values,
+) -> Floats:
+    """Return what is made of each column up to the last value known at each decision, shape (S, columns).
+
+    Args:
+        series: shape (rows, columns).
+        market: of S decisions.
+        stale: New York sessions after which that value no longer counts: NaN from then on.
+        make: turns the values into a frame of the same rows, each from itself and those above it, NaN where
+            nothing can be made; what was made of a row before is not carried on. Without one, the values.
+    """
+    # Numbered from 1: row 0 is for what is not known yet.
+    numbered = series.derived(lambda values: values * 0.0 + np.arange(1.0, len(values) + 1)[:, None])
+    row, age = numbered.latest(market, decisions(market))
+    made = np.vstack([np.full(len(series.symbols), np.nan), make(series.values).to_numpy()])
+    value = np.take_along_axis(made, np.nan_to_num(row).astype(np.intp), axis=0)
     return np.where(age <= stale, value, np.nan)
 
 

@@ -126,7 +126,7 @@ class ValuationGap(Parametrised):
         require_market(market, "ValuationGap")
         symbols, multiple, notes = self._held(market)
         columns = columns_of(market, symbols)
-        gap = fresh(multiple.derived(self._gaps), market, self.stale)
+        gap = fresh(multiple, market, self.stale, self._gaps)
         gap = np.where(quoted(market, columns), gap, np.nan)  # one column for all symbols spreads here
         rising = trend(market, columns, self.trend_window)
         share = self.gross / len(symbols)
@@ -232,7 +232,7 @@ class AHDiscount(Parametrised):
         require_market(market, "AHDiscount")
         ah, notes = hong_kong_lines(market, self.ah_premium)
         columns = columns_of(market, ah.symbols)
-        score = fresh(ah.derived(self._scores), market, self.stale)
+        score = fresh(ah, market, self.stale, self._scores)
         score[~quoted(market, columns)] = np.nan
         shortable = market.instruments["shortable"].to_numpy(bool)[columns]
         everywhere = np.ones(score.shape, dtype=bool)
@@ -325,7 +325,7 @@ class SanctionsDiscount(Parametrised):
         require_market(market, "SanctionsDiscount")
         names = STATE_OWNED if self.symbols is None else tuple(self.symbols)
         ah, notes = hong_kong_lines(market, self.ah_premium, names)
-        z = fresh(ah.derived(partial(rolling_zscore, window=self.lookback)), market, self.stale)
+        z = fresh(ah, market, self.stale, partial(rolling_zscore, window=self.lookback))
         z[~quoted(market, columns_of(market, ah.symbols))] = np.nan
         z[~self._hedged(market, ah.symbols)] = np.nan
         held = latched((z < -self.entry) & ~self._paused(market), ~(z <= -self.exit))

@@ -40,12 +40,11 @@ def rows_known(series, symbol, now):
 
 
 def newest(rows, now, stale, make=lambda rows: rows[-1][2]):
-    """The last number made of a row and those above it, NaN where it is too old; from rows as above."""
-    for last in range(len(rows), 0, -1):
-        value = make(rows[:last])
-        if not math.isnan(value):
-            return value if sessions(now) - sessions(rows[last - 1][1]) <= stale else math.nan
-    return math.nan
+    """What is made of the last row with a number and those above it, NaN where that row is too old."""
+    numbered = [last for last, row in enumerate(rows, start=1) if not math.isnan(row[2])]
+    if not numbered or sessions(now) - sessions(rows[numbered[-1] - 1][1]) > stale:
+        return math.nan
+    return make(rows[: numbered[-1]])
 
 
 def mean(values):

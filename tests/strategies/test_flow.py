@@ -78,6 +78,17 @@ def test_a_line_below_its_trend_leaves_its_part_in_cash_and_only_falling_ones_ar
     assert held(reversed_.targets(six), six, 2) == {}
 
 
+def test_a_line_that_is_hardly_known_is_not_ranked_by_an_older_score(six):
+    values = np.tile([0.10, 0.05, 0.02, 0.0, 0.0, 0.0], (40, 1))
+    values[5:8, 0], values[8, 0] = NAN, -0.9
+    targets = SouthboundFlow(given(values, SIX), window=4, top=1, rebalance=1, trend=False).targets(six)
+    # Days without a value leave the score as it is; then one day of four is known, two, three.
+    by_hand = [0.10, 0.10, 0.10, 0.10, NAN, (-0.9 + 0.1) / 2, (-0.9 + 0.2) / 3]
+    np.testing.assert_allclose(targets.signals["flow"]["1.HK"].iloc[4:11], by_hand, atol=1e-15)
+    assert held(targets, six, 7) == {"1.HK": 1.0}
+    assert held(targets, six, 8) == {"2.HK": 1.0}
+
+
 def test_of_equal_lines_the_first_are_held_and_the_last_sold(six):
     flow = given(np.ones((40, 6)), SIX)
     plan = SouthboundFlow(flow, window=1, trend=False, short=True, top=3, gross=0.9)
@@ -257,6 +268,16 @@ def test_the_fund_is_held_while_three_months_raise_more_than_their_two_years(mar
     assert weight.loc["2022-04-06":].eq(1).all()
     breadth = targets.signals["breadth"]["2800.HK"]
     assert breadth["2022-04-06"] == pytest.approx(2 / (27 / 24))
+
+
+def test_the_fund_is_left_once_a_month_of_the_history_is_empty(market):
+    values = [1.0] * 5 + [3.0] * 20 + [NAN, 3.0]
+    series = given(values, first="2020-01-31", freq="ME", hours=24 * 6)
+    targets = ListingBreadth(series, "MCHI", recent=3, history=24).targets(market)
+    breadth = targets.signals["breadth"]["MCHI"]
+    # January 2022 is the last full month; February is empty; March is known on 6 April.
+    assert breadth["2022-04-05"] == pytest.approx(3 / ((4 * 1 + 20 * 3) / 24))
+    assert np.isnan(breadth["2022-04-06"])
 
 
 @pytest.mark.parametrize(("recent", "history", "stale"), [(1, 12, 45), (1, 4, 12), (2, 3, 45)])

@@ -168,6 +168,22 @@ def test_the_ranking_by_discount_is_its_formula(market, top, rank_by, lookback, 
     assert "left out: 600000.SS" in targets.notes[0]
 
 
+def test_a_line_that_is_hardly_known_has_no_score_against_its_past(rising):
+    """Three days without a value leave the score as it is; then one day of four is known, two of them."""
+    level = np.tile([-0.31, -0.29], 30)
+    level[9], level[10:13], level[13] = -0.50, np.nan, -0.60
+    score = AHDiscount(given(level, ("1.HK",)), rank_by="zscore", lookback=4, rebalance=1).targets(rising)
+    window = -level[6:10]
+    last = (window[-1] - window.mean()) / window.std(ddof=1)
+    by_hand = [last, last, last, last, np.nan, -np.sqrt(0.5)]
+    np.testing.assert_allclose(score.signals["score"]["1.HK"].iloc[9:15], by_hand)
+    plan = SanctionsDiscount(given(level, ("0883.HK",)), entry=1.0, lookback=4, weight=0.2)
+    z = plan.targets(rising)
+    np.testing.assert_allclose(z.signals["zscore"]["0883.HK"].iloc[9:15], -np.array(by_hand))
+    assert held(z, rising, 12) == {"0883.HK": 0.2}
+    assert held(z, rising, 13) == {}
+
+
 # -- sanctions -----------------------------------------------------------------------------------------------
 
 
