@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, cached_property, partial
@@ -31,11 +32,11 @@ def as_known(value: Any, market: Market, step: int) -> Iterator[Any]:
     """Let a strategy carry and read only what was known at a step of a market, for a while.
 
     Looked for in its fields and attributes, in what its functions and methods enclose, take by default or
-    read from modules, in the functions and classes that these call, and in the lists and dicts among all of
-    them: markets and regime paths are cut after the step's time, series and events are those known by then,
-    frames and series lose the rows dated later. A frame without dates loses its later rows, and an array its
-    later numbers, where it has one for each step or decision of the market. What libraries keep is left
-    alone.
+    read from modules, in the functions and classes that these call, and in the lists, deques and dicts among
+    all of them: markets and regime paths are cut after the step's time, series and events are those known by
+    then, frames and series lose the rows dated later. A frame without dates loses its later rows, and an
+    array its later numbers, where it has one for each step or decision of the market. What libraries keep is
+    left alone.
     """
     now = pd.Timestamp(market.times[step], tz="UTC")
     session = market.grid["session"].iloc[step]
@@ -113,11 +114,13 @@ class _Walk:
             return self.change(value)
         if isinstance(value, dict):
             self._inside(value)
-        elif isinstance(value, list):
-            self.undo.append(partial(value.__setitem__, slice(None), list(value)))
-            value[:] = [self(item) for item in value]
+        elif isinstance(value, (list, deque)):
+            self.undo += [partial(value.extend, list(value)), value.clear]  # the last is undone first
+            made = [self(item) for item in value]
+            value.clear()
+            value.extend(made)
         elif isinstance(value, set):
-            self.undo += [partial(value.update, set(value)), value.clear]  # the last is undone first
+            self.undo += [partial(value.update, set(value)), value.clear]
         elif isinstance(value, Mapping):
             items = {name: self(item) for name, item in value.items()}
             return items if any(items[name] is not value[name] for name in items) else value
@@ -202,7 +205,7 @@ class _Walk:
             for function in (item, *(getattr(item, inner, None) for inner in ("fget", "func", "__func__"))):
                 if isinstance(function, FunctionType):
                     self(function)
-            if isinstance(item, (*DATED, dict, list, set, tuple)) and (new := self(item)) is not item:
+            if isinstance(item, (*DATED, dict, list, deque, set, tuple)) and (new := self(item)) is not item:
                 setattr(one, name, new)
 
     def _object(self, value: Any) -> None:

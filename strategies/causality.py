@@ -84,7 +84,7 @@ class CausalityReport:
         checked: the steps after which the future was taken away.
         unusable: steps of which nothing can be said, each with the error that the strategy raised there.
         first: the first look ahead; None where there is none.
-        silent: whether the strategy says nothing in the whole market, so that there was nothing to check.
+        silent: whether it says nothing but 0 in the whole market: a check of that says little.
     """
 
     name: str
@@ -191,11 +191,11 @@ def check_causal(
         )
     if market.truth is not None:
         require_blind(name, strategy, market, path, whole)
-    silent = not whole.numbers
+    silent = not any(np.nan_to_num(wanted).any() for wanted in whole.numbers.values())
     chosen = chosen_steps(market, whole, seed) if steps is None else given_steps(market, steps)
     checked, unusable = [], []
     first: LookAhead | None = None
-    for step in () if silent else chosen:
+    for step in chosen if whole.numbers else ():
         try:
             first = look(strategy, market, path, whole, step, seed)
         except Exception as error:  # whatever a function of one's own raises on a short market

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from types import ModuleType, SimpleNamespace
@@ -550,6 +551,23 @@ def test_what_says_nothing_is_not_passed():
     assert not report.ok
 
 
+def test_zeros_throughout_are_nothing_to_find_unless_their_times_look_ahead():
+    def never(market):
+        return closes(market) * 0.0
+
+    report = check_causal(strategy(never), MARKET, strict=False)
+    assert report.silent
+    assert not report.ok
+    assert report.first is None
+    with pytest.raises(LookAheadError, match="was not checked: it wants nothing in this market"):
+        check_causal(strategy(never), MARKET)
+
+    def at_tops(market):
+        return never(market).where(closes(market) == closes(market).max())
+
+    assert check_causal(strategy(at_tops), MARKET, strict=False).first is not None
+
+
 def test_what_answers_differently_when_asked_twice_is_refused():
     def noisy(market):
         return closes(market) * 0 + np.random.default_rng().random()
@@ -642,7 +660,7 @@ def test_what_looks_at_the_truth_is_refused():
 
 def test_who_knows_which_lines_will_leave_is_caught():
     def avoids(market):
-        return closes(market) * 0 + (0.0 if "BABA" in set(market.delistings["symbol"]) else 0.4)
+        return closes(market) * 0 + (0.1 if "BABA" in set(market.delistings["symbol"]) else 0.4)
 
     leaving = pd.DataFrame(
         [("BABA", pd.Timestamp("2025-10-01"), "9988.HK", 8.0)], columns=MARKET.delistings.columns
@@ -699,6 +717,18 @@ def test_a_carried_path_and_what_functions_read_are_cut_and_put_back():
     assert known.__exit__(ValueError, ValueError("it fails"), None) is False  # put back, and raised
     assert held.path is held.tariff.path is PATH
     assert world["MARKET"] is MARKET
+
+
+def test_a_deque_is_walked_and_put_back():
+    kept = deque([MARKET, 5], maxlen=2)
+    with as_known(kept, MARKET, 200) as known:
+        assert known is kept
+        assert len(known[0]) == 201
+        assert known[1] == 5
+        kept.append(6)
+    assert list(kept) == [MARKET, 5]
+    assert kept[0] is MARKET
+    assert kept.maxlen == 2
 
 
 def test_caches_and_classes_are_as_they_were_afterwards():
