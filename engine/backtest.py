@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from entrepot.decisions import compiled
+from entrepot.decisions import compiled, require_own_numbers
 from entrepot.engine.costs import Costs
 from entrepot.engine.lines import Lines
 from entrepot.engine.plans import (
@@ -86,6 +86,7 @@ def backtest(
             )
         lines = lines_of_decision(market, decision)
         require_run(len(market), len(market.symbols), len(lines.symbols))
+        require_own_numbers(decision.memory)
         function, memory, notes = compiled(decision.function), decision.memory, decision.notes
         wanted = {
             "decisions": [decision],

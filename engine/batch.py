@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.decisions import Decision, compiled
+from entrepot.decisions import Decision, compiled, require_own_numbers
 from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of, figures, sums
 from entrepot.engine.lines import Lines
@@ -254,6 +254,8 @@ class Bench:
         nothing = np.empty((0, 0))
         try:
             layout = self._layout_of(first)
+            if isinstance(first, Decision):
+                require_own_numbers(first.memory, lanes)
         except EntrepotError as error:
             return error, nothing, nothing
         decisions = [plan for plan in plans if isinstance(plan, Decision)]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.decisions import OWN, Decision, DecisionState, compiled
+from entrepot.decisions import OWN, Decision, DecisionState, compiled, require_own_numbers
 from entrepot.errors import ParameterError, TargetError, is_listed, is_whole, no_plan, shown
 from entrepot.markets.known_series import KnownSeries
 from entrepot.markets.market import Market
@@ -376,6 +376,7 @@ def played(market: Market, decision: Decision, after: int | None = None) -> Answ
     told = {} if after is not None else features_by_name(features)
     if after is not None:
         features[:, after + 1 :] = np.nan
+    require_own_numbers(decision.memory)
     compiled(decision.function)  # or it is refused, as in a run
     function = checked_function(decision.function)
     legs = [leg for pair in decision.pairs for leg in pair]

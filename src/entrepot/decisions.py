@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.errors import TargetError, shown
+from entrepot.memory import require_memory
 
 Floats = NDArray[np.float64]
 Function = Callable[[int, Any, Floats, Floats, Floats], None]
@@ -98,6 +99,12 @@ class Decision:
     def __repr__(self) -> str:
         named = getattr(self.function, "__name__", "a function")
         return f"Decision({named}: {len(self.symbols)} lines, {len(self.pairs)} pairs)"
+
+
+def require_own_numbers(memory: int, configurations: int = 1) -> None:
+    """Refuse what does not fit of the numbers that each of some configurations keeps of its own."""
+    numbers = memory * configurations
+    require_memory(8.0 * numbers, f"{numbers:,} numbers that decisions keep", "give a smaller memory")
 
 
 def signature() -> Any:

@@ -216,6 +216,23 @@ def test_weights_that_are_copied_count_twice(pair: ep.Market, poor: Callable[[fl
     tried("load", "kinds of work refused before they fill the memory")
 
 
+def test_decisions_whose_own_numbers_do_not_fit_side_by_side_run_one_after_the_other(
+    pair: ep.Market, poor: Callable[[float], None]
+) -> None:
+    def hold(step, state, params, features, out):  # type: ignore[no-untyped-def]
+        out[0] = params[0]
+
+    def swept(numbers: int) -> pd.DataFrame:
+        plan = ep.CompiledStrategy(hold, symbols=["BABA"], parameters={"weight": 0.0}, memory=numbers)
+        return ep.sweep(pair, plan, {"weight": [0.1, 0.2, 0.3]}, progress=False).table
+
+    plain = swept(0)
+    poor(1e6)
+    pd.testing.assert_frame_equal(swept(100_000), plain)
+    said = "200,000 numbers that decisions keep take 2 MB of memory and 1 MB are available: give a smaller"
+    assert swept(200_000)["Refused"].str.startswith(said).all()
+
+
 @pytest.mark.parametrize("draws", [10**9, 10**12])
 def test_absurd_numbers_of_draws_are_refused(pair: ep.Market, draws: int) -> None:
     result = ep.backtest(pair, ep.LongHKShortADR())
