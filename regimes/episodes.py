@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from entrepot.errors import ParameterError
+from entrepot.markets.sessions import naive_moment
 from entrepot.regimes.arguments import kind, short
 from entrepot.regimes.path import RegimePath
 
@@ -99,13 +100,10 @@ def _days(episode: object) -> tuple[pd.Timestamp, pd.Timestamp]:
         raise ParameterError(
             f"the episode {short(episode.name)} is of {kind(episode.risk)}: its risk is tariff or delisting"
         )
-    try:
-        start, end = pd.Timestamp(episode.start), pd.Timestamp(episode.end)
-        if start.tzinfo is not None or end.tzinfo is not None or not start <= end:
-            raise ValueError
-    except (TypeError, ValueError):
+    start, end = naive_moment(episode.start), naive_moment(episode.end)
+    if start is None or end is None or start > end:
         raise ParameterError(
             f"the episode {short(episode.name)} runs from {kind(episode.start)} to {kind(episode.end)}: give "
             "two dates without a time zone, such as 2022-03-01, the first not after the last"
-        ) from None
+        )
     return start, end

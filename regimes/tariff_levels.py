@@ -125,7 +125,7 @@ class TariffLevels(Guarded):
             own = name in self.series
             columns[name] = self._series(name, spans, len(time)) if own else self._sum(name, spans, len(time))
         values = np.column_stack(list(columns.values()))
-        return pd.DataFrame(values, index=time, columns=pd.Index(names, name="series"))
+        return pd.DataFrame(values, index=time, columns=pd.Index(list(columns), name="series"))
 
     def _spans(self, time: pd.DatetimeIndex) -> list[slice]:
         """Steps at which each row is in force."""

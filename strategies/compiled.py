@@ -127,7 +127,7 @@ class CompiledStrategy:
         """Return what is decided inside the loop.
 
         Raises:
-            ParameterError: for a symbol or pair that the market does not have.
+            ParameterError: for a symbol or pair that the market does not have, and a pair named twice.
         """
         require_market(market, "CompiledStrategy")
         hk_of = dict(zip(market.pairs.index, market.pairs["hk"], strict=True)) if self.pairs else {}
@@ -139,11 +139,15 @@ class CompiledStrategy:
                 f"{', '.join(unknown)} cannot be traded in this market: give symbols of its lines, and pairs "
                 "of which it has both legs"
             )
+        pairs = tuple((hk_of[adr_of[name]], adr_of[name]) for name in self.pairs)
+        if len(set(pairs)) < len(pairs):
+            twin = "/".join(next(pair for pair in pairs if pairs.count(pair) > 1))
+            raise ParameterError(f"pairs names {twin} twice: give one symbol of each pair")
         shared = {name: self.parameters[name] for name in self.shared}
         return Decision(
             function=self.decide,
             symbols=tuple(symbol for symbol in market.symbols if symbol in self.symbols),
-            pairs=tuple((hk_of[adr_of[name]], adr_of[name]) for name in self.pairs),
+            pairs=pairs,
             params=np.array([float(value) for value in self.parameters.values()], dtype=np.float64),
             features=partial(self._features, market, path, shared),
             features_key=(Identity(self.features), *shared.items()),

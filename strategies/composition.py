@@ -234,8 +234,11 @@ class Blend(Composition):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "parts", tuple(self.parts))
-        object.__setattr__(self, "shares", tuple(self.shares))
+        for name, fix in (("parts", "strategies"), ("shares", "numbers")):
+            given = getattr(self, name)
+            if not is_listed(given):
+                raise ParameterError(f"{name} is {kind(given)}: give a list of {fix}, one for each part")
+            object.__setattr__(self, name, tuple(given))
         if not self.parts or len(self.parts) != len(self.shares):
             raise ParameterError(
                 f"there are {len(self.parts)} parts and {len(self.shares)} shares: give one share for each"

@@ -177,6 +177,11 @@ class SectorRotation(Parametrised):
                     "{'it': -1}"
                 )
             for sector, tilt in by_sector.items():
+                if not isinstance(sector, str):
+                    raise ParameterError(
+                        f"the tilts of {regime} name the sector {shown(sector)}: give its name as text, such "
+                        "as 'it'"
+                    )
                 require(f"the tilt of {short(sector)} in {regime}", tilt, -100, 100)
 
     def targets(self, market: Market, path: RegimePath | None = None) -> Targets:

@@ -219,6 +219,8 @@ def test_an_episode_that_is_none_is_refused_and_no_episode_is_an_empty_table(who
         ([("a", "tariff", "2018-02-01", "2018-02-02")], "give Episode"),
         ([Episode("a", ["tariff"], "2018-02-01", "2018-02-02")], "its risk is tariff or delisting"),
         ([Episode("a", "tariff", "soon", "2018-02-02")], "two dates"),
+        ([Episode("a", "tariff", "5 6 2018", "7 8 2018")], "from '5 6 2018' to '7 8 2018': give two dates"),
+        ([Episode("a", "tariff", "2018-02-01", "today")], "to 'today': give two dates"),
         ([Episode("a", "tariff", "2018-02-03", "2018-02-02")], "the first not after the last"),
     ):
         with pytest.raises(ep.EntrepotError, match=words):

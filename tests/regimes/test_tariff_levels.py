@@ -173,6 +173,9 @@ def test_series_can_be_chosen_and_all_are_the_default(levels, grid):
     assert tuple(every.columns) == levels.series
     pd.testing.assert_frame_equal(levels.level(grid, "us_s122"), every[["us_s122"]])
     assert levels.level(grid.iloc[:0], "us").shape == (0, 1)
+    pd.testing.assert_frame_equal(
+        levels.level(grid, ["us", "us_s122", "us"]), levels.level(grid, ["us", "us_s122"])
+    )
     nothing = TariffLevels(levels.frame.iloc[:0])
     assert (nothing.level(grid, ["us", "us_headline"]).to_numpy() == 0).all()
     for series, message in (

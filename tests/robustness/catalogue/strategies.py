@@ -41,6 +41,10 @@ def masked_features() -> ep.CompiledStrategy:
     return ep.CompiledStrategy(decide=lambda *a: None, symbols=["KWEB"], features=features)
 
 
+def remembering(numbers: int) -> ep.CompiledStrategy:
+    return ep.CompiledStrategy(decide=lambda *a: None, symbols=["KWEB"], memory=numbers)
+
+
 BAD_STRATEGIES: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
     "pairs: an unknown mode": (lambda: ep.LongHKShortADR(mode="carry"), ParameterError, "mode is 'carry'"),
     "pairs: an entry of nothing": (lambda: ep.LongHKShortADR(entry=0), ParameterError, "entry is 0"),
@@ -147,6 +151,16 @@ BAD_STRATEGIES: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = 
         lambda: ep.SectorRotation(tilts={"calm": {"internet": "much"}}),
         ParameterError,
         "the tilt of internet in calm is 'much'",
+    ),
+    "sectors: tilts of a numbered sector": (
+        lambda: ep.SectorRotation(tilts={"calm": {1: 1.0, "it": 2.0}}),
+        ParameterError,
+        "the tilts of calm name the sector 1: give its name as text, such as 'it'",
+    ),
+    "sectors: tilts of no sector": (
+        lambda: ep.SectorRotation(tilts={"calm": {None: 1.0}}),
+        ParameterError,
+        "the tilts of calm name the sector None",
     ),
     "sectors: tilts in a list": (
         lambda: ep.SectorRotation(tilts=[("calm", 1.0)]),
@@ -378,6 +392,36 @@ BAD_STRATEGIES: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = 
         lambda: ep.blend({PAIRS: 2**64}),
         ParameterError,
         "the share of part 0 is 18446744073709551616",
+    ),
+    "a blend with one number for its shares": (
+        lambda: ep.blend([(PAIRS, 0.5)]).with_(shares=5),
+        ParameterError,
+        "shares is 5: give a list of numbers, one for each part",
+    ),
+    "a blend with one strategy for its parts": (
+        lambda: ep.blend([(PAIRS, 0.5)]).with_(parts=SECTORS),
+        ParameterError,
+        "parts is a SectorRotation: give a list of strategies, one for each part",
+    ),
+    "a sweep over one number for the shares of a blend": (
+        lambda: ep.sweep(market(), ep.blend([(PAIRS, 0.5)]), {"shares": [5]}, progress=False),
+        ParameterError,
+        "shares is 5",
+    ),
+    "a decision about a pair named by both its lines": (
+        lambda: ep.backtest(market(), ep.CompiledStrategy(decide=lambda *a: None, pairs=["BABA", "9988.HK"])),
+        ParameterError,
+        "pairs names 9988.HK/BABA twice: give one symbol of each pair",
+    ),
+    "a decision that keeps more numbers than there is memory": (
+        lambda: ep.backtest(market(), remembering(10**12)),
+        ParameterError,
+        "1,000,000,000,000 numbers that decisions keep take 8 TB of memory",
+    ),
+    "a causality check of a decision that keeps as many": (
+        lambda: ep.check_causal(remembering(10**12), market()),
+        ParameterError,
+        "1,000,000,000,000 numbers that decisions keep take 8 TB of memory",
     ),
     "a decision about strangers": (
         lambda: ep.backtest(market(), ep.CompiledStrategy(decide=lambda *a: None, symbols=["NOPE"])),
