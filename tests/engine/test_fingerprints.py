@@ -244,7 +244,7 @@ def test_code_that_is_installed_or_the_librarys_is_not_gone_through() -> None:
     assert fingerprint(ep.LongHKShortADR()) == fingerprint(ep.LongHKShortADR())
 
 
-# -- values of every kind --------------------------------------------------------------------------------------
+# -- values of every kind ------------------------------------------------------------------------------------
 
 
 class Slotted:
@@ -517,7 +517,7 @@ def test_modules_without_a_file_are_ones_own(monkeypatch: pytest.MonkeyPatch) ->
     )
 
 
-# -- what a strategy reads -------------------------------------------------------------------------------------
+# -- what a strategy reads -----------------------------------------------------------------------------------
 
 # A package of one's own, and what is done to it after a sweep.
 SETTINGS = """
