@@ -74,7 +74,8 @@ def load_series(
         name: what the series is; None: the file's name.
         lag: from the end of a date to its publication, such as "1D": weeks, days, hours ("W", "D", "h") or
             minutes ("min"), or a Timedelta; None: none, for daily data. A month has no length: give "31D".
-        known_at: the column of the times, if it is called otherwise. They have an offset.
+        known_at: the column of the times, if it is called otherwise. They have an offset, and are written
+            as 2024-01-05T18:00+08:00.
         time_zone: of the publication, where a date ends.
 
     Raises:
