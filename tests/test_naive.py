@@ -1285,14 +1285,15 @@ def test_dividends_that_are_not_paid_yet_are_taken_up_again() -> None:
         {"T": line("XNYS", [10.0] * 7), "U": line("XNYS", [10.0] * 7)},
         dividends=[
             {"symbol": symbol, "ex_date": ex, "pay_date": pay, "amount": amount * size}
-            for symbol, size in (("T", 1.0), ("U", 8.0))
+            for symbol, size in (("T", 0.1), ("U", 0.8))
             for ex, pay, amount in paid
         ],
     )
     wanted = want(market, {(0, "T"): 0.3, (0, "U"): 0.1})
     run = taken_up(market, wanted, 3)  # between ex-dates and pay dates
-    # 30 shares of T are owed 3 each and then 7, paid 6 of it before the last 1; 10 of U eight times as much
-    assert run.receivables["USD"].tolist() == [0, 0, 90 + 240, 210 + 560, 30 + 80, 0, 0]
+    # 30 shares of T are owed 0.3 each and then 0.7, paid 0.6 of it before the last 0.1; 10 of U eight times
+    # as much
+    assert run.receivables["USD"].tolist() == pytest.approx([0, 0, 9 + 24, 21 + 56, 3 + 8, 0, 0])
 
 
 def test_a_line_that_is_wanted_for_the_first_time_is_sized_at_its_last_price() -> None:
