@@ -235,12 +235,13 @@ class _Contents:
         if not own and isinstance(getattr(value, "__wrapped__", None), FunctionType):  # cached, or compiled
             return [kind, value.__wrapped__]
         made = pickled(value)
+        held = sorted(attributes_of(value).items()) if own or not itself else []
         if isinstance(made, list):
-            if not itself:  # of what it holds, a pickle has all
-                made[2:3] = [attributes_of(value)]
-            return [kind, *made, attributes_of(value) if own and itself else None]
+            if not itself:
+                del made[2:3]  # which is what it holds
+            return [kind, held, *made]
         if own and itself:
-            return [kind, attributes_of(value)]
+            return [kind, held]
         if made is not None and is_named(value, made):
             return [kind, made]
         if isinstance(value, Mapping):
