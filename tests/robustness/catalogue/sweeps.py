@@ -300,6 +300,15 @@ BAD_SWEEPS: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = {
         DataError,
         "the checkpoint folder /dev/null/kept cannot be used",
     ),
+    "a checkpoint of what cannot be told": (
+        lambda: sweep(
+            {"rows": [(n for n in range(3))]},
+            ep.strategy(lambda market, rows=None: market.price * 0),
+            checkpoint="kept",
+        ),
+        ParameterError,
+        "the grid holds or reads a generator, whose contents cannot be told",
+    ),
     "progress in words": (lambda: sweep(progress="yes"), ParameterError, "progress is 'yes'"),
 }
 
