@@ -147,9 +147,9 @@ def test_vectorbt_loses_a_lot_to_rounding(engine: str) -> None:
     assert result.fills["quantity"].tolist() == [39_700.0, -39_700.0]
 
 
-def still_world(steps: int = 367) -> tuple[pd.DataFrame, FloatArray]:
+def still_world(steps: int = 263) -> tuple[pd.DataFrame, FloatArray]:
     """Prices that do not move, long A and short B from the first day on."""
-    prices = pd.DataFrame(100.0, pd.date_range("2023-01-01", periods=steps), ["A", "B"])
+    prices = pd.DataFrame(100.0, pd.bdate_range("2023-01-02", periods=steps), ["A", "B"])
     weights = np.full(prices.shape, np.nan)
     weights[0] = [0.5, -0.5]
     return prices, weights

@@ -155,12 +155,12 @@ def bound(run: Run) -> np.ndarray:
 
 
 def long_world(steps: int, seed: int = 11) -> worlds.World:
-    """A market of one venue, a step every hour, in which a tiny and a huge line are traded at most steps.
+    """A market of one venue, a step every weekday, in which a tiny and a huge line are traded at most steps.
 
     Prices wander without drifting far, so that equity neither vanishes nor grows out of proportion.
     """
     rng = np.random.default_rng(seed)
-    times = pd.date_range("1990-01-01", periods=steps, freq="h")
+    times = pd.bdate_range("1990-01-01", periods=steps)
     level = np.zeros((steps, 2))
     shocks = rng.normal(0.0, 0.01, (steps, 2))
     for t in range(1, steps):
