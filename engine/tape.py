@@ -373,9 +373,9 @@ def _settlement_steps(
     settle = np.arange(steps, dtype=np.int64)
     for venue, name in enumerate(venues):
         own = np.flatnonzero(venue_of_step == venue)
-        if name == "XONE" or len(own) == 0:
+        if len(own) == 0:
             continue
-        cycle = schedules.settlement_days(name, sessions[own])
+        cycle = 0 if name == "XONE" else schedules.settlement_days(name, sessions[own])
         session = np.searchsorted(closes[venue], own, side="left")
         nth = session + cycle
         settle[own] = np.where(

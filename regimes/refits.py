@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -163,12 +163,18 @@ def fit_copy(
         previous: the fit before, whose states keep their names.
     """
     # Nothing that it may have learned elsewhere is to be taken for what this fit has learned.
-    own = replace(cast("Any", detector)) if is_dataclass(detector) else copy(detector)
+    own = replace(cast("Any", detector)) if is_made_of_fields(detector) else copy(detector)
     try:
         own.fit(y, x, previous=previous)
     except DataError as error:
         return own, str(error)
     return own, str(getattr(own, "rejected_", ""))
+
+
+def is_made_of_fields(detector: Detector) -> bool:
+    """Whether a detector is a dataclass that is made as one, and not by what a class of one's own writes."""
+    maker = next(kind for kind in type(detector).__mro__ if "__init__" in vars(kind))
+    return "__dataclass_fields__" in vars(maker)
 
 
 def in_force(

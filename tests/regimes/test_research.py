@@ -121,10 +121,14 @@ def test_leaky_paths_begin_where_the_honest_one_does_and_differ_from_it(market, 
         leaky_path(ep.RegimeModel(), market, events, "smoothed")
 
 
-def test_a_detector_need_not_say_why_a_fit_should_not_be_used(market, events):
+def test_a_detector_may_be_made_in_its_own_way_and_need_not_say_why_a_fit_should_not_be_used(market, events):
     class Loud(ep.ProbabilityDetector):
+        def __init__(self, usual):
+            super().__init__()
+            self.usual = usual
+
         def fit(self, y, intensity=None, previous=None):
-            self.usual_ = np.nanmedian(np.abs(y))
+            self.usual_ = self.usual(np.abs(y))
 
         def filter(self, y, intensity=None):
             loud = (np.abs(np.nan_to_num(y)) > self.usual_).astype(float)
@@ -133,7 +137,7 @@ def test_a_detector_need_not_say_why_a_fit_should_not_be_used(market, events):
         def update(self, y, intensity=None):
             return self.filter([y])[0]
 
-    model = replace(MODEL, delisting=Loud())
+    model = replace(MODEL, delisting=Loud(np.nanmedian))
     honest = model.walk_forward(market, events, progress=False)
     leaky = leaky_path(model, market, events, "full_sample", honest)
     assert (leaky.probabilities.to_numpy() != honest.probabilities.to_numpy()).any()

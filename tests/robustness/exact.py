@@ -155,12 +155,13 @@ def bound(run: Run) -> np.ndarray:
 
 
 def long_world(steps: int, seed: int = 11) -> worlds.World:
-    """A market of one venue, a step every weekday, in which a tiny and a huge line are traded at most steps.
+    """A market of one venue, a step every hour of weekdays; a tiny and a huge line are traded at most steps.
 
     Prices wander without drifting far, so that equity neither vanishes nor grows out of proportion.
     """
     rng = np.random.default_rng(seed)
-    times = pd.bdate_range("1990-01-01", periods=steps)
+    hours = pd.date_range("1990-01-01", periods=steps * 7 // 5 + 49, freq="h")
+    times = hours[hours.day_of_week < 5][:steps]
     level = np.zeros((steps, 2))
     shocks = rng.normal(0.0, 0.01, (steps, 2))
     for t in range(1, steps):

@@ -114,7 +114,7 @@ def cash_adds_up(steps: int) -> None:
     """A run too long for the twin: its cash is capital less all that was paid, summed without error."""
     rng = np.random.default_rng(3)
     times = pd.date_range("1990-01-01", periods=2 * steps, freq="min")
-    times = times[times.dayofweek < 5][:steps]
+    times = times[times.day_of_week < 5][:steps]
     prices = 4e8 * np.exp(0.3 * np.sin(np.arange(steps) / 90.0) + 0.001 * rng.standard_normal(steps))
     market = ep.Market.from_prices(pd.DataFrame({"A": prices}, index=times))
     weights = rng.integers(-5, 10, (steps, 1)) / 10.0
