@@ -294,7 +294,7 @@ def refuse_other_than_daily(sessions: pd.DatetimeIndex) -> None:
         fix = (
             "give the prices of every trading day"
             if rate < fewest
-            else "leave out the days without trading, such as prices[prices.index.dayofweek < 5]"
+            else "leave out the days without trading, such as prices[prices.index.day_of_week < 5]"
         )
         raise DataError(
             f"the price frame has {rate:.0f} dates a year and figures are annualised by 252 daily sessions: "

@@ -359,7 +359,7 @@ PRICES: list[tuple[str, Callable[[], Any], str]] = [
                 "every day of the year",
                 100,
                 "D",
-                r"has 365 dates a year .*prices\[prices.index.dayofweek",
+                r"has 365 dates a year .*prices\[prices.index.day_of_week",
             ),
         )
     ),
