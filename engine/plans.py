@@ -438,8 +438,8 @@ def fault_of(
     if kind == kernels.NO_HEIR:
         return DataError(
             f"{symbol} leaves the market before {market.grid['time'][step]:%Y-%m-%d %H:%M} UTC "
-            "while it, or what is kept at parity with it, is held, with no priced Hong Kong line to convert "
-            "into: load that line too, or get out before"
+            "while held, itself or by what is kept at parity with it, with no priced Hong Kong line to "
+            "convert into: load that line too, or get out before"
         )
     session = market.grid["session"][np.flatnonzero(np.isfinite(market.prices[:, market.column(symbol)]))[-1]]
     leaves = market.delistings.loc[market.delistings["symbol"] == symbol, "last_session"]

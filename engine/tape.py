@@ -373,8 +373,6 @@ def _settlement_steps(
     settle = np.arange(steps, dtype=np.int64)
     for venue, name in enumerate(venues):
         own = np.flatnonzero(venue_of_step == venue)
-        if len(own) == 0:
-            continue
         cycle = 0 if name == "XONE" else schedules.settlement_days(name, sessions[own])
         session = np.searchsorted(closes[venue], own, side="left")
         nth = session + cycle

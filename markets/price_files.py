@@ -100,7 +100,8 @@ def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
         raise DataError(
             f"the folder {folder.name!r} has no CSV or Parquet file: give one SYMBOL.csv per symbol"
         )
-    return files, [p for p in paths if p not in files]
+    read = set(files)
+    return files, [p for p in paths if p not in read]
 
 
 @contextmanager

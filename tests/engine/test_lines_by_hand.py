@@ -137,12 +137,14 @@ def test_of_two_weights_the_one_that_may_not_be_is_named_and_not_the_largest_tha
 
 @pytest.mark.parametrize("how", ["on_fill", "daily"])
 def test_a_line_that_nobody_holds_is_worth_nothing_whatever_its_price_becomes(how: str) -> None:
+    days = pd.date_range(DAYS[2], periods=40)  # more dates than sessions, of which several come at once
+    prices = {"1.HK": [1e12, 1e12] + [NAN] * (len(DAYS) - 2), "U": [10.0] * len(DAYS)}
     market = make_market(
-        {"1.HK": line("XHKG", [1e9, 1e9, NAN, NAN]), "U": line("XNYS", [10.0] * 4)},
-        splits=[{"symbol": "1.HK", "ex_date": DAYS[2], "factor": 1e-300}],
+        {"1.HK": line("XHKG", prices["1.HK"]), "U": line("XNYS", prices["U"])},
+        splits=[{"symbol": "1.HK", "ex_date": day, "factor": 1e-9} for day in days],
     )
     costs = Costs(**FREE | {"fx_conversion": how})
     with np.errstate(all="ignore"):  # where kernels run as they are written
         made = backtest(market, want(market, {(1, "U"): 0.5, (1, "1.HK"): 0.0}), capital=1_000, costs=costs)
-    # 1e9 / 1e-300 is beyond any float, and nought of it is nothing all the same
-    assert made.equity_by_step.tolist() == [1_000] * 8
+    # 1e12 / 1e-9 / ... is beyond any float, and nought of it is nothing all the same
+    assert made.equity_by_step.tolist() == [1_000] * len(market)

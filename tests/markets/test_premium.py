@@ -216,7 +216,7 @@ def split_world(
     return Market(
         grid.rename_axis("step"),
         pd.DataFrame(price, index=index, columns=["9988.HK", "BABA"]),
-        loaded_pair().instruments,
+        loaded_pair().instruments.assign(adjustment="raw"),
         pd.DataFrame({"time": known, "currency": "HKD", "per_usd": 7.8 + 0.04 * rng.random(len(known))}),
         pd.DataFrame({"adr": "BABA", "effective_from": [days[0], split], "ordinary_per_ads": [1.0, 8.0]}),
         empty_table("dividends"),

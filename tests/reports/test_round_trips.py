@@ -47,7 +47,7 @@ def in_order(trips: list[naive.Trip]) -> pd.DataFrame:
 
 
 def ordered(table: pd.DataFrame) -> pd.DataFrame:
-    return table[COLUMNS].sort_values(["opened", "closed", "P&L"], ignore_index=True)
+    return table[COLUMNS].sort_values(["opened", "closed", "direction", "P&L"], ignore_index=True)
 
 
 def agree(run: ep.Result, held: list[dict[str, float]]) -> pd.DataFrame:

@@ -111,7 +111,7 @@ def elsewhere(market: Market, step: int, rng: Rng, change: Callable[[np.ndarray]
     started = pd.DatetimeIndex(halts["start"]).as_unit("ns").asi8 <= now
     halts.loc[lasting & started, "end"] = market.grid["time"].iloc[-1] + pd.Timedelta(days=1)
     price = changed(market.price)
-    most = 0.2 * dividends["symbol"].map(price.min())
+    most = 0.2 * dividends["symbol"].map(price.min()).astype(np.float64)
     dividends.loc[coming, "amount"] = np.fmin(dividends["amount"], most)[coming]
     return replace(
         market,

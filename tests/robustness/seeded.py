@@ -466,8 +466,8 @@ FAULTS = [
         "a leg may go first whatever the gap",
         "engine/tape.py",
         "_lead_ok",
-        "gap <= hours * 3600e9",
-        "gap <= np.inf",
+        "(following[other] - market.times <= hours * 3600e9)",
+        "(following[other] - market.times <= np.inf)",
     ),
     Fault(
         "orders live a session less",

@@ -242,9 +242,6 @@ UNCHANGED: dict[str, str] = {
     f"{BATCH} Bench._run_block: len(made) == 1 -> False": "the same numbers, copied",
     f"{BATCH} Bench._kind: key not in self._shapes -> True": "the shape of features is looked up again",
     f"{TAPE} ratios_in_force: 1 -> 2": "any number below 0 says that New York has not begun",
-    f"{TAPE} _settlement_steps: name == 'XONE' or len(own) == 0 -> name == 'XONE'": (
-        "where no step is, nothing settles"
-    ),
     f"{TAPE} _units: 1000 -> 1001": "no lot and no ratio has a denominator so large",
     f"{TAPE} _downticks: sessions[own] >= date -> sessions[own] < date": (
         "a split before the first step or after the last multiplies all steps alike"
