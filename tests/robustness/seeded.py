@@ -470,6 +470,27 @@ FAULTS = [
         "(following[other] - market.times <= np.inf)",
     ),
     Fault(
+        "a closure by weather is known before it",
+        "engine/tape.py",
+        "_following",
+        "following[waits] = first[day]",
+        "following[waits] = following[waits]",
+    ),
+    Fault(
+        "a split on a holiday of Hong Kong reaches the ratio at once",
+        "engine/tape.py",
+        "ratios_in_force",
+        "ratio[~effective & (date >= ex_date), p] /= float(split.factor)",
+        "ratio[~effective & (date >= ex_date), p] *= float(split.factor)",
+    ),
+    Fault(
+        "a line may leave though another is kept at parity with it",
+        "engine/_kernels.py",
+        "leave",
+        "marks[GONE, owner] == PARKED and marks[HEIR, owner] == k",
+        "marks[GONE, owner] == PARKED and marks[HEIR, owner] == -2",
+    ),
+    Fault(
         "orders live a session less",
         "engine/tape.py",
         "_session_ends",
