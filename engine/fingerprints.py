@@ -186,6 +186,8 @@ class _Contents:
             return [kind, attributes_of(value), *sorted(value, key=self.apart)]
         if isinstance(value, np.generic | pd.Timestamp):
             return [repr(value)]
+        if value is np.ma.masked:  # a constant of numpy's, which cannot be asked for what fills it
+            return ["masked"]
         if isinstance(value, np.ma.MaskedArray):
             return [value.data, np.ma.getmaskarray(value), value.fill_value]
         if kind is np.ndarray:

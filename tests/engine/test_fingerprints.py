@@ -378,6 +378,7 @@ KINDS: dict[str, Callable[[int], Any]] = {
     "poly1d": lambda n: np.poly1d([1, 2, n]),
     "Polynomial": lambda n: Polynomial([1.0, n + 1.0]),
     "masked array": lambda n: masked([0, n]),
+    "the masked constant": lambda n: (np.ma.masked, np.ma.MaskedArray(0.0))[n],
     "array of objects": lambda n: np.array([[n, "a"]], dtype=object),
     "array of records with objects": lambda n: np.array([(n, "a")], dtype=[("x", int), ("y", object)]),
     "array of Python": lambda n: array.array("d", [1, n]),
