@@ -330,25 +330,22 @@ def _session_begins(market: Market, venues: tuple[str, ...], sessions: int) -> N
 def _stops(market: Market, lines: Lines, halted: NDArray[np.bool_]) -> NDArray[np.int64]:
     """For each line: the step at which its prices are known to have ended for good, (K,).
 
-    That is the last step of the sixth session after its last print that is whole, not halted and, for a line
-    that leaves, not after its last session; "later than any step" where there is none.
+    That is the last step of the sixth session after its last print that is whole and not halted; "later than
+    any step" where there is none. A line that leaves is gone when a session after its last one has begun.
     """
     never = np.iinfo(np.int64).max
     dates = pd.DatetimeIndex(market.grid["session"]).as_unit("ns").asi8
-    last_session = dict(zip(market.delistings["symbol"], market.delistings["last_session"], strict=True))
     stops = np.full(len(lines.symbols), never, dtype=np.int64)
     printed = np.isfinite(market.prices[::-1])
     final = np.where(printed.any(axis=0), len(dates) - 1 - printed.argmax(axis=0), len(dates) - 1)
     venues = market.instruments["venue"].to_numpy(dtype=object)
     steps_of = {venue: np.flatnonzero(market.venue_of_step == venue) for venue in dict.fromkeys(venues)}
-    for k, symbol in enumerate(lines.symbols):
-        last, venue = final[lines.columns[k]], venues[lines.columns[k]]
+    for k, column in enumerate(lines.columns):
+        last, venue = final[column], venues[column]
         own = steps_of[venue][np.searchsorted(steps_of[venue], last, side="right") :]
         if len(own) <= SESSIONS_WITHOUT_PRINT:
             continue
         own = own[dates[own] > dates[last]]
-        if symbol in last_session:
-            own = own[dates[own] <= pd.Timestamp(last_session[symbol]).as_unit("ns").value]
         # The grid may end within a session.
         still_open = market.ahead.loc[market.ahead["venue"] == venue, "session"]
         own = own[~np.isin(dates[own], pd.DatetimeIndex(still_open).as_unit("ns").asi8)]
@@ -597,7 +594,7 @@ def _downticks(market: Market, symbol: str) -> NDArray[np.int64]:
 def _half_spreads(
     market: Market, lines: Lines, costs: Costs, price: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Half the spread as a fraction of the price, (T, K); 0 where there is no price."""
+    """Half the spread as a fraction of the price, (T, K); read only where there is a price."""
     half = np.zeros(price.shape)
     given = costs.half_spread_bps
     instruments = market.instruments.iloc[lines.columns]
@@ -611,7 +608,6 @@ def _half_spreads(
         tick = schedules.half_tick("XHKG", quoted, pd.DatetimeIndex(market.grid["session"])[own]) / quoted
         half[np.ix_(own, ticked)] = np.maximum(tick, HK_LEAST_HALF_SPREAD)
     half = _given(market, lines.symbols, given, half * 1e4) * 1e-4
-    half[np.isnan(price)] = 0.0
     if (half >= 1.0).any():
         step, line = np.argwhere(half >= 1.0)[0]
         raise DataError(
@@ -746,8 +742,6 @@ def _units(lines: Lines, lot: NDArray[np.float64], ratio: NDArray[np.float64]) -
     """Fewest ordinary shares that are whole lots on both lines, (T, P); 0 where lots are off."""
     unit = np.zeros(ratio.shape)
     for p, (hk, adr) in enumerate(lines.legs):
-        if lot[hk] <= 0.0 or lot[adr] <= 0.0:
-            continue
         for value in np.unique(ratio[np.isfinite(ratio[:, p]), p]):
             per_ads = Fraction(float(value)).limit_denominator(1000)
             a = Fraction(float(lot[hk])).limit_denominator(1000)

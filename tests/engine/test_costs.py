@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import test_naive as hand
 
 import entrepot as ep
+from entrepot.engine import Bench, _kernels as kernels, batch
 from entrepot.engine.costs import Fee, Margin
 from entrepot.markets.fees import policy_rate
 
@@ -359,3 +361,116 @@ def test_sizes_are_not_offered_where_none_is_taken(given: Any) -> None:
     weights = pd.DataFrame({"KWEB": [0.5]}, index=DATES[1:])
     with pytest.raises(ep.ParameterError, match=r"borrow_rate_pa names 'mid'.*: give one of its symbols$"):
         ep.backtest(market, weights, costs=ep.Costs(borrow_rate_pa=given))
+
+
+def test_a_borrow_fee_that_is_not_known_from_the_first_step_on_is_asked_for() -> None:
+    market = hand.make_market({"U": hand.line("XNYS", [10.0] * 3, size="none")})
+    plan = hand.want(market, {(0, "U"): -0.1})
+    given = {"borrow_rate_pa": hand.by_date(U={1: 0.01})}  # nothing is known of the first day
+    with pytest.raises(ep.DataError, match="no borrow fee is known of U"):
+        hand.run_clock(market, plan, costs=ep.Costs(**hand.FREE | given))
+    given = {"borrow_rate_pa": hand.by_date(U={0: 0.01})}
+    assert len(hand.run_clock(market, plan, costs=ep.Costs(**hand.FREE | given)).fills) == 1
+
+
+def test_a_capital_is_too_little_for_the_dearest_of_all_shares() -> None:
+    dates = pd.date_range("2024-01-01", periods=2)
+    market = ep.Market.from_prices(pd.DataFrame({"A": [1e9, 1e9], "B": [1.0, 1.0]}, index=dates))
+    weights = pd.DataFrame({"B": [0.5]}, index=dates[:1])
+    # a billionth of a share of A is worth 1, a basis point of 10,000
+    ep.backtest(market, weights.assign(A=0.0), costs=ep.Costs.flat(0), capital=10_000.0)
+    with pytest.raises(ep.ParameterError, match=r"a share of A is worth up to .*: give at least 10000,"):
+        ep.backtest(market, weights.assign(A=0.0), costs=ep.Costs.flat(0), capital=9_999.0)
+
+
+# -- sessions that weather took ------------------------------------------------------------------------------
+
+
+def test_a_session_that_weather_took_was_still_to_come_at_its_planned_open() -> None:
+    """Black rain of 8 September 2023, on a market that ends with the next step there was: New York's open."""
+    whole = ep.simulate_market("2023-08-21", "2023-09-08", seed=1, symbols=["BABA", "9988.HK"])
+    steps = len(whole) - 1
+    market = replace(whole, grid=whole.grid[:steps], price=whole.price[:steps], volume=None)
+    evening = steps - 4  # of 7 September in Hong Kong: two steps of New York follow, then the 8th
+    assert market.grid["time"][evening] == pd.Timestamp("2023-09-07 08:10", tz="UTC")
+    wanted = hand.want(market, None, ("9988.HK", "BABA"), {evening: 0.3})
+    # the open was planned for 01:30 UTC and the close for 08:10: 12 hours after New York's open, or 5.5 after
+    # its close
+    for hours, later in ((12.0, 1), (11.9, 2), (5.5, 2)):
+        costs = ep.Costs.none().with_(max_leg_gap_hours=hours)
+        run = hand.backtest(market, wanted, costs, capital=1_000_000)
+        assert [(row["step"], row["reason"]) for row in run.fills] == [(evening + later, "lead")]
+
+
+# -- plans side by side --------------------------------------------------------------------------------------
+
+
+def test_decisions_that_are_asked_at_other_steps_do_not_run_side_by_side() -> None:
+    market = ep.simulate_market("2021-01-04", "2021-06-30", seed=3, symbols=["BABA", "9988.HK"])
+    often = ep.LongHKShortADR(lookback=20, entry=0.4).decision(market)
+    rarely = replace(often, steps=market.decision_steps & (np.arange(len(market)) % 40 == 3))
+    bench = Bench(market)
+    alone = [bench.run([plan], equity=True).equity for plan in (often, rarely)]
+    assert (alone[0] != alone[1]).any()
+    for plans in ([0, 1], [1, 0]):
+        both = bench.run([(often, rarely)[i] for i in plans], equity=True)
+        np.testing.assert_array_equal(both.equity, np.hstack([alone[i] for i in plans]))
+
+
+def test_targets_fill_the_room_they_may_take_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks: list[int] = []
+    run_block = Bench._run_block
+
+    def counting(self: Bench, plans: Any, *given: Any) -> Any:
+        blocks.append(len(plans))
+        return run_block(self, plans, *given)
+
+    monkeypatch.setattr(Bench, "_run_block", counting)
+    market = hand.make_market({"U": hand.line("XNYS", [10.0] * 4), "V": hand.line("XNYS", [10.0] * 4)})
+    plan = hand.want(market, {(0, "U"): 0.1, (0, "V"): 0.1})  # two lines at four steps: 64 bytes
+    for room, sizes in ((3 * 64, [3, 1]), (3 * 64 - 1, [2, 2]), (64, [1] * 4), (1, [1] * 4)):
+        blocks.clear()
+        monkeypatch.setattr(batch, "PLAN_BYTES", room)
+        Bench(market).run([plan] * 4)
+        assert blocks == sizes
+
+
+def bought_low_and_sold_high() -> tuple[ep.Market, Any]:
+    """Every four days what there is grows 1e15-fold: equity of 9e8 is beyond any number on day 78."""
+    day = np.arange(80)
+    prices = pd.DataFrame({"U": np.where(day % 4 < 2, 1e-6, 1e9), "V": np.where(day <= 73, 10.0, np.nan)})
+    market = ep.Market.from_prices(prices.set_axis(pd.date_range("2024-01-01", periods=80)))
+    some = {(0, "V"): 0.1} | {(int(step), "U"): 1.0 - step % 4 / 2 for step in day[:77:2]}
+    return market, hand.want(market, some)
+
+
+def test_what_ends_a_run_is_told_though_equity_was_no_number_before() -> None:
+    """V prints last on day 73: on day 79, the sixth after it, it may no longer be held."""
+    market, plan = bought_low_and_sold_high()
+    terms = {"costs": ep.Costs.flat(0), "capital": 9e8}
+    with pytest.raises(ep.DataError, match="V is held but has no price after 2024-03-14") as told:
+        hand.run_clock(market, plan, **terms)
+    for equity in (False, True):
+        assert Bench(market, **terms).run([plan], equity=equity).refused == (str(told.value),)
+
+
+def test_a_run_that_is_told_to_stop_does_not_look_for_when_equity_was_no_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    market, plan = bought_low_and_sold_high()
+    plan = replace(plan, weights=np.where(np.arange(2) == 1, np.nan, plan.weights))  # nothing of V
+    bench = Bench(market, costs=ep.Costs.flat(0), capital=9e8)
+    assert "no longer a number at 2024-03-19" in bench.run([plan]).refused[0]
+    stop, ran, run = np.zeros(1, dtype=np.int8), [], kernels.run
+
+    def told_at_the_end(*given: Any) -> Any:
+        ran.append(given)
+        out = run(*given)
+        stop[0] = 1
+        return out
+
+    monkeypatch.setattr(kernels, "run", told_at_the_end)
+    told = bench.run([plan], stop=stop)
+    assert not told.done.any()
+    assert told.refused == ("",)
+    assert len(ran) == 1

@@ -253,12 +253,11 @@ UNCHANGED: dict[str, str] = {
     f"{RUN_STATE} _catch_up: book.marks[kernels.PRINTED, k] = printed[-1] -> nothing": (
         "a line named for the first time has printed before it is held"
     ),
-    f"{TAPE} _units: lot[hk] <= 0.0 or lot[adr] <= 0.0 -> lot[adr] <= 0.0": (
-        "of no lot and any other the only multiple is 0"
-    ),
-    f"{TAPE} _units: lot[hk] <= 0.0 or lot[adr] <= 0.0 -> lot[hk] <= 0.0": (
-        "of no lot and any other the only multiple is 0"
-    ),
+    f"{TAPE} empty_record: 0 -> 1 #10": "room for sums that a recorded run does not keep; nothing reads it",
+    f"{TAPE} initial_state: 5 -> 6": "a row of money more than there are names of rows; nothing reads it",
+    f"{TAPE} initial_state: -1 -> 1": "room for more unpaid dividends than there are",
+    f"{TAPE} initial_state: 1 -> 2 #3": "room for more unpaid dividends than there are",
+    f"{TAPE} _actions: 1 -> 2 #2": "any number below 0 says that a dividend is paid on its ex-date",
     f"{TAPE} initial_state: marks[kernels.PRINTED] = 0.0 -> nothing": (
         "it is read of lines that are held: they have printed"
     ),
