@@ -427,8 +427,15 @@ def test_targets_fill_the_room_they_may_take_and_no_more(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Bench, "_run_block", counting)
     market = hand.make_market({"U": hand.line("XNYS", [10.0] * 4), "V": hand.line("XNYS", [10.0] * 4)})
-    plan = hand.want(market, {(0, "U"): 0.1, (0, "V"): 0.1})  # two lines at four steps: 64 bytes
-    for room, sizes in ((3 * 64, [3, 1]), (3 * 64 - 1, [2, 2]), (64, [1] * 4), (1, [1] * 4)):
+    both = hand.want(market, {(0, "U"): 0.1, (0, "V"): 0.1})  # two lines at four steps: 64 bytes
+    one = hand.want(market, {(0, "U"): 0.1})
+    for plan, room, sizes in (
+        (both, 3 * 64, [3, 1]),
+        (both, 3 * 64 - 1, [2, 2]),
+        (both, 64, [1] * 4),
+        (both, 1, [1] * 4),
+        (one, 3 * 32, [3, 1]),
+    ):
         blocks.clear()
         monkeypatch.setattr(batch, "PLAN_BYTES", room)
         Bench(market).run([plan] * 4)
