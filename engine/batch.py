@@ -157,7 +157,7 @@ class Bench:
     ) -> Iterator[tuple[int, list[Decision | PlannedTargets]]]:
         """Cut plans into neighbours that can run side by side; tell in `refused` what cannot run at all."""
         block: list[Decision | PlannedTargets] = []
-        first, key = 0, None
+        key: Hashable = None
         for i, plan in enumerate(plans):
             ready: Decision | PlannedTargets
             try:
@@ -166,17 +166,16 @@ class Bench:
             except EntrepotError as error:
                 refused[i] = str(error)
                 if block:
-                    yield first, block
+                    yield i - len(block), block
                 block = []
                 continue
             if block and (own != key or len(block) == self._lanes(ready)):
-                yield first, block
+                yield i - len(block), block
                 block = []
-            if not block:
-                first, key = i, own
+            key = own
             block.append(ready)
         if block:
-            yield first, block
+            yield len(plans) - len(block), block
 
     def _lanes(self, plan: Decision | PlannedTargets) -> int:
         """How many such plans run side by side; targets take memory, decisions none."""

@@ -515,8 +515,7 @@ def _borrow_rates(
     if isinstance(given, pd.DataFrame) and not is_dated(given):
         by_state = given.set_axis([int(c) for c in given.columns], axis=1)
         rows = [symbol if symbol in given.index else size for symbol, size in bucket.items()]
-        own = by_state.reindex(index=rows, columns=range(int(state.max()) + 1)).to_numpy(dtype=np.float64)
-        at = own.T[state]
+        at = by_state.reindex(index=rows, columns=state).to_numpy(dtype=np.float64).T
         rates = np.where(np.isnan(at), rates, at)
     else:
         rates = _given(market, list(instruments.index), given, rates)

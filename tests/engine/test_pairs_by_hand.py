@@ -21,12 +21,13 @@ from test_naive import (
     want,
 )
 
-from entrepot.engine import Bench
+from entrepot.engine import Bench, backtest as plain_backtest
 from entrepot.engine.costs import Costs, Margin
 from entrepot.engine.lines import Lines
-from entrepot.engine.tape import ratios_in_force
-from entrepot.errors import EntrepotError
+from entrepot.engine.tape import build_tape, empty_record, ratios_in_force
+from entrepot.errors import EntrepotError, ParameterError
 from entrepot.markets import simulate_market
+from entrepot.markets.market import Market
 
 
 @pytest.mark.parametrize(("fee", "converts"), [(0.2397, True), (0.24, False)])
@@ -203,3 +204,76 @@ def test_nobody_knows_the_evening_before_that_weather_will_take_a_session() -> N
         leads = [(row["step"], row["symbol"]) for row in run.fills if row["reason"] == "lead"]
         assert leads[0] == (step + 1, "BABA")
         assert grid["time"][step + 1] == pd.Timestamp(f"{day} 13:30", tz="UTC")
+
+
+def test_a_pair_whose_lots_are_single_shares_is_whole_receipts() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [40.0] * 3, pair="A", lot=1.0),
+            "A": line("XNYS", [20.0] * 3, kind="ads", pair="1.HK"),
+        },
+        ratios=[{"adr": "A", "effective_from": DAYS[0], "ordinary_per_ads": 4.0}],
+    )
+    run = backtest(market, want(market, None, PAIR, {1: 0.5}), Costs(**FREE), capital=1_070)
+    # 535 at 5 USD are 107 shares: 26 receipts are 104
+    assert one_line_of(run, "fills") == [(2, "1.HK", 104, "lead"), (3, "A", -26, "hedge")]
+
+
+def test_nobody_leads_where_the_other_venue_has_no_step_to_come_however_wide_the_gap() -> None:
+    market = pair_market([20.0] * 3)
+    costs = Costs(**FREE | {"max_leg_gap_hours": 1e7})
+    run = backtest(market, want(market, None, PAIR, {4: 0.1}), costs, capital=1_000_000)
+    # decided in Hong Kong on the last day: New York comes after it, and Hong Kong never again
+    assert run.fills == []
+
+
+@pytest.mark.parametrize(("capital", "refused"), [(19, True), (21, False)])
+def test_a_billionth_of_a_share_is_no_more_than_a_basis_point_of_the_capital(
+    capital: float, refused: bool
+) -> None:
+    market = make_market({"U": line("XNYS", [2e6] * 3)})  # of which a billionth is 0.002: of 20 a basis point
+    bought = want(market, {(0, "U"): 0.5})
+    for costs in (Costs(**FREE | {"lots": False}), Costs(**FREE)):
+        with_lots = costs.lots
+        if refused and not with_lots:
+            with pytest.raises(ParameterError, match="give at least 20, because"):
+                plain_backtest(market, bought, costs=costs, capital=capital)
+        else:
+            # whole shares are never a billionth of one, and of one that is too dear none is bought
+            run = plain_backtest(market, bought, costs=costs, capital=capital)
+            assert len(run.fills) == (0 if with_lots else 1)
+
+
+def test_a_short_at_a_venue_of_ones_own_borrows_at_nothing_unless_told() -> None:
+    market = Market.from_prices(pd.DataFrame({"U": [10.0] * 4}, index=DAYS[:4]))
+    costs = Costs(**FREE | {"lots": False, "borrow_rate_pa": None})
+    run = plain_backtest(market, want(market, {(0, "U"): -0.5}), costs=costs, capital=1_000)
+    assert run.cash["USD"].tolist() == [1_000, 1_500, 1_500, 1_500]
+    assert run.equity_by_step.tolist() == [1_000] * 4
+
+
+def test_a_purchase_at_a_venue_of_ones_own_settles_in_its_own_session() -> None:
+    market = Market.from_prices(pd.DataFrame({"U": [10.0] * 4}, index=DAYS[:4]))
+    costs = Costs(**FREE | {"lots": False, "cash_rate_pa": {"USD": 0.36}})
+    run = plain_backtest(market, want(market, {(0, "U"): 0.5}), costs=costs, capital=1_000)
+    # a thousandth a day: of 1000 until the purchase, and of the 501 that are left from then on
+    assert run.cash["USD"].tolist() == pytest.approx([1_000, 501, 501.501, 502.002501], abs=1e-9)
+    assert run.receivables["USD"].tolist() == [0] * 4
+
+
+def test_a_run_that_is_not_recorded_makes_no_room_for_its_steps() -> None:
+    def room(days: int) -> int:
+        market = pair_market([20.0] * days)
+        tape, _ = build_tape(market, Lines.of(market, (), (PAIR,)), Costs(), "USD", None)
+        return sum(part.nbytes for part in empty_record(tape, on=False) if isinstance(part, np.ndarray))
+
+    assert room(3) == room(9)
+
+
+def test_a_line_named_for_the_first_time_may_have_had_one_price() -> None:
+    market = make_market({"U": line("XNYS", [10.0] * 5), "V": line("XNYS", [NAN, 5.0, NAN, 6.0, 6.0])})
+    whole = want(market, {(0, "U"): 0.5, (3, "V"): 0.5})
+    before = plain_backtest(market.until(2), want(market.until(2), {(0, "U"): 0.5}), costs=Costs(**FREE))
+    after = plain_backtest(market, whole, resume=before.state)
+    pd.testing.assert_frame_equal(after.fills, plain_backtest(market, whole, costs=Costs(**FREE)).fills)
+    assert after.fills["symbol"].tolist() == ["U", "V"]

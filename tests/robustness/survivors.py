@@ -249,9 +249,8 @@ UNCHANGED: dict[str, str] = {
     f"{RUN_STATE} unpaid_slots: 1 -> 2 #2": (
         "dividends of one date are numbered in twos: who writes the numbers and who reads them both do"
     ),
-    f"{RUN_STATE} _catch_up: 1 -> 2 #2": "a line named for the first time has printed before it is held",
-    f"{RUN_STATE} _catch_up: book.marks[kernels.PRINTED, k] = printed[-1] -> nothing": (
-        "a line named for the first time has printed before it is held"
+    f"{RUN_STATE} unpaid_slots: number += 1 -> number -= 1": (
+        "dividends of one date are numbered downwards: who writes the numbers and who reads them both do"
     ),
     f"{TAPE} empty_record: 0 -> 1 #10": "room for sums that a recorded run does not keep; nothing reads it",
     f"{TAPE} initial_state: 5 -> 6": "a row of money more than there are names of rows; nothing reads it",
@@ -266,4 +265,11 @@ UNCHANGED: dict[str, str] = {
     f"{TAPE} _lead_ok: 3600000000000.0 -> 3600000000001.0": "a nanosecond in an hour",
     f"{BATCH} Bench._not_finite: 1 -> 2": "only the first of the numbers that stop a run is read",
     f"{BATCH} backtest_batch: 1 -> 2": "only the first of the numbers that stop a run is read",
+    f"{TAPE} _conversions: 1 -> 2 #4": "any number below 0 says that there is no line to turn into",
+    f"{TAPE} _conversions: 1 -> 2 #6": "any number below 0 says that there is no line to turn into",
+    f"{TAPE} initial_state: 9 -> 10": "room for more than can be",
+    f"{TAPE} empty_record: 0 -> 1 #14": "a row longer in a table without rows",
+    f"{BATCH} Bench._lanes: 1 -> 2 #2": (
+        "plans of one column run fewer side by side on a long market: their number changes no figure"
+    ),
 }

@@ -213,6 +213,8 @@ def test_weights_that_are_copied_count_twice(pair: ep.Market, poor: Callable[[fl
     assert ep.backtest_batch(pair, weights, fee_bps=1).shape == (len(pair), 9)
     with pytest.raises(ParameterError, match=r"9 configurations over 1,482 steps take"):
         ep.backtest_batch(pair, weights.astype(np.int8), fee_bps=1)
+    poor(8.0 * 9 * len(pair) * (1 + 2))  # and this is enough for both
+    assert ep.backtest_batch(pair, weights.astype(np.int8), fee_bps=1).shape == (len(pair), 9)
     tried("load", "kinds of work refused before they fill the memory")
 
 
