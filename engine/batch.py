@@ -281,7 +281,8 @@ class Bench:
         if stop[0] != 0:
             return None, nothing, nothing
         refusal = fault_of(self.market, layout.lines, fault, book.fault)
-        if refusal is None and not np.isfinite(book.now).all():
+        # The sum holds what was no number on the way and is one again at the end.
+        if refusal is None and not np.isfinite(book.now + record.moments[kernels.TOTAL]).all():
             refusal = self._not_finite(plans, equity, curve)
         if refusal is not None:
             return refusal, nothing, nothing

@@ -461,6 +461,17 @@ def test_what_ends_a_run_is_told_though_equity_was_no_number_before() -> None:
         assert Bench(market, **terms).run([plan], equity=equity).refused == (str(told.value),)
 
 
+def test_equity_that_was_no_number_and_is_one_again_is_refused_side_by_side_too() -> None:
+    days = pd.date_range("2024-01-01", periods=90)
+    day = np.arange(90)
+    market = ep.Market.from_prices(pd.DataFrame({"U": np.where(day % 4 < 2, 1e-6, 1e9)}, index=days))
+    plan = hand.want(market, {(int(step), "U"): 1.0 - step % 4 / 2 for step in day[:77:2]})
+    terms = {"costs": ep.Costs.flat(0), "capital": 9e8}
+    with pytest.raises(ep.EntrepotError, match="no longer a number at 2024-03-19") as told:
+        hand.run_clock(market, plan, **terms)
+    assert Bench(market, **terms).run([plan]).refused == (str(told.value),)
+
+
 def test_a_run_that_is_told_to_stop_does_not_look_for_when_equity_was_no_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
