@@ -269,7 +269,4 @@ UNCHANGED: dict[str, str] = {
     f"{TAPE} _conversions: 1 -> 2 #6": "any number below 0 says that there is no line to turn into",
     f"{TAPE} initial_state: 9 -> 10": "room for more than can be",
     f"{TAPE} empty_record: 0 -> 1 #14": "a row longer in a table without rows",
-    f"{BATCH} Bench._lanes: 1 -> 2 #2": (
-        "plans of one column run fewer side by side on a long market: their number changes no figure"
-    ),
 }
