@@ -10,7 +10,7 @@ import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -335,10 +335,12 @@ def _calendar_for(venue: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.Dat
     return _calendar(venue, min(2000, first.year // 10 * 10), max(2029, last.year // 10 * 10 + 9))
 
 
+@cache
 def disrupted_sessions(venue: str) -> pd.DataFrame:
     """The sessions since 2000 that were lost or shortened at short notice, as they had been published.
 
-    Nobody knew of it the day before: what is decided earlier counts on these hours.
+    Nobody knew of it the day before: what is decided earlier counts on these hours. Every run asks, and
+    reading them takes 4 ms, so that all are given one table.
 
     Args:
         venue: "XHKG" or "XNYS".

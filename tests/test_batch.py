@@ -333,17 +333,23 @@ def test_what_a_bench_keeps_is_made_once_and_is_bounded(
     assert len(made) == 8 + 18
 
 
-def test_targets_side_by_side_take_no_more_than_they_may(
-    market: ep.Market, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    blocks: list[int] = []
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many plans ran side by side, block after block."""
+    sizes: list[int] = []
     run_block = Bench._run_block
 
     def counting(self: Bench, plans: Any, *given: Any) -> Any:
-        blocks.append(len(plans))
+        sizes.append(len(plans))
         return run_block(self, plans, *given)
 
     monkeypatch.setattr(Bench, "_run_block", counting)
+    return sizes
+
+
+def test_targets_side_by_side_take_no_more_than_they_may(
+    market: ep.Market, blocks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights = np.full((len(market), len(market.symbols)), np.nan)
     weights[3, :2] = 0.1
     paired = np.full((len(market), 1), 0.1)
@@ -351,6 +357,23 @@ def test_targets_side_by_side_take_no_more_than_they_may(
     monkeypatch.setattr(batch, "PLAN_BYTES", 3.5 * 8 * 4 * len(market))
     Bench(market).run([targets] * 8)
     assert blocks == [3, 3, 2]
+
+
+def test_targets_fill_the_room_they_may_take(blocks: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    market = hand.make_market({"U": hand.line("XNYS", [10.0] * 4), "V": hand.line("XNYS", [10.0] * 4)})
+    both = hand.want(market, {(0, "U"): 0.1, (0, "V"): 0.1})  # two lines at four steps: 64 bytes
+    one = hand.want(market, {(0, "U"): 0.1})
+    for plan, room, sizes in (
+        (both, 3 * 64, [3, 1]),
+        (both, 3 * 64 - 1, [2, 2]),
+        (both, 64, [1] * 4),
+        (both, 1, [1] * 4),
+        (one, 3 * 32, [3, 1]),
+    ):
+        blocks.clear()
+        monkeypatch.setattr(batch, "PLAN_BYTES", room)
+        Bench(market).run([plan] * 4)
+        assert blocks == sizes
 
 
 def test_equity_that_grows_beyond_any_number_is_refused_where_it_does() -> None:

@@ -14,7 +14,7 @@ import pytest
 import test_naive as hand
 
 import entrepot as ep
-from entrepot.engine import Bench, _kernels as kernels, batch
+from entrepot.engine import Bench, _kernels as kernels
 from entrepot.engine.costs import Fee, Margin
 from entrepot.markets.fees import policy_rate
 
@@ -415,31 +415,6 @@ def test_decisions_that_are_asked_at_other_steps_do_not_run_side_by_side() -> No
     for plans in ([0, 1], [1, 0]):
         both = bench.run([(often, rarely)[i] for i in plans], equity=True)
         np.testing.assert_array_equal(both.equity, np.hstack([alone[i] for i in plans]))
-
-
-def test_targets_fill_the_room_they_may_take_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks: list[int] = []
-    run_block = Bench._run_block
-
-    def counting(self: Bench, plans: Any, *given: Any) -> Any:
-        blocks.append(len(plans))
-        return run_block(self, plans, *given)
-
-    monkeypatch.setattr(Bench, "_run_block", counting)
-    market = hand.make_market({"U": hand.line("XNYS", [10.0] * 4), "V": hand.line("XNYS", [10.0] * 4)})
-    both = hand.want(market, {(0, "U"): 0.1, (0, "V"): 0.1})  # two lines at four steps: 64 bytes
-    one = hand.want(market, {(0, "U"): 0.1})
-    for plan, room, sizes in (
-        (both, 3 * 64, [3, 1]),
-        (both, 3 * 64 - 1, [2, 2]),
-        (both, 64, [1] * 4),
-        (both, 1, [1] * 4),
-        (one, 3 * 32, [3, 1]),
-    ):
-        blocks.clear()
-        monkeypatch.setattr(batch, "PLAN_BYTES", room)
-        Bench(market).run([plan] * 4)
-        assert blocks == sizes
 
 
 def bought_low_and_sold_high() -> tuple[ep.Market, Any]:

@@ -62,6 +62,7 @@ def test_a_disrupted_session_had_been_published_with_its_usual_hours() -> None:
         "2008-08-06": ("10:00", "16:00"), "2013-08-14": ("09:30", "16:00"), "2019-07-31": ("09:30", "16:10"),
         "2020-08-19": ("09:30", "16:10"), "2023-09-08": ("09:30", "16:10"),
     }  # fmt: skip
+    assert module.disrupted_sessions("XHKG") is module.disrupted_sessions("XHKG")  # every run asks
     planned = module.disrupted_sessions("XHKG").set_index("session")
     for day, times in hours.items():
         row = planned.loc[day]
