@@ -7,7 +7,6 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from threading import Lock
-from types import NoneType
 from typing import Any, cast
 
 import numpy as np
@@ -18,7 +17,7 @@ from entrepot.decisions import Decision, Identity
 from entrepot.engine.batch import Bench
 from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of
-from entrepot.engine.fingerprints import fingerprint
+from entrepot.engine.fingerprints import PLAIN, fingerprint
 from entrepot.engine.sweep import Rows
 from entrepot.errors import EntrepotError, ParameterError, no_parameter
 from entrepot.markets.market import Market
@@ -31,7 +30,6 @@ PLANS = 16
 # Regime paths, each with its prepared market, that are kept ready.
 BENCHES = 4
 MODEL = "model."
-PLAIN = (str, int, float, bool, NoneType)
 
 
 @dataclass(frozen=True, eq=False)
