@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from entrepot.errors import DataError, ParameterError, shown
-from entrepot.markets.own_rows import moments
 from entrepot.markets.sessions import check_venue
 from entrepot.markets.tables import dates, numbers, read_table
+from entrepot.markets.written_times import moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from entrepot.errors import DataError, ParameterError, is_listed, shown, some_of
 from entrepot.guarded import Guarded
 from entrepot.markets.market import Market
-from entrepot.markets.own_rows import aware
 from entrepot.markets.sessions import session_clock
+from entrepot.markets.written_times import aware
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,12 +20,12 @@ from entrepot.markets.own_rows import (
     Format,
     OwnRows,
     cell_text,
-    parse_date,
     printable,
     read_own_rows,
     whole,
 )
 from entrepot.markets.symbols import hk_symbol
+from entrepot.markets.written_times import parse_date
 
 COLUMNS: Final = (
     "adr",

@@ -18,9 +18,10 @@ from entrepot.files import open_plain
 from entrepot.markets.instruments import describe, venue_of
 from entrepot.markets.lines import ADJUSTMENTS, Adjustment, registry_splits
 from entrepot.markets.listings import Listings
-from entrepot.markets.own_rows import aware, printable
+from entrepot.markets.own_rows import printable
 from entrepot.markets.price_tables import RATES_ZONE, PriceTable, spell_symbol
 from entrepot.markets.rates import read_clock
+from entrepot.markets.written_times import aware
 
 MANIFEST: Final = "entrepot.json"
 FORMAT: Final = 1

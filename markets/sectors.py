@@ -29,8 +29,8 @@ from entrepot.files import open_plain
 from entrepot.guarded import Guarded
 from entrepot.markets.file_ends import refuse_unended
 from entrepot.markets.market import Market
-from entrepot.markets.own_rows import YEARS
 from entrepot.markets.sessions import naive_moment
+from entrepot.markets.written_times import YEARS
 
 COLUMNS: Final = ("symbol", "sector", "since", "until", "export_exposure", "source", "confidence", "notes")
 REQUIRED: Final = COLUMNS[:2]

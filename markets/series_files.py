@@ -19,10 +19,10 @@ from entrepot.errors import DataError, ParameterError, shown
 from entrepot.files import open_plain
 from entrepot.markets.file_ends import refuse_unended
 from entrepot.markets.known_series import KnownSeries
-from entrepot.markets.own_rows import aware
 from entrepot.markets.parquet_files import read_parquet
 from entrepot.markets.price_files import check_header, told_in_a_sentence
 from entrepot.markets.price_tables import FIRST_YEAR, LAST_YEAR, numbers_in, spell_symbol
+from entrepot.markets.written_times import aware
 
 LAYOUT: Final = "date, symbol and value, or date and one column for each symbol"
 RESERVED: Final = ("date", "symbol", "value", "known_at")

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from entrepot.errors import DataError, ParameterError, is_listed, is_number, shown
-from entrepot.markets.own_rows import moments
 from entrepot.markets.tables import dates, read_table
+from entrepot.markets.written_times import moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError
-from entrepot.markets.own_rows import aware
 from entrepot.markets.sessions import session_clock
 from entrepot.markets.simulated_issuers import FACTORS, Issuer
 from entrepot.markets.simulated_random import Floats, stream
+from entrepot.markets.written_times import aware
 
 
 class Channel(NamedTuple):

@@ -20,12 +20,12 @@ from entrepot.markets.own_rows import (
     Format,
     OwnRows,
     csv_text,
-    parse_moment,
     printable,
     read_own_rows,
     whole,
     write_own_rows,
 )
+from entrepot.markets.written_times import parse_moment
 
 CHANNELS = ("tariff", "delisting", "investment_restriction", "export_control", "sanction", "policy_support")
 REQUIRED_COLUMNS = ("event_id", "announced_at", "channel", "direction", "severity", "title")

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import ParameterError, is_whole, near_word, shown
-from entrepot.markets.own_rows import parse_date
+from entrepot.markets.written_times import parse_date
 from entrepot.regimes.event_file import AFFECTED, CHANNELS
 from entrepot.regimes.intensity import SIDES
 

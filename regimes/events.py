@@ -13,8 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, near_word, shown
-from entrepot.markets.own_rows import Rows, asked, aware, cell_text, moments
+from entrepot.markets.own_rows import Rows, asked, cell_text
 from entrepot.markets.sessions import FIRST_YEAR, LAST_YEAR, session_clock
+from entrepot.markets.written_times import aware, moments
 from entrepot.regimes.arguments import kind, short, with_given
 from entrepot.regimes.event_file import (
     BUNDLED_EVENTS,

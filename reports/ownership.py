@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from entrepot.engine.lines import CASH, SOURCES
 from entrepot.errors import DataError, ParameterError, is_number, shown
-from entrepot.markets.own_rows import moments
 from entrepot.markets.sectors import UNCLASSIFIED, SectorMap, first_level
+from entrepot.markets.written_times import moments
 from entrepot.reports.memory import once_per_ledger
 from entrepot.reports.metrics import SESSIONS_PER_YEAR
 from entrepot.reports.sources import is_cost, source_order
