@@ -30,9 +30,9 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import zip_longest
 from pathlib import Path
-from random import Random
 from types import FrameType
 from typing import Any
 
@@ -543,9 +543,17 @@ def faults_of(part: Part, modules: Sequence[str]) -> list[Mutant]:
 
 
 def spread(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
-    """So many faults, spread evenly over the functions; those by hand are all taken."""
+    """So many faults, spread evenly over the functions; those by hand are all taken.
+
+    A fault's place is drawn from its own name: where code or a list of faults changes elsewhere, the sample
+    keeps what it had, and what one run found and tests have come to catch is tried again by the next.
+    """
+
+    def place(mutant: Mutant) -> bytes:
+        return sha256(f"{seed} {mutant.key}".encode()).digest()
+
     by_function: dict[tuple[str, str], list[Mutant]] = defaultdict(list)
-    for mutant in Random(seed).sample(mutants, len(mutants)):
+    for mutant in sorted(mutants, key=place):
         if mutant.operator != "by hand":
             by_function[mutant.module, mutant.function].append(mutant)
     rounds = zip_longest(*by_function.values())

@@ -89,6 +89,16 @@ def test_a_sample_takes_from_every_function_and_is_the_same_for_a_seed() -> None
     assert len(spread(made, 10**6, 3)) == len(made)
 
 
+def test_a_sample_without_some_of_its_faults_keeps_the_others() -> None:
+    made = [*mutants_of("regimes/_kernels.py"), *mutants_of("regimes/_jump_kernels.py")]
+    sample = {mutant.key for mutant in spread(made, 100, 0)}
+    gone = set(sorted(sample)[::10])
+    later = {mutant.key for mutant in spread([m for m in made if m.key not in gone], 100 - len(gone), 0)}
+    # One that moves up in its function may take the place of the last of another.
+    assert len(sample - gone - later) <= len(gone)
+    assert sample & {mutant.key for mutant in spread(made, 100, 1)} != sample
+
+
 def test_what_is_said_to_change_nothing_is_a_change_that_is_made() -> None:
     made = {fault.key for part in PARTS.values() for fault in faults_of(part, ())}
     assert set(UNCHANGED) <= made, "the code has changed: look at these again"
