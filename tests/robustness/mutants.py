@@ -648,6 +648,8 @@ def main() -> None:
     if args.out is not None:
         try_part(args.part[-1], args, args.out)
         return
+    if args.log is not None:
+        args.log.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
     # Tests that are cut off leave temporary files, some thousands in a run.
     with tempfile.TemporaryDirectory() as scratch:
