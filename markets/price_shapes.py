@@ -212,7 +212,7 @@ def split_two_levels(frame: pd.DataFrame, name: str) -> Iterator[Rows]:
     yahoo = is_yfinances(frame)
     fields = told_apart(fields) if yahoo else fields
     # Its rates have opens too: one without opens among others with some was joined to them.
-    yahoo = yahoo and "open" not in {spell(field) for field in fields}
+    yahoo = yahoo and not {"open", "adj open"} & {spell(field) for field in fields}
     for symbol in dict.fromkeys(symbols.tolist()):
         mine = np.flatnonzero(symbols == symbol)
         rows = frame.iloc[:, mine].set_axis([spell(fields[column]) for column in mine], axis=1)
@@ -233,7 +233,7 @@ def tidy_fields(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def told_apart(fields: Iterable[str]) -> list[str]:
-    """Return the fields of a table of yfinance with its closes named for what they are.
+    """Return the fields of a table of yfinance with its opens and closes named for what they are.
 
     By default it adjusts opens and closes for dividends and calls them Open and Close all the same; that
     there is no Adj Close beside them is all that tells. Dividends paid on such closes would count twice.
@@ -241,7 +241,9 @@ def told_apart(fields: Iterable[str]) -> list[str]:
     named = list(fields)
     spelt = {spell(field) for field in named}
     unsaid = spelt >= YFINANCE_FIELDS and "adj close" not in spelt
-    return ["adj close" if unsaid and spell(field) == "close" else field for field in named]
+    return [
+        f"adj {spell(field)}" if unsaid and spell(field) in ("open", "close") else field for field in named
+    ]
 
 
 def split_named(named: Sequence[Named], name: str) -> Iterator[Rows]:
@@ -347,7 +349,7 @@ def without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
     It has a column for every field of any symbol, and where it is wide a row for every date of any. What a
     symbol has not is blank; an amount may be 0 instead.
     """
-    prices = frame.columns.intersection(["open", "high", "low", "close", "adj close"])
+    prices = frame.columns.intersection(["open", "high", "low", "close", "adj open", "adj close"])
     amounts = frame.columns.intersection([*AMOUNTS])
     silent = frame[prices].isna().all(axis=1)
     silent &= (frame[amounts].isna() | (frame[amounts] == 0)).all(axis=1)

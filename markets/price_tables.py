@@ -24,6 +24,8 @@ AMOUNTS = ("volume", "dividends", "stock splits")
 SPELLINGS: Final = {
     "adjclose": "adj close",
     "adjustedclose": "adj close",
+    "adjopen": "adj open",
+    "adjustedopen": "adj open",
     "vol": "volume",
     "dividend": "dividends",
     "divcash": "dividends",  # Tiingo's
@@ -37,7 +39,7 @@ SPELLINGS: Final = {
 DATE_NAMES: Final = ("date", "datetime", "timestamp", "time")
 UNNAMED: Final = ("", "none", "unnamed: 0", "index")  # what an index without a name becomes as a column
 RANGE: Final = ("high", "low")
-FIELDS: Final = frozenset({*PRICES, *AMOUNTS, *RANGE, "capital gains"})
+FIELDS: Final = frozenset({*PRICES, *AMOUNTS, *RANGE, "adj open", "capital gains"})
 KNOWN: Final = frozenset({*FIELDS, *DATE_NAMES, "symbol"})
 LAYOUT = "Date and Close or Adj Close, and may have Open, Volume, Dividends and Stock Splits"
 FIRST_YEAR, LAST_YEAR = 1970, 2100
@@ -180,6 +182,8 @@ def parse_table(symbol: str, origin: str, frame: pd.DataFrame, yahoo: bool = Fal
     moments = local_moments(frame["date"], zone_of(symbol))
     stamps = bar_stamps(moments, frame["date"], symbol, origin)
     dates = parse_dates(moments, frame["date"], origin) if stamps is None else stamps
+    if stamps is None:
+        frame = with_opens_of_its_closes(frame, origin)
     columns = {c: parse_numbers(frame[c], c, dates, origin) for c in (*PRICES, *AMOUNTS) if c in frame}
     for name, values in columns.items():
         low, high, allowed = LIMITS[name]
@@ -202,6 +206,18 @@ def parse_table(symbol: str, origin: str, frame: pd.DataFrame, yahoo: bool = Fal
     if stamps is None:
         refuse_shifted(table)
     return table
+
+
+def with_opens_of_its_closes(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """Name the opens that are adjusted as the closes are; refuse opens of which nobody can tell."""
+    if "close" in frame:
+        return frame
+    if "open" in frame:  # between opens as printed and closes less dividends no day's move is true
+        raise DataError(
+            f"{origin} has Open beside Adj Close and no Close, and nothing tells whether its opens are "
+            "adjusted: add its Close, or name opens that are Adj Open"
+        )
+    return frame.rename(columns={"adj open": "open"})
 
 
 def zone_of(symbol: str) -> str | None:

@@ -130,7 +130,8 @@ def test_a_pair_told_to_be_what_it_is_not_is_refused_at_its_split(action: object
 
 
 def test_adj_close_alone_cannot_be_told_to_be_raw() -> None:
-    fund = closes("XNYS", "2022-01-04", "2022-03-31").rename(columns={"Close": "Adj Close"})
+    fund = closes("XNYS", "2022-01-04", "2022-03-31")
+    fund = fund.rename(columns={"Open": "Adj Open", "Close": "Adj Close"})
     with pytest.raises(
         DataError, match="has only Adj Close, which is total return, and was said to be 'raw'"
     ):

@@ -104,6 +104,22 @@ def test_total_return_can_be_asked_for(tmp_path: Path) -> None:
     np.testing.assert_allclose(market.price["KWEB"].iloc[1::2], share["Close"] * 0.5)
 
 
+def test_opens_beside_adjusted_closes_are_those_that_say_they_are_adjusted_too(tmp_path: Path) -> None:
+    share = closes("XNYS", "2022-01-04", "2022-03-31").rename(columns={"Close": "Adj Close"})
+    with pytest.raises(DataError, match=r"KWEB\.csv has Open beside Adj Close and no Close"):
+        load_market(write(tmp_path, {"KWEB": share}))
+    adjusted = share.rename(columns={"Open": "adjOpen", "Adj Close": "adjClose"})
+    market = load_market(write(tmp_path, {"KWEB": adjusted}))
+    assert market.instruments.loc["KWEB", "adjustment"] == "total_return"
+    np.testing.assert_array_equal(market.price["KWEB"].iloc[0::2], share["Open"])
+    raw = share.assign(
+        **{"Close": share["Adj Close"] * 2.0, "Adj Open": 1.0}
+    )  # beside a Close it is not read
+    np.testing.assert_array_equal(
+        load_market(write(tmp_path, {"KWEB": raw})).price["KWEB"].iloc[0::2], share["Open"]
+    )
+
+
 @pytest.mark.parametrize("blank", [["Adj Close"], ["Open", "Close", "Adj Close"]])
 def test_total_return_ends_with_its_last_price(blank: list[str]) -> None:
     # As where several lines were written on one calendar.

@@ -123,7 +123,8 @@ def test_the_caller_says_more_than_the_folder(tmp_path: Path) -> None:
 
 
 def test_a_file_of_adjusted_closes_is_total_return_whatever_is_said_of_all(tmp_path: Path) -> None:
-    fund = closes("XNYS", "2022-01-04", "2022-03-31").rename(columns={"Close": "Adj Close"})
+    fund = closes("XNYS", "2022-01-04", "2022-03-31")
+    fund = fund.rename(columns={"Open": "Adj Open", "Close": "Adj Close"})
     for word in ("raw", "split"):
         market = load_market(folder_saying(tmp_path / word, {"KWEB": fund}, adjusted=word))
         assert market.instruments["adjustment"].tolist() == ["total_return"]
