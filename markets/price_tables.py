@@ -212,12 +212,13 @@ def with_opens_of_its_closes(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
     """Name the opens that are adjusted as the closes are; refuse opens of which nobody can tell."""
     if "close" in frame:
         return frame
-    if "open" in frame:  # between opens as printed and closes less dividends no day's move is true
+    # Between opens as printed and closes less dividends no day's move is true.
+    if "open" in frame and frame["open"].notna().any():
         raise DataError(
             f"{origin} has Open beside Adj Close and no Close, and nothing tells whether its opens are "
             "adjusted: add its Close, or name opens that are Adj Open"
         )
-    return frame.rename(columns={"adj open": "open"})
+    return frame.drop(columns="open", errors="ignore").rename(columns={"adj open": "open"})
 
 
 def zone_of(symbol: str) -> str | None:
