@@ -129,6 +129,19 @@ def test_a_pair_told_to_be_what_it_is_not_is_refused_at_its_split(action: object
             assert symbol in sentence(error)
 
 
+@pytest.mark.parametrize("days", [119, 120])
+def test_opens_as_printed_beside_closes_less_dividends_are_refused(days: int) -> None:
+    # As where Adj Close was saved as Close: 4 % were paid after the year.
+    fund = closes("XNYS", "2021-01-04", "2022-03-31")
+    fund.loc[fund["Date"] < "2022-01-01", "Close"] *= 0.96
+    fund = fund.drop(fund.index[days : fund["Date"].searchsorted("2022-01-01")])
+    if days < 120:  # too few to tell from a fall
+        assert len(load_market(long({"KWEB": fund})))
+        return
+    with pytest.raises(DataError, match=r"has opens that in 2021 lie \+4\.\d% from the closes in the median"):
+        load_market(long({"KWEB": fund}))
+
+
 def test_adj_close_alone_cannot_be_told_to_be_raw() -> None:
     fund = closes("XNYS", "2022-01-04", "2022-03-31")
     fund = fund.rename(columns={"Open": "Adj Open", "Close": "Adj Close"})
