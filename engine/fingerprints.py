@@ -35,8 +35,9 @@ DEEPEST = 300
 def fingerprint(value: object) -> str:
     """Return 16 hexadecimal digits of a value: of its contents, whatever process made it.
 
-    Dataclasses count by their fields, functions by their code and what they enclose, methods by what they are
-    bound to as well, arrays and frames by their bytes and names, all else by what a pickle of it would hold.
+    The library's dataclasses count by their fields, functions by their code and what they enclose, methods by
+    what they are bound to as well, arrays and frames by their bytes and names, all else by what a pickle of
+    it would hold and what it holds by name.
     Of code that is neither this library's nor installed, classes count by their methods and what is written
     into them, also where an instance is given, and functions by the globals they read as well; what is
     installed counts by its name. What is cached on an object does not count.
@@ -70,14 +71,24 @@ def sources(root: Path) -> Iterator[Path]:
 
 
 def attributes_of(value: object) -> dict[str, Any]:
-    """Return what an object holds by name: its fields, or all but what it has worked out and keeps."""
+    """Return what an object holds by name: all but what it has worked out and keeps.
+
+    The library's dataclasses hold their fields; others may keep more, such as what a subclass was made with.
+    """
+    kind, held = type(value), dict[str, Any]()
     if is_dataclass(value):
-        return {item.name: getattr(value, item.name) for item in fields(value) if hasattr(value, item.name)}
-    state, kind = object.__getstate__(value), type(value)
-    held: dict[str, Any] = {}
+        held = {item.name: getattr(value, item.name) for item in fields(value) if hasattr(value, item.name)}
+        if is_fields(value):
+            return held
+    state = object.__getstate__(value)
     for part in state if isinstance(state, tuple) else (state,):
         held |= part or {}
     return {n: item for n, item in held.items() if not isinstance(getattr(kind, n, None), cached_property)}
+
+
+def is_fields(value: object) -> bool:
+    """Whether an object is one of the library's dataclasses, which hold nothing else than their fields."""
+    return is_dataclass(value) and type(value).__module__.startswith(f"{entrepot.__name__}.")
 
 
 def pickles_itself(kind: type) -> bool:
@@ -207,7 +218,8 @@ class _Contents:
         if isinstance(value, CellType):
             return contents(value)
         if isinstance(value, type):
-            return [value.__module__, value.__qualname__, *methods_of(value)]
+            bases = [(one.__module__, one.__qualname__) for one in value.__mro__]
+            return [*chain.from_iterable(bases), *methods_of(value)]
         if isinstance(value, ModuleType):
             self.read_later(value, value.__name__)
             return [value.__name__]
@@ -222,7 +234,7 @@ class _Contents:
             return [value.__func__, value.__self__]
         if hasattr(value, "py_func"):  # compiled by numba
             return [value.py_func]
-        if is_dataclass(value):
+        if is_fields(value):
             return [kind, attributes_of(value)]
         return self.state_of(value)
 

@@ -1,15 +1,16 @@
-"""How messages about arguments name what they were given, and how numbers of numpy are kept."""
+"""How messages about arguments name what they were given, and how parameters are kept and changed."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from entrepot.errors import shown
+from entrepot.errors import ParameterError, shown
 
 
 def kind(value: object) -> str:
@@ -47,3 +48,25 @@ def keep_plain(owner: Any) -> None:
     for item in fields(owner):
         if isinstance(value := getattr(owner, item.name), np.generic):
             object.__setattr__(owner, item.name, plain(value))
+
+
+def is_made_of_fields(value: object) -> bool:
+    """Whether an object is a dataclass that is made as one, and not by what a class of one's own writes."""
+    maker = next(kind for kind in type(value).__mro__ if "__init__" in vars(kind))
+    return "__dataclass_fields__" in vars(maker)
+
+
+def changed_fields(owner: Any, changes: Mapping[str, Any]) -> Any:
+    """Return a copy of a dataclass with some fields changed, made like a new one.
+
+    Raises:
+        ParameterError: where a class of one's own keeps more than fields, which the copy would not have.
+    """
+    more = vars(owner).keys() - {item.name for item in fields(owner)} if hasattr(owner, "__dict__") else ()
+    if more and not is_made_of_fields(owner):
+        raise ParameterError(
+            f"{type(owner).__name__} keeps {short(', '.join(sorted(more)))} beside its fields, which a copy "
+            f"with {short(', '.join(changes))} changed would lose: make these fields too, or give it a with_ "
+            "of its own"
+        )
+    return replace(owner, **changes)

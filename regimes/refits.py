@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, is_whole
-from entrepot.regimes.arguments import keep_plain, kind
+from entrepot.regimes.arguments import is_made_of_fields, keep_plain, kind
 from entrepot.regimes.detector import Detector, filtered
 
 FloatArray = NDArray[np.float64]
@@ -169,12 +169,6 @@ def fit_copy(
     except DataError as error:
         return own, str(error)
     return own, str(getattr(own, "rejected_", ""))
-
-
-def is_made_of_fields(detector: Detector) -> bool:
-    """Whether a detector is a dataclass that is made as one, and not by what a class of one's own writes."""
-    maker = next(kind for kind in type(detector).__mro__ if "__init__" in vars(kind))
-    return "__dataclass_fields__" in vars(maker)
 
 
 def in_force(

@@ -192,8 +192,10 @@ def alike(one: object, other: object) -> bool:
     if one is other:
         return True
     whole = not isinstance(one, (np.ndarray, pd.DataFrame, pd.Series, pd.Index))
+    held, others = (getattr(value, "__dict__", None) for value in (one, other))
     try:
-        return whole and type(one) is type(other) and bool(one == other)
+        # A dataclass is equal by its fields, whatever a subclass of it keeps beside them.
+        return whole and type(one) is type(other) and bool(one == other and held == others)
     except ValueError:
         return False
 

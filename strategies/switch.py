@@ -34,9 +34,6 @@ from entrepot.strategies.targets import (
     require_path,
 )
 
-# What a switch asks inside the loop; the targets of other parts are made beforehand.
-BUILT_IN = (LongHKShortADR, SectorRotation)
-
 Part = Strategy | pd.DataFrame | None
 Weighting = Literal["hard", "probability"]
 
@@ -219,7 +216,8 @@ class RegimeSwitch(Parametrised):
                 of_regime.append(of_regime[before[0]] if before else -1)
                 continue
             of_regime.append(len(asked))
-            if isinstance(part, BUILT_IN):
+            # A subclass may write its targets anew: they are made beforehand, as those of others are.
+            if type(part) is LongHKShortADR or type(part) is SectorRotation:
                 asked.append(part.decision(market, self.path))
             else:
                 ready = None if made is None else made[k]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol, Self, get_args, runtime_checkable
 
 import numpy as np
@@ -23,7 +23,7 @@ from entrepot.errors import (
 )
 from entrepot.markets.frames import is_over, refuse_targets_of_another, weights_on_grid
 from entrepot.markets.market import Market
-from entrepot.regimes.arguments import keep_plain, kind
+from entrepot.regimes.arguments import changed_fields, keep_plain, kind
 from entrepot.regimes.path import RegimePath
 
 LONGEST = 1e18  # rows, or of whatever is counted in 64 bits
@@ -238,7 +238,8 @@ class Parametrised:
         for name in changes:
             if name not in known:
                 raise no_parameter(type(self).__name__, name, known)
-        return replace(self, **changes)  # type: ignore[type-var]
+        changed: Self = changed_fields(self, changes)
+        return changed
 
 
 def weights_array(name: str, given: object) -> NDArray[np.float64]:

@@ -155,6 +155,74 @@ def test_a_truth_is_no_number_of_the_model(market: ep.Market) -> None:
         ep.sweep(market, plan, {"model.tariff_covariates": [[len]]}, **terms)
 
 
+class Loud(ep.ProbabilityDetector):
+    """On while the last moves are large; keeps more than the fields of what it inherits from."""
+
+    def __init__(self, window: int = 20, **levels: float) -> None:
+        super().__init__(**levels)
+        self.window = window
+
+    def fit(self, y: Any, intensity: Any = None, previous: Any = None) -> Loud:
+        return self
+
+    def filter(self, y: Any, intensity: Any = None) -> Any:
+        moves = pd.Series(y).abs().rolling(self.window, min_periods=1).mean()
+        loud = (moves > moves.expanding().mean()).to_numpy(np.float64)
+        return np.column_stack([1.0 - loud, loud])
+
+    def update(self, y: Any, intensity: Any = None) -> Any:
+        return self.filter([y])[0]
+
+
+def test_detectors_of_ones_own_are_told_apart_by_all_they_keep(market: ep.Market) -> None:
+    basket = ep.regimes.observations.basket_return
+    schedule = ep.Schedule(least=60)
+    model = ep.RegimeModel(delisting=Loud(), delisting_observation=basket, schedule=schedule)
+    terms: dict[str, Any] = {"model": model, "events": ep.load_events(), "progress": False}
+    plan = ep.RegimeSwitch(
+        model.walk_forward(market, ep.load_events()), calm=ep.SectorRotation(lookback=20, top=1)
+    )
+    detectors = [Loud(20), Loud(3)]
+    made = ep.sweep(market, plan, {"model.delisting": detectors}, **terms)
+    for row, detector in enumerate(detectors):
+        path = replace(model, delisting=detector).walk_forward(market, ep.load_events())
+        run = ep.backtest(market, plan.with_(path=path))
+        assert made.table.at[row, "End Value"] == run.equity_by_step[-1]
+    assert made.table["End Value"].nunique() == 2
+    with pytest.raises(ParameterError, match=r"Loud keeps window beside its fields, .* dwell changed would"):
+        ep.sweep(market, plan, {"model.delisting.dwell": [1.0]}, **terms)
+
+
+class Scaled(ep.SectorRotation):
+    """A built-in strategy whose targets are written anew."""
+
+    def __init__(self, part: float = 0.5, **own: Any) -> None:
+        super().__init__(**own)
+        object.__setattr__(self, "part", part)
+
+    def targets(self, market: ep.Market, path: ep.RegimePath | None = None) -> Targets:
+        made = super().targets(market, path)
+        return replace(made, weights=made.weights * self.part)
+
+
+def test_a_strategy_that_writes_its_targets_anew_is_swept_by_them(
+    market: ep.Market, path: ep.RegimePath
+) -> None:
+    half, whole = Scaled(lookback=20, top=1), ep.SectorRotation(lookback=20, top=1)
+    both = {"half": half, "whole": whole}
+    made = ep.sweep(market, both, [{"strategy": name} for name in both], path=path, progress=False)
+    for row, plan in enumerate((half, whole)):
+        assert made.table.at[row, "End Value"] == ep.backtest(market, plan, path=path).equity_by_step[-1]
+    assert made.table["End Value"].nunique() == 2
+    with pytest.raises(ParameterError, match=r"Scaled keeps part beside its fields, .* top changed would"):
+        half.with_(top=2)
+
+    def decided(market: ep.Market, *, decision: float = 0.1) -> pd.DataFrame:
+        return pd.DataFrame({"FXI": [decision]}, index=[market.grid["session"].iloc[0]])
+
+    assert ep.sweep(market, ep.strategy(decided), {"decision": [0.1, 0.2]}, progress=False).complete
+
+
 def test_features_may_be_made_by_what_has_no_hash(market: ep.Market) -> None:
     @dataclass
     class Made:

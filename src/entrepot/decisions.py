@@ -101,6 +101,12 @@ class Decision:
         return f"Decision({named}: {len(self.symbols)} lines, {len(self.pairs)} pairs)"
 
 
+def decides_itself(plan: object) -> bool:
+    """Whether what a plan wants is told by its decision: not where a subclass writes its targets anew."""
+    told = (name for kind in type(plan).__mro__ for name in ("decision", "targets") if name in vars(kind))
+    return next(told, "decision" if not hasattr(plan, "targets") else "targets") == "decision"
+
+
 def require_own_numbers(memory: int, configurations: int = 1) -> None:
     """Refuse what does not fit of the numbers that each of some configurations keeps of its own."""
     numbers = memory * configurations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from threading import Lock
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.configurations import STRATEGY, Grid, are_several
-from entrepot.decisions import Decision, Identity
+from entrepot.decisions import Decision, Identity, decides_itself
 from entrepot.engine.batch import Bench
 from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of
@@ -22,6 +22,7 @@ from entrepot.engine.sweep import Rows
 from entrepot.errors import EntrepotError, ParameterError, no_parameter
 from entrepot.markets.market import Market
 from entrepot.regimes import Events, RegimeModel, RegimePath
+from entrepot.regimes.arguments import changed_fields
 from entrepot.strategies import RegimeSwitch
 from entrepot.strategies.composition import Composition
 
@@ -125,7 +126,7 @@ class SweepJob:
         """What the engine runs for a strategy: a compiled decision, or targets."""
         path = cast("RegimePath | None", bench.path)
         plan = self.on_path(plan, path)
-        if hasattr(plan, "decision"):
+        if decides_itself(plan):
             return plan.decision(self.market, path)
         return plan.targets(self.market, path)
 
@@ -213,7 +214,7 @@ class SweepJob:
             try:
                 plan = self.plan(parameters)
                 bench = self.bench(parameters, plan)
-                shared = self.wanted(plan, bench).features_key if hasattr(plan, "decision") else None
+                shared = self.wanted(plan, bench).features_key if decides_itself(plan) else None
             except EntrepotError as error:
                 first = first or error
                 continue
@@ -270,7 +271,7 @@ def changed_together(owner: Any, values: Mapping[str, Any]) -> Any:
     for name in values:
         if name not in known:
             raise no_parameter(type(owner).__name__, name, known)
-    return replace(owner, **values)
+    return changed_fields(owner, values)
 
 
 def of_model(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -302,6 +302,24 @@ class Packed:
     later: int = field(init=False)
 
 
+class Wider(Record):
+    """Keeps more than the fields of the dataclass it inherits from."""
+
+    def __init__(self, size: int, more: int) -> None:
+        super().__init__(size)
+        self.more = more
+
+
+@dataclass
+class Doubled:
+    """Keeps what it makes of something that is no field."""
+
+    given: InitVar[int]
+
+    def __post_init__(self, given: int) -> None:
+        self.kept = 2 * given
+
+
 def double(x: float) -> float:
     return x * 2
 
@@ -408,6 +426,9 @@ KINDS: dict[str, Callable[[int], Any]] = {
     "path": lambda n: Path("ab"[n]),
     "slots": lambda n: Slotted(n),
     "slots of a dataclass": lambda n: Packed(n),
+    "beside the fields of a dataclass": lambda n: Wider(1, n),
+    "what a dataclass makes of what it is given": lambda n: Doubled(n),
+    "what a class inherits from": lambda n: filled((OrderedDict, defaultdict)[n], 1),
     "what is left out of a pickle": lambda n: Shy(n),
     "what cannot be pickled": lambda n: Closed(n),
     "class of a subclass of a dict": lambda n: filled(Weights, n)(a=1),

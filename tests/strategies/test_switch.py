@@ -334,3 +334,19 @@ def test_bad_switches_are_refused_in_one_sentence(market, make_path):
         assert "\n" not in str(refusal.value)
     with pytest.raises(ParameterError, match=f"{len(market)} steps and the market 10"):
         RegimeSwitch(path).targets(market.until(9))
+
+
+@dataclass(frozen=True)
+class Given(SectorRotation):
+    """A built-in strategy that wants another number of KWEB."""
+
+    def targets(self, market, path=None):
+        return Scripted({"KWEB": {0: vars(self).get("wanted", 0.1)}}).targets(market)
+
+
+def test_a_part_that_writes_its_targets_anew_is_followed_by_them(market, make_path):
+    path = make_path(market, states_at(market, [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]))
+    calm, tariff = Given(lookback=5, top=1), Given(lookback=5, top=1)
+    object.__setattr__(tariff, "wanted", 0.3)  # equal by their fields
+    targets = RegimeSwitch(path, calm=calm, tariff=tariff).targets(market)
+    assert spoken(targets.weights[:, market.column("KWEB")], market) == {0: 0.1, 5: 0.3}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from entrepot.decisions import decides_itself
 from entrepot.engine.batch import Bench
 from entrepot.engine.figures import columns_of
 from entrepot.engine.sweep import cut, run_chunks
@@ -46,7 +47,7 @@ class MisdatedJob(SweepJob):
         bench, path = self.bench(parameters, plan), self.wrong_path(parameters)
         if isinstance(plan, (RegimeSwitch, Composition)):
             plan = plan.with_(path=path)
-        made = plan.decision if hasattr(plan, "decision") else plan.targets
+        made = plan.decision if decides_itself(plan) else plan.targets
         return bench, made(self.market, path)
 
     def wrong_path(self, parameters: Mapping[str, Any]) -> RegimePath:
