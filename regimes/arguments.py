@@ -62,7 +62,8 @@ def changed_fields(owner: Any, changes: Mapping[str, Any]) -> Any:
     Raises:
         ParameterError: where a class of one's own keeps more than fields, which the copy would not have.
     """
-    more = vars(owner).keys() - {item.name for item in fields(owner)} if hasattr(owner, "__dict__") else ()
+    held = getattr(owner, "__dict__", {}).keys() - {item.name for item in fields(owner)}
+    more = [name for name in held if not name.endswith("_")]  # what it has learned is learned anew
     if more and not is_made_of_fields(owner):
         raise ParameterError(
             f"{type(owner).__name__} keeps {short(', '.join(sorted(more)))} beside its fields, which a copy "

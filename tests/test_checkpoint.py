@@ -146,9 +146,11 @@ def test_another_market_path_or_version_is_refused(
     path = ep.RegimeModel().walk_forward(market, ep.load_events())
     with pytest.raises(ParameterError, match="its regime path differs"):
         sweep(market, tmp_path, path=path)
-    monkeypatch.setattr("entrepot.sweeps.code_fingerprint", lambda: "0.0.9")
-    with pytest.raises(ParameterError, match="its code version differs"):
-        sweep(market, tmp_path)
+    for what, part in (("libraries", "version of the libraries"), ("code_fingerprint", "code version")):
+        with monkeypatch.context() as other:
+            other.setattr(f"entrepot.sweeps.{what}", lambda: "0.0.9")
+            with pytest.raises(ParameterError, match=f"its {part} differs"):
+                sweep(market, tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "foreign", "swapped"])

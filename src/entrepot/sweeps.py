@@ -40,6 +40,7 @@ from entrepot.errors import (
 from entrepot.files import checked_path
 from entrepot.guarded import Guarded
 from entrepot.markets.market import Market
+from entrepot.provenance import libraries
 from entrepot.regimes import Events, RegimeModel, RegimePath
 from entrepot.regimes.arguments import plain
 from entrepot.reports.pictures.style import Size
@@ -602,6 +603,7 @@ def _identity(job: SweepJob, chunk: int) -> dict[str, str]:
     grid = job.configurations
     return {
         "code version": code_fingerprint(),
+        "version of the libraries": libraries(),
         "market": _known_again("market", market),
         "strategy": _known_again("strategy", job.strategies),
         "grid": _known_again("grid", grid.choices if isinstance(grid, Grid) else list(grid)),
