@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from copy import copy
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from entrepot.errors import DataError, ParameterError, is_number, is_whole
-from entrepot.regimes.arguments import is_made_of_fields, keep_plain, kind
+from entrepot.regimes.arguments import is_made_of_fields, keep_plain, kind, short
 from entrepot.regimes.detector import Detector, filtered
 
 FloatArray = NDArray[np.float64]
@@ -161,9 +161,19 @@ def fit_copy(
         y: observations, shape (R,) or (R, features).
         x: intensities, shape (R, channels), or None.
         previous: the fit before, whose states keep their names.
+
+    Raises:
+        ParameterError: for a detector that cannot be copied.
     """
-    # Nothing that it may have learned elsewhere is to be taken for what this fit has learned.
-    own = replace(cast("Any", detector)) if is_made_of_fields(detector) else copy(detector)
+    try:
+        own: Any = deepcopy(detector)  # with all it holds: a fit may change a model inside it
+    except Exception as error:  # of whatever kind what it holds raises
+        raise ParameterError(
+            f"{type(detector).__name__} cannot be copied ({short(error)}), and each fit needs a copy of its "
+            "own: keep what cannot be copied outside it, or give it a __deepcopy__"
+        ) from error
+    if is_made_of_fields(own):  # what it may have learned elsewhere is not what this fit has learned
+        own = replace(own)
     try:
         own.fit(y, x, previous=previous)
     except DataError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +18,13 @@ from entrepot.regimes.detector import Detector, ProbabilityDetector
 from entrepot.regimes.refits import Refit, Schedule, in_force, refit_table, stress_probability, walk
 
 
+class Shared(list[Any]):
+    """Written into by all copies of what holds it."""
+
+    def __deepcopy__(self, memo: Any) -> Shared:
+        return self
+
+
 @dataclass(kw_only=True, eq=False)
 class Notebook(ProbabilityDetector):
     """Writes down what it is fitted on and says how many rows that was and how many it is asked about.
@@ -28,7 +36,7 @@ class Notebook(ProbabilityDetector):
         wrong: numbers of fits that it was asked wrongly.
     """
 
-    seen: list[tuple[Any, Any, Any]] = field(default_factory=list)
+    seen: list[tuple[Any, Any, Any]] = field(default_factory=Shared)
     refuse: frozenset[int] = frozenset()
     fail: frozenset[int] = frozenset()
     wrong: frozenset[int] = frozenset()
@@ -218,6 +226,57 @@ def test_the_given_detector_is_not_changed_and_what_it_knew_plays_no_part(name):
     assert sorted(vars(fresh)) == sorted(vars(MAKERS[name]()))
     assert from_fitted.tobytes() == from_fresh.tobytes()
     assert repr(same) == repr(fits)
+
+
+class Mean:
+    """Changed by its fit, as models of other libraries are."""
+
+    level: float | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class Wrapped(ProbabilityDetector):
+    """Holds a model of another library; every other fit is refused."""
+
+    model: Any = field(default_factory=Mean)
+
+    def fit(self, y: Any, intensity: Any = None, previous: Any = None) -> Wrapped:
+        self.model.level = float(np.abs(y).mean())
+        self.rejected_ = "an odd number of rows" if len(y) % 2 else ""
+        return self
+
+    def filter(self, y: Any, intensity: Any = None) -> np.ndarray:
+        loud = (np.abs(y) > self.model.level).astype(np.float64)
+        return np.column_stack([1.0 - loud, loud])
+
+    def update(self, y: Any, intensity: Any = None) -> np.ndarray:
+        return self.filter([y])[0]
+
+
+class WrappedAnew(Wrapped):
+    """The same, made in its own way."""
+
+    def __init__(self) -> None:
+        super().__init__(model=Mean())
+
+
+@pytest.mark.parametrize("kind", [Wrapped, WrappedAnew])
+def test_a_refused_fit_of_a_model_that_a_detector_holds_leaves_the_one_before_in_force(kind):
+    y, detector, schedule = two_states(300, 3) * np.linspace(0.2, 3.0, 300), kind(), Schedule(25, 99)
+    found, made = walked(detector, y, None, schedule)
+    level, expected = np.nan, np.full(300, np.nan)
+    for stop in schedule.stops(y):
+        level = level if stop % 2 else np.abs(y[:stop]).mean()
+        expected[stop : stop + 25] = np.abs(y[stop : stop + 25]) > level
+    expected[: next(refit.stop for refit in made if refit.accepted)] = np.nan
+    np.testing.assert_array_equal(found, expected)
+    assert {refit.accepted for refit in made} == {True, False}
+    assert detector.model.level is None
+
+
+def test_a_detector_that_cannot_be_copied_is_refused():
+    with pytest.raises(ParameterError, match=r"Wrapped cannot be copied \(cannot pickle .* of its own: keep"):
+        walked(Wrapped(model=threading.Lock()), two_states(120, 3), None, Schedule(25, 99))
 
 
 def test_fingerprints_agree_for_equal_data_and_differ_for_any_change():
