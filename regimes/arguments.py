@@ -36,12 +36,16 @@ def with_given(said: str, row: pd.Series[Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a number of numpy's as one of Python's."""
+    """Return a number of numpy's as one of Python's, a time of numpy's as one of pandas'."""
+    if isinstance(value, np.datetime64):  # of nanoseconds Python's would be a number
+        return pd.Timestamp(value)
+    if isinstance(value, np.timedelta64):
+        return value if np.datetime_data(value)[0] in ("Y", "M", "generic") else pd.Timedelta(value)
     return value.item() if isinstance(value, np.generic) else value
 
 
 def keep_plain(owner: Any) -> None:
-    """Turn the fields of a dataclass that are numbers of numpy's into Python's.
+    """Turn the fields of a dataclass that are numbers of numpy's into Python's, and times into pandas'.
 
     Arithmetic with a float32 is done in 32 bits, and -numpy.uint8(3) is 253.
     """

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -191,6 +193,52 @@ def test_detectors_of_ones_own_are_told_apart_by_all_they_keep(market: ep.Market
     assert made.table["End Value"].nunique() == 2
     with pytest.raises(ParameterError, match=r"Loud keeps window beside its fields, .* dwell changed would"):
         ep.sweep(market, plan, {"model.delisting.dwell": [1.0]}, **terms)
+
+
+def test_what_cannot_be_told_by_its_contents_is_another_for_each_object(market: ep.Market) -> None:
+    def observed(books: sqlite3.Connection, market: ep.Market) -> pd.DataFrame:
+        symbols = [symbol for (symbol,) in books.execute("select symbol from basket")]
+        return ep.regimes.observations.basket_return(market, symbols=symbols)
+
+    def reading(symbol: str) -> Any:
+        books = sqlite3.connect(":memory:", check_same_thread=False)
+        books.execute("create table basket (symbol text)")
+        books.execute("insert into basket values (?)", [symbol])
+        return partial(observed, books)
+
+    both = [reading("KWEB"), reading("FXI")]
+    model = ep.RegimeModel(
+        delisting=Loud(5), delisting_observation=both[0], event_driven=False, schedule=ep.Schedule(least=60)
+    )
+    events = ep.load_events()
+    plan = ep.RegimeSwitch(model.walk_forward(market, events), calm=ep.SectorRotation(lookback=20, top=1))
+    grid = {"model.delisting_observation": both}
+    made = ep.sweep(market, plan, grid, model=model, events=events, progress=False)
+    for row, observation in enumerate(both):
+        path = replace(model, delisting_observation=observation).walk_forward(market, events)
+        run = ep.backtest(market, plan.with_(path=path))
+        assert made.table.at[row, "End Value"] == run.equity_by_step[-1]
+    assert made.table["End Value"].nunique() == 2
+    assert len(made.select(**{"model.delisting_observation": both[1]}).table) == 1
+
+
+def test_times_of_numpy_are_times(market: ep.Market) -> None:
+    given: list[Any] = []
+
+    def begun(market: ep.Market, *, start: Any = None, wait: Any = None) -> pd.DataFrame:
+        given.append((start, wait))
+        return pd.DataFrame({"FXI": [0.5]}, index=[start + wait])
+
+    days = pd.DatetimeIndex(["2018-06-04", "2018-09-04"])
+    grid = {
+        "start": days.to_numpy(dtype="datetime64[ns]"),
+        "wait": np.array([1, 2], dtype="timedelta64[D]").astype("timedelta64[ns]"),
+    }
+    made = ep.sweep(market, ep.strategy(begun), grid, progress=False)
+    assert given == [(day, pd.Timedelta(days=wait)) for day in days for wait in (1, 2)]
+    assert len(made.select(start=grid["start"][0]).table) == len(made.select(wait=grid["wait"][1]).table) == 2
+    rotation = ep.ThemeRotation(theme=["KWEB"], against=None, since=grid["start"][0])
+    assert rotation.since == days[0]
 
 
 class Scaled(ep.SectorRotation):

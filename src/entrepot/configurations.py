@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from entrepot.engine.fingerprints import fingerprint
+from entrepot.decisions import Identity
+from entrepot.engine.fingerprints import told
 from entrepot.engine.plans import decides
 from entrepot.errors import ParameterError, is_listed, is_number, no_plan, shown
 from entrepot.regimes.arguments import plain
@@ -120,7 +121,7 @@ def configurations_of(
 
 
 def values_of(name: object, given: Iterable[Any]) -> tuple[Any, ...]:
-    """Return the values of a parameter, numpy's numbers as Python's; refuse values without end."""
+    """Return the values of a parameter, none of them numpy's; refuse values without end."""
     values = tuple(plain(value) for value in islice(given, MOST_VALUES + 1))
     if len(values) > MOST_VALUES:
         raise ParameterError(f"{name} has more than {MOST_VALUES:,} values: give fewer of them")
@@ -194,7 +195,13 @@ def comparable(value: Any) -> Hashable:
         return value
     if isinstance(value, (list, tuple)) and all(isinstance(item, PLAIN) for item in value):
         return type(value).__name__, *value
-    return fingerprint(value)
+    return contents_of(value)
+
+
+def contents_of(value: object) -> Hashable:
+    """Return what equal values have in common: their fingerprint, or each itself where that cannot tell."""
+    name, untold = told(value)
+    return Identity(value) if untold else name
 
 
 def on_axis(values: list[Any]) -> tuple[NDArray[np.intp], pd.Index]:
@@ -218,11 +225,11 @@ def readable(values: list[Any]) -> list[Any]:
     plainly = all(isinstance(value, PLAIN) for value in values)
     if plainly and not (None in values and "None" in values):
         return ["None" if value is None else value for value in values]
-    known: dict[int, tuple[str, str]] = {}
+    known: dict[int, tuple[str, Hashable]] = {}
     for value in values:
         if id(value) not in known:
-            known[id(value)] = (text_of(value), fingerprint(value))
-    alike: dict[str, list[str]] = {}
+            known[id(value)] = (text_of(value), contents_of(value))
+    alike: dict[str, list[Hashable]] = {}
     for text, contents in dict.fromkeys(known.values()):
         alike.setdefault(text, []).append(contents)
     labels = {

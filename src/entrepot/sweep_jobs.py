@@ -12,12 +12,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.configurations import STRATEGY, Grid, are_several
+from entrepot.configurations import STRATEGY, Grid, are_several, contents_of
 from entrepot.decisions import Decision, Identity, decides_itself
 from entrepot.engine.batch import Bench
 from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of
-from entrepot.engine.fingerprints import PLAIN, fingerprint
+from entrepot.engine.fingerprints import PLAIN
 from entrepot.engine.sweep import Rows
 from entrepot.errors import EntrepotError, ParameterError, no_parameter
 from entrepot.markets.market import Market
@@ -60,7 +60,7 @@ class SweepJob:
     costs: Costs
     _benches: OrderedDict[Hashable, Bench] = field(default_factory=OrderedDict, init=False, repr=False)
     _lock: Any = field(default_factory=Lock, init=False, repr=False)
-    _contents: dict[Identity, str] = field(default_factory=dict, init=False, repr=False)
+    _contents: dict[Identity, Hashable] = field(default_factory=dict, init=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         own = (item.name for item in fields(self) if item.init)
@@ -102,7 +102,7 @@ class SweepJob:
             return type(value), value
         own = Identity(value)
         if own not in self._contents:  # a grid holds one object in many configurations
-            self._contents[own] = fingerprint(value)
+            self._contents[own] = contents_of(value)
         return self._contents[own]
 
     def _path(self, parameters: Mapping[str, Any], plan: Any) -> RegimePath | None:
