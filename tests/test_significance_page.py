@@ -678,19 +678,20 @@ def test_what_is_handed_out_is_a_copy() -> None:
 
 
 def test_values_without_an_order_have_no_neighbours() -> None:
-    paths = [object(), object()]
+    paths = [[1], [2]]
     table = pd.DataFrame(
         {
             "mode": ["a", "a", "b", "a", "a"],
+            "since": pd.to_datetime(["2025-01-20"] * 5),
             "path": [paths[0], paths[0], paths[0], paths[1], paths[0]],
             "entry": [1.0, 2.0, 2.0, 2.0, np.nan],
             "on": [True, True, True, True, True],
             "Sharpe Ratio": [0.1, 0.2, 0.3, 0.4, 0.5],
         }
     )
-    made = neighbours(table, ["mode", "path", "entry", "on"], 0, "Sharpe Ratio")
-    assert made["configuration"].tolist() == [1]
-    assert neighbours(table.iloc[[2]], ["mode", "path", "entry", "on"], 2, "Sharpe Ratio").empty
+    names = ["mode", "since", "path", "entry", "on"]
+    assert neighbours(table, names, 0, "Sharpe Ratio")["configuration"].tolist() == [1]
+    assert neighbours(table.iloc[[2]], names, 2, "Sharpe Ratio").empty
 
 
 # -- wrong dates ---------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from entrepot.configurations import matching
 from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of
 from entrepot.engine.lines import FEE_KINDS
@@ -29,8 +30,6 @@ HEADLINE: tuple[str, ...] = (
 BORROW_MULTIPLE = 3.0
 # What an order pays, rather than a position that is held.
 TRADING = (*FEE_KINDS, "slippage", "impact", "fx_spread")
-# Kinds of parameters whose values can be told apart by what they are, rather than by which object they are.
-COMPARED = (str, int, float, tuple, np.generic)
 # What the search for a break-even adds to the costs of each fill at first and at most: parts of its value.
 FIRST_ADDED, MOST_ADDED = 1e-4, 0.1
 
@@ -120,8 +119,7 @@ def neighbours(table: pd.DataFrame, parameters: Sequence[str], row: int, column:
         neighbour has none.
     """
     same = pd.DataFrame(
-        {name: [alike(value, table.at[row, name]) for value in table[name]] for name in parameters},
-        index=table.index,
+        {name: matching(table[name], table.at[row, name]) for name in parameters}, index=table.index
     )
     found = []
     for name in parameters:
@@ -135,12 +133,3 @@ def neighbours(table: pd.DataFrame, parameters: Sequence[str], row: int, column:
                 (number, name, table.at[number, name], table.at[number, column]) for number in side.index
             ]
     return pd.DataFrame(found, columns=["configuration", "parameter", "value", column])
-
-
-def alike(one: object, other: object) -> bool:
-    """Whether two values of a parameter are the same object, or equal ones of a kind that can be compared."""
-    if one is other:
-        return True
-    if not (isinstance(one, COMPARED) and isinstance(other, COMPARED)):
-        return False
-    return bool(one == other) or (one != one and other != other)  # NaN: not given for either
