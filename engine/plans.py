@@ -335,6 +335,12 @@ def check_targets(market: Market, orders: PlannedTargets, fill: str) -> None:
         raise _may_not_be_short(closed)
 
 
+def carried_path(plan: object) -> Any:
+    """Return the regime path that a plan carries; None where it has none, or a path to a file."""
+    path = getattr(plan, "path", None)
+    return path if hasattr(path, "states") else None
+
+
 def no_path(given: object) -> ParameterError:
     """Return what is raised for what is given in place of a regime path."""
     return ParameterError(

@@ -20,6 +20,7 @@ import pytest
 from sweep_rows import agree, row_of
 
 import entrepot as ep
+from entrepot.capacity import capacity
 from entrepot.errors import ParameterError
 from entrepot.strategies.targets import Targets
 
@@ -269,6 +270,26 @@ def test_a_strategy_that_writes_its_targets_anew_is_swept_by_them(
         return pd.DataFrame({"FXI": [decision]}, index=[market.grid["session"].iloc[0]])
 
     assert ep.sweep(market, ep.strategy(decided), {"decision": [0.1, 0.2]}, progress=False).complete
+
+
+@dataclass
+class FromFile:
+    """Carries a path to a file, which is no regime path."""
+
+    path: str = "weights.csv"
+    weight: float = 0.1
+
+    def targets(self, market: ep.Market, path: Any = None) -> Targets:
+        session = market.grid["session"].iloc[0]
+        return Targets.from_frame(market, pd.DataFrame({"FXI": [self.weight]}, index=[session]))
+
+
+def test_a_path_to_a_file_is_no_regime_path(market: ep.Market) -> None:
+    made = ep.sweep(market, FromFile(), {"weight": [0.1, 0.2]}, progress=False)
+    assert "P&L (calm)" not in made.table
+    run = ep.backtest(market, FromFile(weight=0.2))
+    assert made.table.at[1, "End Value"] == run.equity_by_step[-1]
+    assert capacity(market, FromFile(), [1e6], impact=0.0, participation=None).index.tolist() == [1e6]
 
 
 def test_features_may_be_made_by_what_has_no_hash(market: ep.Market) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from entrepot.engine.costs import Costs
 from entrepot.engine.lines import NOT_COSTS, SOURCES
-from entrepot.engine.plans import Plan, TargetArrays
+from entrepot.engine.plans import Plan, TargetArrays, carried_path
 from entrepot.errors import ParameterError, is_listed, is_number, shown
 from entrepot.markets.market import Market
 from entrepot.markets.volume import check_share, share_of_volume, shares_since_start, steps_sharing_a_session
@@ -92,7 +92,7 @@ def capacity(
         costs = costs.with_(max_fill_shares=_caps(market, participation, costs))
     capped = costs.with_(impact=0.0)
     free = capped.with_(max_fill_shares=None)
-    path = getattr(plan, "path", None) if path is None else path
+    path = carried_path(plan) if path is None else path
     if not isinstance(plan, pd.DataFrame | type) and isinstance(plan, Plan):
         plan = _Made(plan.targets(market, path))
     rows = []

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from entrepot import engine, reports
 from entrepot.engine.costs import Costs
-from entrepot.engine.plans import Fill, Plan, states_of
+from entrepot.engine.plans import Fill, Plan, carried_path, states_of
 from entrepot.engine.result import Ledger
 from entrepot.engine.run_state import RunState
 from entrepot.errors import ParameterError, is_whole, shown
@@ -510,7 +510,7 @@ def backtest(
     if not is_whole(trials) or trials < 1:
         raise ParameterError(f"trials is {shown(trials)}: give a whole number of configurations, at least 1")
     if path is None:
-        path = getattr(plan, "path", None)
+        path = carried_path(plan)
     recipe = recipe_of(plan, path, fill, resume if isinstance(resume, RunState) else None)
     given = resume.costs if costs is None and isinstance(resume, RunState) else costs
     if isinstance(given, Costs):

@@ -18,6 +18,7 @@ from entrepot.engine.batch import Bench
 from entrepot.engine.costs import Costs
 from entrepot.engine.figures import columns_of
 from entrepot.engine.fingerprints import PLAIN
+from entrepot.engine.plans import carried_path
 from entrepot.engine.sweep import Rows
 from entrepot.errors import EntrepotError, ParameterError, no_parameter
 from entrepot.markets.market import Market
@@ -108,7 +109,7 @@ class SweepJob:
     def _path(self, parameters: Mapping[str, Any], plan: Any) -> RegimePath | None:
         """The path of the sweep, of its model, or where it has neither, the strategy's own."""
         if self.model is None or self.events is None:
-            return getattr(plan, "path", None) if self.path is None else self.path
+            return carried_path(plan) if self.path is None else self.path
         model: RegimeModel = changed(self.model, of_model(parameters))
         return model.walk_forward(self.market, self.events)
 
@@ -188,7 +189,7 @@ class SweepJob:
     @property
     def regimes(self) -> tuple[str, ...]:
         """Names of the regimes that profit and costs are split by; none without a path."""
-        paths = [self.path, self.model, *(getattr(plan, "path", None) for plan in self.strategies.values())]
+        paths = [self.path, self.model, *map(carried_path, self.strategies.values())]
         return () if all(path is None for path in paths) else RegimePath.names
 
     def order(self, numbers: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
