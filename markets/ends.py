@@ -18,6 +18,7 @@ Ends = Literal["error", "drop", "cut"]
 
 GRACE_SESSIONS: Final = 5
 MOST_NAMED: Final = 3
+MARKET_ENDS: Final = "The market ends"  # begins the note of a cut
 
 
 def settle_end(
@@ -127,9 +128,7 @@ def apply_policy(
                 f"ends='cut' would end the market before it starts: the prices of {who} end {stop.date()} "
                 f"and the market starts {first.date()}; leave them out of the folder or use ends='drop'"
             )
-        notes.append(
-            f"The market ends {stop.date()} instead of {last.date()}: there the prices of {who} end."
-        )
+        notes.append(f"{MARKET_ENDS} {stop.date()} instead of {last.date()}: there the prices of {who} end.")
         return lines, stop
     told = ", ".join(
         f"{symbol} {stop.date()} ({missing} sessions before)"
@@ -171,7 +170,7 @@ def reach_of_rates(
                 "an earlier end=, or use ends='cut' to end the market there"
             )
         notes.append(
-            f"The market ends {stop.date()} instead of {last.date()}: there the rates of {currency} end."
+            f"{MARKET_ENDS} {stop.date()} instead of {last.date()}: there the rates of {currency} end."
         )
         last = stop
     return last

@@ -264,6 +264,20 @@ def test_many_notes_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "80 notes on the market, all of them in the report\n\n"
 
 
+def test_where_the_market_was_cut_is_said_among_many_notes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    market = ep.simulate_market("2022-01-03", "2022-03-31", symbols=["KWEB", "FXI"])
+    price = market.price.set_axis(market.grid["session"]).rename_axis("Date")
+    for symbol, days in {"KWEB": 120, "FXI": 80}.items():
+        line = price[symbol].dropna().groupby(level=0).last().rename("Close")
+        line.head(days // 2).to_csv(tmp_path / f"{symbol}.csv")
+    _show_notes("market", ["a note"] * 80 + list(ep.load_market(tmp_path, ends="cut").notes))
+    said = capsys.readouterr().out
+    assert "notes on the market, all of them in the report\n  The market ends 2022-" in said
+    assert said.count("\n") == 3
+
+
 def test_the_help_says_that_files_are_replaced(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["demo", "--help"])

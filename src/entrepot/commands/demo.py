@@ -14,6 +14,7 @@ import pandas as pd
 import entrepot as ep
 from entrepot.commands.output import in_terminal, write
 from entrepot.job import REPORT, TEAR_SHEET, TIMING_TITLE, Outcome, run_main_job
+from entrepot.markets.ends import MARKET_ENDS
 from entrepot.progress import progress_bar
 from entrepot.reports.pages.caveats import estimates_note
 from entrepot.reports.pictures.style import source_name
@@ -109,13 +110,13 @@ def _shown(outcome: Outcome) -> str:
 
 
 def _show_notes(about: str, notes: Sequence[str], say: Callable[..., None] = print) -> None:
-    """List notes, or count them where they are many: the report has them all."""
+    """List notes, or count them where they are many; that the market was cut is always said."""
     if not notes:
         return
     few = len(notes) <= NOTES
     say(f"{len(notes)} {'note' if len(notes) == 1 else 'notes'} on the {about}", end="")
     say(":" if few else ", all of them in the report")
-    for note in notes if few else ():
+    for note in notes if few else (note for note in notes if note.startswith(MARKET_ENDS)):
         say(f"  {note}")
     say()
 
