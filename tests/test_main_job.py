@@ -257,6 +257,7 @@ def test_a_short_run_before_most_listings_is_shown_for_people(
     assert "Undefined" not in rows
     assert "NaN" not in spoken
     assert spoken.index("Sharpe Ratio") < spoken.index("notes on the market")
+    assert "risk figures use session returns by the regime decided at the close before" in spoken
 
 
 def test_many_notes_are_counted(capsys: pytest.CaptureFixture[str]) -> None:

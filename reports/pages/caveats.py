@@ -15,6 +15,11 @@ from entrepot.reports.pages.findings import Findings
 INDEPENDENT_AFTER = 60
 BOTH = "decoupling"  # the regime of both risks at once
 DELISTING = ("delisting", BOTH)
+# Why profit and return of one regime may differ in sign.
+BY_REGIME = (
+    "The profit between two steps belongs to the regime decided at the first; risk figures use session "
+    "returns by the regime decided at the close before."
+)
 
 
 def caveats_of(found: Findings, given: Sequence[str] = ()) -> list[str]:

@@ -170,9 +170,8 @@ def draw_regimes(on: Block, found: Findings, theme: Theme) -> None:
             for name, row in found.regime.head(6).iterrows()
         ]
         edges = [0, 0.27, 0.4, 0.53, 0.68, 0.79, 0.9, 1.0]
-        room = table(
-            on, f"By regime, as decided one step before, {found.currency}", columns, rows, edges, theme
-        )
+        title = f"By regime: P&L by step, risk by session, {found.currency}"
+        room = table(on, title, columns, rows, edges, theme)
     rows = []
     for name, row in found.leg.iterrows():
         market, income = row.reindex(MARKET).sum(), row.reindex(INCOME).sum()

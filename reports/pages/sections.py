@@ -12,6 +12,7 @@ import pandas as pd
 from entrepot.reports.attribution import event_sources, regime_sources
 from entrepot.reports.leg_risk import TOTAL, leg_risk
 from entrepot.reports.metrics import COST_ROWS
+from entrepot.reports.pages.caveats import BY_REGIME
 from entrepot.reports.pages.document import Picture, Section
 from entrepot.reports.pages.findings import Findings
 from entrepot.reports.pages.tables import (
@@ -181,10 +182,7 @@ def regimes(found: Findings) -> Section:
     sums = table[["P&L", "P&L [%]", "Share of Time [%]", "Sessions", "Episodes", "Costs"]].sum()
     table.loc["total"] = sums.reindex(table.columns)
     table[["Sessions", "Episodes"]] = table[["Sessions", "Episodes"]].astype(int)
-    note = (
-        f"{found.currency}. The profit between two steps belongs to the regime decided at the first; risk "
-        "figures use session returns by the regime decided at the close before."
-    )
+    note = f"{found.currency}. {BY_REGIME}"
     parts = by_name(regime_sources(found.ledger, found.states, found.names))
     unit = f"{found.currency}; costs are negative."
     sources = transposed(totalled(parts, "By regime and source", unit, "regime", folded=True))

@@ -133,7 +133,9 @@ class Result(Ledger):
         return reports.by_period(self, freq)
 
     def by_regime(self, path: RegimePath | None = None) -> pd.DataFrame:
-        """Return profit and loss, risk and costs by the regime decided at the step before.
+        """Return profit, loss and costs by the regime decided at the step before, risk by the close before.
+
+        A session in which the regime changed may so count for one regime's profit and another's return.
 
         Args:
             path: of this run's market; the run's own where not given.

@@ -16,7 +16,7 @@ from entrepot.commands.output import in_terminal, write
 from entrepot.job import REPORT, TEAR_SHEET, TIMING_TITLE, Outcome, run_main_job
 from entrepot.markets.ends import MARKET_ENDS
 from entrepot.progress import progress_bar
-from entrepot.reports.pages.caveats import estimates_note
+from entrepot.reports.pages.caveats import BY_REGIME, estimates_note
 from entrepot.reports.pictures.style import source_name
 
 STAGES = 8
@@ -86,6 +86,7 @@ def _shown(outcome: Outcome) -> str:
     say()
     say(f"Profit and loss by regime, {result.base_currency}")
     say(_written(result.by_regime().T).rename_axis(None, axis=1).to_string())
+    say(BY_REGIME)
     say()
     say(f"Costs, {result.base_currency}")
     costs = result.costs()
