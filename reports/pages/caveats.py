@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.engine.result import Ledger
+from entrepot.markets.fees import policy_rates_end
 from entrepot.reports.metrics import ruin_note
 from entrepot.reports.pages.findings import Findings
 
@@ -66,6 +67,8 @@ def caveats_of(found: Findings, given: Sequence[str] = ()) -> list[str]:
         )
     if estimates := estimates_note(found.ledger):
         out.append(estimates)
+    if not found.simulated and (rates := rates_note(found.ledger)):
+        out.append(rates)
     missing = int((found.ledger.gaps > 0).sum())
     if missing:
         out.append(
@@ -88,6 +91,19 @@ def estimates_note(ledger: Ledger) -> str:
     return (
         f"{fills} fills, and the marks of {int(steps.sum())} closes at which {', '.join(names)} were held, "
         "are at estimates: parity with Hong Kong in place of prices that are missing."
+    )
+
+
+def rates_note(ledger: Ledger) -> str:
+    """Say from when on the policy rate is only the last one known; nothing where none is used after that."""
+    end = policy_rates_end()
+    after = ledger.risk_free[ledger.risk_free.index > end]
+    if ledger.base_currency in (ledger.cost_model.cash_rate_pa or {}) or not after.fillna(0.0).any():
+        return ""
+    return (
+        f"Policy rates are known up to {end.date()} and carried on for the {len(after):,} sessions after it: "
+        "interest, rebates and Sharpe ratios of that time rest on the last one. Costs(cash_rate_pa=...) "
+        "takes others."
     )
 
 

@@ -215,6 +215,21 @@ def test_a_caveat_is_said_once(tmp_path, ledger):
     assert text.count("independent observations") == 1
 
 
+def test_rates_that_are_carried_on_are_said(tmp_path):
+    market = doubles.world("2025-06-02", "2026-03-31")
+    sessions = pd.DatetimeIndex(market.grid["session"])[market.decision_steps]
+    later = (sessions > "2025-12-11").sum()
+    said = f"Policy rates are known up to 2025-12-11 and carried on for the {later} sessions after it"
+    rate = pd.Series(1e-4, index=sessions[1:], name="risk_free")
+    run = dataclasses.replace(
+        doubles.simulated(market), risk_free=rate, label="prices loaded from prices", cost_model=ep.Costs()
+    )
+    assert said in read(report(run, tmp_path / "r.html"))[0]
+    own = dataclasses.replace(run, cost_model=ep.Costs(cash_rate_pa={"USD": 0.03}))
+    for other in (own, dataclasses.replace(run, risk_free=rate[:"2025-12-11"]), doubles.simulated(market)):
+        assert "carried on" not in read(report(other, tmp_path / "r.html"))[0]
+
+
 def test_holds_every_table(written, ledger):
     _, page = read(written)
     words = "\n".join(page.words)
