@@ -118,7 +118,19 @@ class RegimePath(Guarded):
             f"episodes; {fresh_delisting} and {fresh_tariff} of them began {INDEPENDENT_AFTER} sessions "
             "or more after the last one ended, and no more than those are independent observations. "
             "Probabilities are scores, and those of the four regimes are products with independence assumed."
+            + self._silence()
             + "".join(f" {self._fitting(risk)}" for risk in self.refits)
+        )
+
+    def _silence(self) -> str:
+        """Say how long nothing has become known before the path's end, where that is long."""
+        rose = np.flatnonzero((np.diff(self.intensity.to_numpy(), axis=0, prepend=0.0) > 0.0).any(axis=1))
+        quiet = self.session_count[-1] - self.session_count[rose[-1]] if len(rose) else 0.0
+        if quiet < INDEPENDENT_AFTER:
+            return ""
+        return (
+            f" Nothing of either risk became known in its last {quiet:.0f} sessions: where the calendar has "
+            "ended, that is not known to be calm."
         )
 
     def _fitting(self, risk: str) -> str:

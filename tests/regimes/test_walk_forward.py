@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -188,6 +190,18 @@ def test_the_path_says_what_was_hindsight_and_how_few_episodes_it_rests_on(path,
     rows = [("2022-02-08T12:00Z", "delisting", 1, 3)]
     one = RegimeModel().walk_forward(quarter, made_events(rows))
     assert "holds 1 delisting and 0 tariff episodes; 1 and 0 of them" in one.caveat
+
+
+def test_the_path_says_that_nothing_has_become_known_for_long(path):
+    times = pd.date_range("2026-10-01 20:00", periods=101, freq="B", tz="UTC")
+    news = pd.DataFrame(0.0, index=times, columns=path.intensity.columns)
+    news.iloc[30:, 2] = 3.0 * 0.5 ** (np.arange(71) / 20)
+    parts = {"time": times, "session_count": np.arange(101.0), "intensity": news}
+    quiet = dataclasses.replace(path, states=np.zeros(101, np.int8), **parts)
+    said = "Nothing of either risk became known in its last 70 sessions"
+    assert said in quiet.caveat
+    assert "became known" not in quiet.until(89).caveat
+    assert "became known" not in path.caveat
 
 
 def test_episodes_soon_after_one_another_are_not_independent():
