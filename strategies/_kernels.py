@@ -68,16 +68,16 @@ def converge(step: int, params: Floats, features: Floats, memory: Floats, out: F
         cost = params[ROUND_TRIP] if params[OWN_COST] == 1.0 else features[COST, step, p]
         flags = int(features[FLAGS, step, p])
         stale = flags & STALE != 0
-        slot = 3 * p
-        rich = latch(memory[slot + RICH], z > entry and reversion > cost, z < leave_at or stale)
-        cheap = latch(memory[slot + CHEAP], z < -entry and -reversion > cost, z > -leave_at or stale)
-        memory[slot + RICH], memory[slot + CHEAP] = rich, cheap
+        its = memory[3 * p :]
+        rich = latch(its[RICH], z > entry and reversion > cost, z < leave_at or stale)
+        cheap = latch(its[CHEAP], z < -entry and -reversion > cost, z > -leave_at or stale)
+        its[RICH], its[CHEAP] = rich, cheap
         may_rich = 1.0 if flags & ADR_SHORTABLE else 0.0
         may_cheap = params[REVERSE] if flags & HK_SHORTABLE else 0.0
         wanted = params[PAIR_WEIGHT] * (rich * may_rich - cheap * may_cheap)
-        if wanted != memory[slot + WANTED] and flags & DEPARTED == 0:
+        if wanted != its[WANTED] and flags & DEPARTED == 0:
             out[p] = wanted
-        memory[slot + WANTED] = wanted
+        its[WANTED] = wanted
         out[pairs + p] = params[CLOSING]
 
 
@@ -114,11 +114,11 @@ def basket_volatility(first: int, last: int, belongs: Floats, size: Floats, grow
     volatility = np.zeros(sectors)
     for s in range(sectors):
         mean, spread = 0.0, 0.0
-        for i in range(days):
-            mean += daily[s, i]
+        for moved in daily[s]:
+            mean += moved
         mean /= days
-        for i in range(days):
-            spread += (daily[s, i] - mean) ** 2
+        for moved in daily[s]:
+            spread += (moved - mean) ** 2
         volatility[s] = max(np.sqrt(spread / days), LEAST_VOLATILITY)
     return volatility
 
@@ -191,8 +191,8 @@ def rotate(step: int, params: Floats, features: Floats, memory: Floats, out: Flo
     chosen, share = np.zeros(sectors), np.zeros(sectors)
     choose(int(params[TOP]), 1.0, score, size, chosen)
     choose(int(params[SHORT]), -1.0, score, open_to, chosen)
-    for side in (1.0, -1.0):
-        gross, places = (params[GROSS], params[TOP]) if side > 0.0 else (-params[GROSS_SHORT], params[SHORT])
+    sides = (1.0, params[GROSS], params[TOP]), (-1.0, -params[GROSS_SHORT], params[SHORT])
+    for side, gross, places in sides:
         taken, calm = 0.0, 0.0
         for s in range(sectors):
             if chosen[s] == side:
@@ -242,9 +242,9 @@ def switch(step: int, params: Floats, features: Floats, memory: Floats, out: Flo
     emitted = np.full((parts, columns), np.nan)
     closing, named = np.zeros((parts, pairs)), np.zeros((parts, pairs))
     for i in range(parts):
-        at = TABLE + REGIMES + i * WIDTH
-        its_singles, its_pairs = int(params[at + ITS_SINGLES]), int(params[at + ITS_PAIRS])
-        first, column = int(params[at + FIRST_PARAM]), int(params[at + FIRST_COLUMN])
+        its = params[TABLE + REGIMES + i * WIDTH :]
+        its_singles, its_pairs = int(its[ITS_SINGLES]), int(its[ITS_PAIRS])
+        first, column = int(its[FIRST_PARAM]), int(its[FIRST_COLUMN])
         answer = asked[: its_singles + 2 * its_pairs]
         answer[: its_singles + its_pairs] = np.nan
         answer[its_singles + its_pairs :] = 0.0
@@ -252,8 +252,8 @@ def switch(step: int, params: Floats, features: Floats, memory: Floats, out: Flo
             int(params[first]),
             step,
             params[first:],
-            features[int(params[at + FIRST_PLANE]) : int(params[at + LAST_PLANE])],
-            memory[int(params[at + FIRST_SLOT]) : int(params[at + LAST_SLOT])],
+            features[int(its[FIRST_PLANE]) : int(its[LAST_PLANE])],
+            memory[int(its[FIRST_SLOT]) : int(its[LAST_SLOT])],
             answer,
         )
         for j in range(its_singles + its_pairs):
@@ -297,7 +297,7 @@ def switch(step: int, params: Floats, features: Floats, memory: Floats, out: Flo
             i = int(params[TABLE + r])
             if i >= 0 and named[i, p] == 1.0 and charge[r] > most:
                 most, owner[p] = charge[r], float(i)
-        out[columns + p] = closing[int(owner[p]), p] if parts > 0 else 0.0
+        out[columns + p] = closing[int(owner[p]), p]
 
 
 def decide(step: int, state: DecisionState, params: Floats, features: Floats, out: Floats) -> None:
@@ -314,7 +314,6 @@ def _emit(
     steps: NDArray[np.int64],
     params: Floats,
     features: Floats,
-    pairs: int,
     out: Floats,
     kept: Floats,
 ) -> None:
@@ -325,19 +324,15 @@ def _emit(
         steps: (S,) at which it is asked.
         params: (Q,).
         features: (F, T, N).
-        pairs: how many of the columns are pairs'.
-        out: (S, columns + pairs) what it wants.
+        out: (S, columns + pairs) what it wants; before, NaN, and 0 for how pairs are closed.
         kept: (S, M) what it remembers after each.
     """
-    columns = out.shape[1] - pairs
+    numbers = out.shape[1]
     # Columns of larger arrays, as the engine hands them over.
-    nothing, memory = np.zeros((columns + pairs, 2))[:, 0], np.zeros((kept.shape[1], 2))[:, 0]
-    worthless, row = np.full(columns + pairs, np.nan), np.zeros((columns + pairs, 2))[:, 0]
+    nothing, memory = np.zeros((numbers, 2))[:, 0], np.zeros((kept.shape[1], 2))[:, 0]
+    worthless = np.full(numbers, np.nan)
     for i in range(len(steps)):
-        row[:columns] = np.nan
-        row[columns:] = 0.0
-        decision(steps[i], DecisionState(np.nan, nothing, worthless, memory), params, features, row)
-        out[i] = row
+        decision(steps[i], DecisionState(np.nan, nothing, worthless, memory), params, features, out[i])
         kept[i] = memory
 
 

@@ -441,10 +441,11 @@ def emitted(
 
     asked = np.flatnonzero(market.decision_steps if decision.steps is None else decision.steps)
     pairs, columns = len(decision.pairs), len(decision.symbols) + len(decision.pairs)
-    out = np.empty((len(asked), columns + pairs))
+    out = np.full((len(asked), columns + pairs), np.nan)
+    out[:, columns:] = 0.0
     kept = np.empty((len(asked), decision.memory))
     features = np.require(decision.features(), requirements=["C", "W"])  # read-only is another signature
-    kernels.emit(compiled(decision.function), asked, decision.params, features, pairs, out, kept)
+    kernels.emit(compiled(decision.function), asked, decision.params, features, out, kept)
     numbers = np.full((len(market), columns), np.nan)
     numbers[asked] = out[:, :columns]
     row = np.maximum(np.searchsorted(asked, np.arange(len(market)), side="right") - 1, 0)

@@ -253,6 +253,23 @@ def test_emitting_is_asking_in_plain_python_and_sees_no_later_features(seed: int
     np.testing.assert_array_equal(told(later)[:cut], numbers[:cut])
 
 
+def converts_once(step: int, state: Any, params: Any, features: Any, out: Any) -> None:
+    """Say of a pair, the second time, that it be converted out of; otherwise nothing."""
+    state.memory[0] += 1.0
+    if state.memory[0] == 2.0:
+        out[0], out[1] = params[0], 1.0
+
+
+def test_a_way_out_that_is_not_said_again_is_a_trade_again() -> None:
+    plan = ep.CompiledStrategy(converts_once, pairs=["BABA"], parameters={"weight": 0.1}, memory=1)
+    numbers, exits, _ = emitted(MARKET, plan.decision(MARKET))
+    asked = np.flatnonzero(MARKET.decision_steps)
+    expected = np.zeros((len(MARKET), 1))
+    expected[asked[1] : asked[2]] = 1
+    np.testing.assert_array_equal(exits, expected)
+    assert {int(step): numbers[step, 0] for step in np.flatnonzero(np.isfinite(numbers))} == {asked[1]: 0.1}
+
+
 def test_the_public_names_load_no_numba() -> None:
     script = (
         "import entrepot, entrepot.decisions, entrepot.strategies, sys; assert 'numba' not in sys.modules"

@@ -148,16 +148,15 @@ UNCHANGED: dict[str, str] = {
     f"{STRATEGIES} latch: enter and (not leave) -> not leave": (
         "one of both is so: where it is not left, it is entered"
     ),
+    f"{STRATEGIES} choose: 1 -> 2": "any number below 0 says that none has been found yet",
+    f"{STRATEGIES} basket_volatility: daily[int(belongs[n]), i] += moved / size[int(belongs[n])] -> "
+    "daily[int(belongs[n]), i] -= moved / size[int(belongs[n])]": (
+        "returns with the other sign deviate as much from their mean, to the last bit"
+    ),
     f"{STRATEGIES} _emit: 0 -> 1": "another column of an array that was made for this",
     f"{STRATEGIES} _emit: 0 -> 1 #2": "another column of an array that was made for this",
     f"{STRATEGIES} _emit: 2 -> 3": "a column more in an array that was made for this",
     f"{STRATEGIES} _emit: 2 -> 3 #2": "a column more in an array that was made for this",
-    f"{STRATEGIES} _emit: columns + pairs -> columns - pairs": (
-        "what is asked without a ledger has no book to look at"
-    ),
-    f"{STRATEGIES} _emit: columns + pairs -> columns - pairs #2": (
-        "what is asked without a ledger has no book to look at"
-    ),
     # -- the clock, lines
     f"{CLOCK} ask: equity[lane] > 0.0 -> True": (
         "what a lane without equity wants is taken back before it is looked at, and it never decides again"
