@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,9 @@ from entrepot.errors import ParameterError
 from entrepot.markets.market import Market
 from entrepot.markets.premium import premium
 from entrepot.markets.simulate import simulate_market
-from entrepot.strategies import LongHKShortADR
+from entrepot.strategies import LongHKShortADR, _kernels as kernels
 from entrepot.strategies.pair_history import averaged_premium, between_ex_dates, round_trip_cost
-from entrepot.strategies.targets import EXITS, decisions
+from entrepot.strategies.targets import EXITS, decisions, emitted as asked_alone
 
 QUICK = LongHKShortADR(lookback=20, span=3, entry=1.0, exit=0.2, round_trip_bps=0)
 
@@ -233,6 +234,29 @@ def test_the_dated_cost_holds_back_some_entries(make_pairs):
     assert np.isfinite(dated.pair_weights).sum() < np.isfinite(free.pair_weights).sum()
 
 
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_what_lies_on_a_bound_neither_enters_nor_leaves(make_pairs, side):
+    """More than the entry, a distance that exceeds the cost, below the exit: equal to it is none of these."""
+    market = make_pairs(count=8, pairs=1)
+    plan = LongHKShortADR(entry=1.5, exit=0.25, weight=0.2, reverse=True, round_trip_bps=100)
+    told = [  # z-score, distance from the mean, what is said
+        (1.5, 0.02, math.nan),
+        (2.0, 0.01, math.nan),  # 100 basis points
+        (2.0, 0.02, 0.2 * side),
+        (0.25, 0.02, math.nan),
+        (0.125, 0.02, 0.0),
+        (2.0, 0.02, 0.2 * side),
+    ]
+    features = np.full((4, len(market), 1), math.nan)
+    asked = decisions(market)[: len(told)]
+    for step, (z, distance, _) in zip(asked, told, strict=True):
+        features[[kernels.Z, kernels.REVERSION], step, 0] = side * z, side * distance
+    features[kernels.FLAGS] = kernels.ADR_SHORTABLE | kernels.HK_SHORTABLE
+    decision = replace(plan.decision(market), features=lambda: features)
+    numbers, _, _ = asked_alone(market, decision)
+    np.testing.assert_array_equal(numbers[asked, 0], [number for *_, number in told])
+
+
 # -- what is not taken -----------------------------------------------------------------------------------
 
 
@@ -367,6 +391,19 @@ def test_the_hedge_decides_at_new_york_closes_only(make_pairs, make_path):
     escalation = np.where(market.grid["venue"] == "XNYS", 0.0, 3.0)
     targets = LongHKShortADR(mode="delisting_hedge").targets(market, make_path(market, 2, escalation))
     assert np.isnan(targets.pair_weights).all()
+
+
+def test_the_hedge_says_nothing_of_an_adr_that_has_left(make_pairs, make_path):
+    """The ADR's last session is that of decision 4; relief ends the hedge at decision 7."""
+    level, relief = np.repeat([0, 0] + 10 * [3.0], 2), np.repeat(7 * [0] + 5 * [4.0], 2)
+    stays = make_pairs(count=12, hk_holidays=())
+    assert hedge_of(stays, make_path(stays, 0, level, relief)) == {2: 0.2, 7: 0.0}
+    delisted = pd.DataFrame(
+        [("ADA", pd.Timestamp("2022-01-07"), "100.HK", 8.0)],
+        columns=["symbol", "last_session", "into", "ordinary_per_ads"],
+    )
+    leaves = make_pairs(count=12, hk_holidays=(), delistings=delisted)
+    assert hedge_of(leaves, make_path(leaves, 0, level, relief)) == {2: 0.2}
 
 
 def test_a_pair_joins_the_hedge_when_both_lines_trade_and_leaves_when_one_stops(make_pairs, make_path):

@@ -72,6 +72,14 @@ def test_each_rule_holds_its_own_best_and_sells_its_own_worst(funds, rule, best,
     assert both.notes == ()
 
 
+def test_of_equal_sectors_the_first_in_the_market_is_taken_on_either_side(make_market, line):
+    rates = {"Y": 0.002, "B": 0.004, "A": 0.004, "X": 0.001, "C": 0.001}
+    levels = {s: 100 * (1 + rate) ** np.arange(DAYS) for s, rate in rates.items()}
+    market = make_market(levels, {s: line(s, "etf") for s in rates})
+    targets = QUICK.with_(universe="etf", short=1).targets(market)
+    assert held(targets, market, 30) == {"B": 1.0, "X": -1.0}
+
+
 def test_the_scores_are_the_standardised_volatilities(funds):
     """Ten returns of drift +- swing: their deviation is the swing, whatever the drift."""
     score = QUICK.with_(rule="low_volatility", universe="etf").targets(funds).signals["score"].iloc[0]

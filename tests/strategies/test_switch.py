@@ -126,6 +126,17 @@ def test_a_part_that_stays_in_charge_under_two_regimes_is_not_repeated(market, m
     assert RegimeSwitch(path, calm=part, tariff=part).targets(market).notes == ("calm and tariff: scripted",)
 
 
+def test_what_a_part_says_again_passes_through(market, make_path):
+    """Drift is undone by it, though what stands is the same; by the first part as by any other."""
+    calm = Scripted({"KWEB": {1: 0.3, 3: 0.3, 7: 0.3}})
+    tariff = Scripted({"KWEB": {0: 0.1, 4: 0.1, 6: 0.1}}, {PAIR: {4: 0.2, 7: 0.2, 9: 0.2}})
+    path = make_path(market, states_at(market, 5 * [0] + 7 * [1]))
+    targets = RegimeSwitch(path, calm=calm, tariff=tariff).targets(market)
+    said = spoken(targets.weights[:, market.column("KWEB")], market)
+    assert said == {1: 0.3, 3: 0.3, 5: 0.1, 6: 0.1}
+    assert spoken(targets.pair_weights[:, 0], market) == {5: 0.2, 7: 0.2, 9: 0.2}
+
+
 def test_parts_with_equal_parameters_are_one(make_pairs, make_path):
     market = make_pairs()
     quick = LongHKShortADR(lookback=20, span=3, entry=1.0, round_trip_bps=0)
@@ -296,6 +307,22 @@ def test_a_departed_line_is_not_spoken_of(make_pairs, make_path):
         targets = RegimeSwitch(path, calm=part, weighting=weighting).targets(market)
         assert spoken(targets.pair_weights[:, 0], market) == expected
         assert max(spoken(targets.weights[:, market.column("ADA")], market)) == 3
+
+
+@pytest.mark.parametrize("weighting", ["hard", "probability"])
+def test_a_line_is_not_spoken_of_from_the_first_step_after_its_last_session(make_pairs, make_path, weighting):
+    """Hong Kong is closed that day: the step before is the New York close the line still had."""
+    delisted = pd.DataFrame(
+        [("ADA", pd.Timestamp("2022-01-07"), "100.HK", 8.0)],
+        columns=["symbol", "last_session", "into", "ordinary_per_ads"],
+    )
+    market = make_pairs(count=12, hk_holidays=("2022-01-10",), delistings=delisted)
+    part = Scripted({"ADA": {0: 0.2}, "KWEB": {0: 0.3}}, {PAIR: {0: 0.1}})
+    path = make_path(market, states_at(market, 5 * [0] + 7 * [1]))
+    targets = RegimeSwitch(path, calm=part, weighting=weighting).targets(market)
+    assert spoken(targets.weights[:, market.column("ADA")], market) == {0: 0.2}
+    assert spoken(targets.pair_weights[:, 0], market) == {0: 0.1}
+    assert spoken(targets.weights[:, market.column("KWEB")], market) == {0: 0.3, 5: 0.0}
 
 
 @pytest.mark.parametrize("weighting", ["hard", "probability"])
