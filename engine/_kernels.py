@@ -191,7 +191,9 @@ class State(NamedTuple):
 
     book: Floats  # (3, K, L): HELD shares, GOAL of a pending order, STANDING weight; NaN = none
     order: Ints  # (2, K, L): UNTIL (last step of the order), DECIDED
-    pair: Floats  # (3, P, L): WANTED Hong Kong shares, KEPT weight, QUEUED until a hedge is done; NaN = none
+    # (3, P, L): WANTED Hong Kong shares, of which only a pair that leads is asked; KEPT weight and what is
+    # QUEUED until a hedge is done, NaN = none
+    pair: Floats
     link: Ints  # (9, P, L): UNTIL, DECIDED, STAGE, LEADER (0 = Hong Kong), HEDGE_UNTIL, QUEUED_UNTIL, ...
     money: Floats  # (5, C, L): CASH, UNSETTLED, RECEIVABLE; SHORTED and ACCRUED are scratch
     due: Floats  # (R, C, L) unsettled flows by settlement step, a ring
@@ -207,14 +209,13 @@ class State(NamedTuple):
     agenda: Ints  # (2, K): LIVE (whether any lane holds the line), PENDING (first expiry of its orders)
     busy: Ints  # (P,) whether a pair is under way in any lane
     alarm: Ints  # (1,) whether any order is forced, or any lane called
-    falls_due: Ints  # (R,) whether anything settles
     fresh: Ints  # (L,) whether anything was decided at this step
     # Scratch.
     scratch: Floats  # (7, L)
     tile: Floats  # (steps, S + 2P, L) the next few steps of a plan
     wanted: Floats  # (S + 2P, L) targets of S single lines and P pairs, and how each pair is closed
     worth: Floats  # (K,) of one share in base currency
-    fault: Floats  # (3,) lane and target that may not be; 1 + the line whose impact is not known, or 0
+    fault: Floats  # (2,) target that may not be; 1 + the line whose impact is not known, or 0
 
 
 class Orders(NamedTuple):
@@ -459,7 +460,6 @@ def execute(
     settles = tape.clock[SETTLES, t]
     if tape.accrues and settles > t:
         unsettled, owed = money[UNSETTLED, c], state.due[settles % state.due.shape[0], c]
-        state.falls_due[settles % state.due.shape[0]] = 1
         for lane in range(first, last):
             unsettled[lane] += flow[lane]
             owed[lane] += flow[lane]
@@ -478,7 +478,7 @@ def trade_by_size(tape: Tape, state: State, t: int, k: int, first: int, last: in
             continue
         worse = half + impact_of(tape, k, t, abs(change))
         if worse != worse:
-            state.fault[2] = k + 1.0
+            state.fault[1] = k + 1.0
         fill_price = price * (1.0 + worse) if change > 0.0 else price * (1.0 - worse)
         side = 0 if change > 0.0 else 1
         fees[lane] = order_fees(tape, k, t, side, abs(change) * fill_price, abs(change))
@@ -596,9 +596,6 @@ def settle(state: State, t: int) -> None:
     """Release the flows that settle at step t."""
     due, money = state.due, state.money
     slot = t % due.shape[0]
-    if state.falls_due[slot] == 0:
-        return
-    state.falls_due[slot] = 0
     for c in range(money.shape[1]):
         unsettled, owed = money[UNSETTLED, c], due[slot, c]
         for lane in range(money.shape[2]):
@@ -691,9 +688,9 @@ def leave(tape: Tape, state: State, record: Record, t: int, a: int) -> int:
             close_in_cash(tape, state, record, t, k, lane, CASHED_OUT)
         if p >= 0:
             dissolve(tape, state, record, t, p, k, lane, policy == PARK_IT)
-    parks = leaving[LONGS] == PARK_IT or leaving[SHORTS] == PARK_IT
-    marks[GONE, k] = PARKED if parks and known else GONE_LINE
-    if parks and known:
+    parks = leaving[LONGS] == PARK_IT and known  # shorts are parked only where longs are
+    marks[GONE, k] = PARKED if parks else GONE_LINE
+    if parks:
         marks[HEIR, k], marks[PER_SHARE, k] = into, actions[a, VALUE]
     return -1
 
@@ -731,19 +728,15 @@ def convert(
 
 
 @jit
-def deliver(tape: Tape, state: State, record: Record, t: int, p: int, lane: int) -> bool:
+def deliver(tape: Tape, state: State, record: Record, t: int, p: int, lane: int) -> None:
     """Complete a conversion that was asked for: the long leg becomes the other line and covers the short."""
     legs, parity, flags, rates = tape.legs, tape.parity, tape.flags, tape.rates
     book, marks, money = state.book, state.marks, state.money
     hk, adr = legs[p, 0], legs[p, 1]
     ratio = parity[RATIO, t, p]
-    if np.isnan(ratio):
-        return False
     from_hk = book[HELD, hk, lane] > 0.0
     source, into = (hk, adr) if from_hk else (adr, hk)
     given, covered = book[HELD, source, lane], book[HELD, into, lane]
-    if given == 0.0 or covered == 0.0:
-        return True
     made = given / ratio if from_hk else given * ratio
     paid = depositary_fee(tape, adr, made if from_hk else given)
     after = covered + made
@@ -763,7 +756,6 @@ def deliver(tape: Tape, state: State, record: Record, t: int, p: int, lane: int)
         change -= given * marks[LAST, source] * rates[FX_RATE, t, flags[CURRENCY, source]]
         record.sources[CONVERT, t, adr] += change
         move(record, t, source, given, into, made, paid, CHOSEN)
-    return True
 
 
 @jit
@@ -990,7 +982,6 @@ def resume(state: State, p: int, lane: int) -> None:
         return
     link[STAGE, p, lane] = IDLE
     link[FORCE, p, lane], link[PARTIAL, p, lane] = UNFORCED, 0
-    pair[WANTED, p, lane] = np.nan
     if not np.isnan(pair[QUEUED, p, lane]):
         link[STAGE, p, lane] = LEAD
         pair[WANTED, p, lane] = pair[QUEUED, p, lane]
@@ -1109,7 +1100,8 @@ def fill_what_is_forced(tape: Tape, state: State, record: Record, t: int) -> Non
                     if pending and door[t, k] == OPEN and marks[GONE, k] == LISTED:
                         fill_single(tape, state, record, t, k, lane, FORCED)
             elif stage == CONVERTING:
-                if t >= link[UNTIL, p, lane] and deliver(tape, state, record, t, p, lane):
+                if t >= link[UNTIL, p, lane]:
+                    deliver(tape, state, record, t, p, lane)
                     link[STAGE, p, lane] = EVEN
             elif stage == UNWIND:
                 if follow_pair(tape, state, record, t, p, lane, UNWINDING):
@@ -1285,11 +1277,6 @@ def look_who_lives(state: State) -> None:
 def end_what_is_ruined(tape: Tape, state: State, record: Record, equity: Floats) -> None:
     """Close every lane whose equity is gone, at its marks; what it then owes stands as a receivable."""
     book, pair, link, money = state.book, state.pair, state.link, state.money
-    solvent = 0
-    for lane in range(equity.shape[0]):
-        solvent += equity[lane] > 0.0
-    if solvent == equity.shape[0]:
-        return
     for lane in range(equity.shape[0]):
         if equity[lane] > 0.0 or state.called[lane] == OVER:
             continue
@@ -1448,7 +1435,6 @@ def reduce_all(tape: Tape, state: State, record: Record, t: int, lane: int, scal
                 continue
             drop(record, lane, t, adr, link[DECIDED, p, lane], MARGIN_CALL)
             link[STAGE, p, lane] = IDLE
-            pair[WANTED, p, lane] = np.nan
         if not nothing(held, 0.0):
             force_pair(state, t, p, lane, held * scale, ANY_LEG)
 
@@ -1686,7 +1672,6 @@ def decide_pair(
         if whole and (exit_by == BY_CONVERSION or conversion_is_cheaper(tape, state, t, p, lane)):
             link[STAGE, p, lane] = CONVERTING
             link[UNTIL, p, lane] = ends[TO_DELIVER, t, flags[VENUE, adr if held > 0.0 else hk]]
-            pair[WANTED, p, lane] = np.nan
             return
     link[STAGE, p, lane] = LEAD
     pair[WANTED, p, lane] = goal
@@ -1725,7 +1710,7 @@ def need_of_pair(tape: Tape, state: State, t: int, p: int, shares: float) -> flo
 @jit
 def shared_part(held: float, wanted: float) -> float:
     """What of a wanted position is held already."""
-    return np.copysign(min(abs(held), abs(wanted)), wanted) if held * wanted > 0.0 else 0.0
+    return max(min(held, wanted), 0.0) + min(max(held, wanted), 0.0)
 
 
 @jit
@@ -1751,10 +1736,8 @@ def need_row(tape: Tape, state: State, t: int, k: int, worth: float, kept: Float
     for lane in range(held.shape[0]):
         want[lane] = goal[lane] if goal[lane] == goal[lane] else held[lane]
     for lane in range(held.shape[0]):
-        shared = np.copysign(min(abs(held[lane]), abs(want[lane])), want[lane])
-        shared = shared if held[lane] * want[lane] > 0.0 else 0.0
         fresh = (goal[lane] == goal[lane]) & (decided[lane] == t)
-        keep[lane] = shared if fresh else want[lane]
+        keep[lane] = shared_part(held[lane], want[lane]) if fresh else want[lane]
     for lane in range(held.shape[0]):
         need = long if want[lane] > 0.0 else short
         kept[lane] += abs(keep[lane]) * need
@@ -1824,9 +1807,6 @@ def cut_back(
             drop(record, lane, t, k, t, MARGIN_CALL)
     for p in range(legs.shape[0]):
         hk = legs[p, 0]
-        worth = marks[LAST, hk] * rates[FX_RATE, t, flags[CURRENCY, hk]]
-        if np.isnan(worth) or link[STAGE, p, lane] in (GONE_PAIR, PARKED_PAIR):
-            continue
         want, fresh = wanted_of_pair(tape, state, t, p, lane)
         keep = shared_part(book[HELD, hk, lane], want) if fresh else want
         if fresh and abs(want) > abs(keep):
@@ -1835,6 +1815,7 @@ def cut_back(
                 pair[WANTED, p, lane] = goal
             else:
                 pair[QUEUED, p, lane] = goal
+            worth = marks[LAST, hk] * rates[FX_RATE, t, flags[CURRENCY, hk]]
             pair[KEPT, p, lane] = goal * worth / equity
             drop(record, lane, t, legs[p, 1], t, MARGIN_CALL)
 
@@ -1881,10 +1862,10 @@ def look(target: Floats, low: float, high: float) -> tuple[int, int]:
 
 @jit
 def blame(state: State, target: Floats, low: float, high: float) -> None:
-    """Note the first lane whose target may not be."""
+    """Note what the first lane wants whose target may not be."""
     for lane in range(target.shape[0]):
         if target[lane] < low or target[lane] > high:
-            state.fault[0], state.fault[1] = lane, target[lane]
+            state.fault[0] = target[lane]
             return
 
 
@@ -2038,8 +2019,8 @@ def run(
             if fault >= 0:
                 return t, fault, OUT_OF_BOUNDS
         fill(tape, state, record, t)
-        if tape.impacts and state.fault[2] > 0.0:
-            return t, int(state.fault[2]) - 1, NO_IMPACT
+        if tape.impacts and state.fault[1] > 0.0:
+            return t, int(state.fault[1]) - 1, NO_IMPACT
         expire(tape, state, record, t, same_step)
         if state.alarm[0] == 1:
             stand_down(tape, state)

@@ -423,7 +423,7 @@ def features_of(market: Market, decision: Decision) -> NDArray[np.float64]:
 
 
 def fault_of(
-    market: Market, lines: Lines, fault: tuple[int, int, int], lane_and_target: NDArray[np.float64]
+    market: Market, lines: Lines, fault: tuple[int, int, int], noted: NDArray[np.float64]
 ) -> EntrepotError | None:
     """Say what cannot be run, from what the kernel returns; None where nothing is wrong."""
     from entrepot.engine import _kernels as kernels
@@ -432,7 +432,7 @@ def fault_of(
     if step < 0 or kind == kernels.INTERRUPTED:
         return None
     if kind == kernels.OUT_OF_BOUNDS:
-        return _bad_target(market, lines, step, line, float(lane_and_target[1]))
+        return _bad_target(market, lines, step, line, float(noted[0]))
     symbol = lines.symbols[line]
     if kind == kernels.NO_IMPACT:
         return DataError(

@@ -235,13 +235,12 @@ def initial_state(tape: kernels.Tape, capital: float, lanes: int, memory: int = 
         agenda=np.array([[1], [0]]) + np.zeros((2, lines), dtype=np.int64),
         busy=np.ones(pairs, dtype=np.int64),
         alarm=np.ones(1, dtype=np.int64),
-        falls_due=np.ones(ring, dtype=np.int64),
         fresh=np.zeros(lanes, dtype=np.int64),
         scratch=np.zeros((7, lanes)),
         tile=np.zeros((TILE, lines, lanes)),
         wanted=np.zeros((lines, lanes)),
         worth=np.zeros(lines),
-        fault=np.zeros(3),
+        fault=np.zeros(2),
     )
 
 

@@ -64,7 +64,7 @@ FATAL = {
     signal.SIGBUS: "reads what is not there",
 }
 # What the clock's state holds that nothing reads after a run.
-SCRATCH = {"scratch", "tile", "wanted", "worth", "agenda", "busy", "alarm", "falls_due", "fresh"}
+SCRATCH = {"scratch", "tile", "wanted", "worth", "agenda", "busy", "alarm", "fresh"}
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,18 @@ SWAPPED = {"min": "max", "max": "min", "floor": "ceil", "ceil": "floor", "any": 
 # Of which arrays may be read a step too early or too late.
 TIMES = {"t", "i", "j", "step", "row", "before", "printed", "lag"}
 # Whose arguments may stand in any order.
-SYMMETRIC = {"minimum", "maximum", "fmin", "fmax", "intersect1d", "lcm", "gcd", "isinstance", "getattr"}
+SYMMETRIC = {
+    "minimum",
+    "maximum",
+    "fmin",
+    "fmax",
+    "intersect1d",
+    "lcm",
+    "gcd",
+    "isinstance",
+    "getattr",
+    "shared_part",
+}
 # What looks at the kind of what was given, or names it in a refusal.
 OF_KINDS = {"isinstance", "is_whole", "is_number", "keep_plain", "numbers", "dates"}
 # What is only said, or only guards against what nobody may give.

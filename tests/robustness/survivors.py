@@ -11,10 +11,6 @@ JUMP = "regimes/_jump_kernels.py"
 STRATEGIES = "strategies/_kernels.py"
 MARKOV = "regimes/_markov_kernels.py"
 UNCHANGED: dict[str, str] = {
-    f"{CLOCK} limit: shared_part(state.book[HELD, legs[p, 0], lane], want) -> "
-    "shared_part(want, state.book[HELD, legs[p, 0], lane])": (
-        "what two positions on the same side share is the smaller of them, whichever is named first"
-    ),
     f"{CLOCK} limit: GONE -> PRINTED": (
         "it chooses between two ways to the same sum: a line that has left has no order outside an alarm"
     ),
@@ -51,7 +47,6 @@ UNCHANGED: dict[str, str] = {
     f"{CLOCK} expire: active > 0 -> active >= 0": "a pair with nothing to do is looked at",
     f"{CLOCK} fill: 0 -> 1 #8": "a pair with nothing to do is looked at in one lane",
     f"{CLOCK} force_single: PENDING -> LIVE #2": "an order is looked at sooner, and found to stand",
-    f"{CLOCK} end_what_is_ruined: 0.0 -> 1.0": "lanes are looked at one by one, and found to have equity",
     f"{CLOCK} end_what_is_ruined: equity[lane] > 0.0 or state.called[lane] == OVER -> equity[lane] > 0.0": (
         "what has been closed is closed again: nothing is left of it"
     ),
@@ -68,9 +63,6 @@ UNCHANGED: dict[str, str] = {
     f"{CLOCK} trade_by_size: change > 0.0 -> change >= 0.0": "a change of nothing has been left out before",
     f"{CLOCK} impact_of: impact > most -> impact >= most": "of two equal numbers either is taken",
     f"{CLOCK} within: goal * limit > 0.0 -> goal * limit >= 0.0": "no goal but 0 is within a limit of 0",
-    f"{CLOCK} need_row: held[lane] * want[lane] > 0.0 -> held[lane] * want[lane] >= 0.0": (
-        "what a position and nothing share is nothing"
-    ),
     f"{CLOCK} exceeds: abs(trade) > most + SLACK * max(1.0, most) -> "
     "abs(trade) >= most + SLACK * max(1.0, most)": (
         "a billionth over what may be filled is rounding or is not, whichever; nothing lands on it exactly"
@@ -80,7 +72,7 @@ UNCHANGED: dict[str, str] = {
     f"{CLOCK} decide: 0 -> 1 #18": "there are margins or there are none, never one",
     f"{CLOCK} run: 1 -> 2 #8": "no line is before the first, whatever number says so",
     # -- what cannot be
-    f"{CLOCK} run: tape.impacts and state.fault[2] > 0.0 -> state.fault[2] > 0.0": (
+    f"{CLOCK} run: tape.impacts and state.fault[1] > 0.0 -> state.fault[1] > 0.0": (
         "only what moves its own price can fail for want of a volume"
     ),
     f"{CLOCK} decide: (drifting or target[lane] == target[lane]) and equity[lane] > 0.0 -> "
@@ -167,12 +159,6 @@ UNCHANGED: dict[str, str] = {
         "before the first step at which prices are known to have ended, no line is found whose are"
     ),
     f"{CLOCK} mark: t > 0 -> t >= 0": "nothing is held when the first step is marked",
-    f"{CLOCK} settle: state.falls_due[slot] == 0 -> False": (
-        "where nothing falls due, nothing is taken from what has not settled"
-    ),
-    f"{CLOCK} settle: state.falls_due[slot] = 0 -> nothing": (
-        "where nothing falls due, nothing is taken from what has not settled"
-    ),
     f"{CLOCK} decide_row: UNDONE -> TRADE": (
         "another row of scratch: trades are written there anew before they are read"
     ),
@@ -183,12 +169,24 @@ UNCHANGED: dict[str, str] = {
         "without an alarm and without pairs nothing is found that is forced"
     ),
     f"{CLOCK} fill_row: left == 0 -> False": "an order is looked for where there is none",
+    f"{CLOCK} fill_row: most == np.inf and may_short(tape, k, t) -> False": (
+        "the slower of two ways to the same trades: without a cap none exceeds it, and no short is refused"
+    ),
+    f"{CLOCK} decide_row: given == lanes -> False": (
+        "the slower of two ways to the same orders: that of lanes of which only some are told something"
+    ),
+    f"{CLOCK} stand_down: order[UNTIL, k, lane] == FOREVER and (not np.isnan(book[GOAL, k, lane])) -> "
+    "not np.isnan(book[GOAL, k, lane])": (
+        "the alarm stays on while any order waits, and lines that need nothing are looked at"
+    ),
+    f"{CLOCK} limit: return -> nothing": (
+        "what every lane needs is added up, and no lane has decided anything that might be cut"
+    ),
+    f"{CLOCK} stopped: 0.0 -> 1.0": "what is dust beside one share is what is dust beside none",
     # -- the clock, pairs
     f"{CLOCK} dissolve: FORCE -> PARTIAL": (
         "the alarm stays on: whether a pair is forced is not looked at once a leg of it has left"
     ),
-    f"{CLOCK} cut_back: np.isnan(worth) or link[STAGE, p, lane] in (GONE_PAIR, PARKED_PAIR) -> "
-    "np.isnan(worth)": "a pair of which a leg has left wants nothing new: there is nothing to cut",
     f"{CLOCK} expire: stage not in (IDLE, PARKED_PAIR, GONE_PAIR) or not np.isnan(pair[QUEUED, p, lane]) -> "
     "stage not in (IDLE, PARKED_PAIR, GONE_PAIR)": (
         "a target waits only while its pair is under way, and is taken up or dropped as that ends"
@@ -199,9 +197,6 @@ UNCHANGED: dict[str, str] = {
     f"{CLOCK} end_what_is_ruined: UNFORCED -> ANY_LEG": (
         "the alarm stays on: no pair is under way any more in a lane that is over"
     ),
-    f"{CLOCK} end_what_is_ruined: return -> nothing": (
-        "lanes are looked at one by one, and found to have equity"
-    ),
     f"{CLOCK} stand_down: link[FORCE, p, lane] != UNFORCED -> link[FORCE, p, lane] == UNFORCED": (
         "the alarm is for lines and calls: a pair that is forced is looked at without it"
     ),
@@ -210,9 +205,6 @@ UNCHANGED: dict[str, str] = {
     ),
     f"{CLOCK} stand_down: state.alarm[0] = 1 if alarms > 0 else 0 -> nothing": (
         "the alarm stays on, and lines that need nothing are looked at"
-    ),
-    f"{CLOCK} resume: pair[WANTED, p, lane] = np.nan -> nothing": (
-        "what a pair goes to is read while it leads, and written whenever it begins to"
     ),
     # -- of the tables that come with the package
     "markets/fees.py half_tick: market == 'US' -> False": "New York has one row, which either way takes",
@@ -267,5 +259,6 @@ UNCHANGED: dict[str, str] = {
     f"{TAPE} _conversions: 1 -> 2 #4": "any number below 0 says that there is no line to turn into",
     f"{TAPE} _conversions: 1 -> 2 #6": "any number below 0 says that there is no line to turn into",
     f"{TAPE} initial_state: 9 -> 10": "room for more than can be",
+    f"{TAPE} initial_state: 2 -> 3 #4": "room for more than can be",
     f"{TAPE} empty_record: 0 -> 1 #14": "a row longer in a table without rows",
 }
