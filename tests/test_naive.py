@@ -64,11 +64,13 @@ def line(venue: str, price: list[float], **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
-def make_market(lines: dict[str, dict[str, Any]], **tables: list[dict[str, Any]]) -> Market:
+def make_market(
+    lines: dict[str, dict[str, Any]], *, dates: pd.DatetimeIndex = DAYS, **tables: list[dict[str, Any]]
+) -> Market:
     """Closes of the venues in use; 8 HKD per USD at every time."""
     venues = sorted({row["venue"] for row in lines.values()})
     days = max(len(row["price"]) for row in lines.values())
-    steps = [(pd.Timestamp(f"{d.date()} {HOURS[v]}", tz="UTC"), v, d) for d in DAYS[:days] for v in venues]
+    steps = [(pd.Timestamp(f"{d.date()} {HOURS[v]}", tz="UTC"), v, d) for d in dates[:days] for v in venues]
     grid = pd.DataFrame(
         {
             "time": pd.DatetimeIndex([x[0] for x in steps]).as_unit("ns"),
@@ -81,7 +83,7 @@ def make_market(lines: dict[str, dict[str, Any]], **tables: list[dict[str, Any]]
     for symbol, row in lines.items():
         price.loc[(grid["venue"] == row["venue"]).to_numpy(), symbol] = row["price"]
     instruments = pd.DataFrame.from_dict(lines, orient="index").drop(columns="price").rename_axis("symbol")
-    known = pd.date_range("2024-03-01 13:15", periods=20, tz="UTC").as_unit("ns")
+    known = pd.date_range("2024-03-01 13:15", periods=2 * len(dates), tz="UTC").as_unit("ns")
     fixings = pd.DataFrame({"time": known, "currency": "HKD", "per_usd": 8.0})
     return Market(
         grid=grid.rename_axis("step"),

@@ -5,6 +5,7 @@ Ledgers small enough to be worked out on paper; where a bound is met exactly, ev
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,8 +16,10 @@ from test_naive import (
     FREE,
     NAN,
     PAIR,
+    at,
     backtest as with_the_twin,
     by_date,
+    leaving_single,
     line,
     make_market,
     number,
@@ -25,7 +28,7 @@ from test_naive import (
     want,
 )
 
-from entrepot.engine import Bench, Costs, backtest, backtest_batch
+from entrepot.engine import Bench, Costs, Margin, backtest, backtest_batch
 from entrepot.errors import DataError, TargetError
 from entrepot.markets.market import Market
 
@@ -126,25 +129,108 @@ def test_what_a_pair_waits_for_is_split_with_its_hong_kong_shares() -> None:
     assert one_line_of(made, "fills") == [(2, "1.HK", 40_000, "lead"), (3, "A", -5_000, "hedge")]
 
 
-def test_of_two_weights_the_one_that_may_not_be_is_named_and_not_the_largest_that_may() -> None:
+@pytest.mark.parametrize("fill", ["next_step", "same_step"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_of_two_weights_the_one_that_may_not_be_is_named_and_not_the_largest_that_may(
+    sign: float, fill: str
+) -> None:
     market = plain("U", ZIGZAG)
     weights = np.full((2, 5, 1), NAN)
-    weights[:, 1, 0] = 40.0, 41.0
-    with pytest.raises(TargetError, match="a weight is 41 times equity at 2024-03-05"):
-        backtest_batch(market, weights)
-    assert backtest_batch(market, weights[:1]).shape == (5, 1)
+    weights[:, 1, 0] = sign * 40.0, sign * 41.0
+    with pytest.raises(TargetError, match=f"a weight is {sign * 41:g} times equity at 2024-03-05"):
+        backtest_batch(market, weights, fill=fill)
+    assert backtest_batch(market, weights[:1], fill=fill).shape == (5, 1)
+
+
+MONTHS = pd.bdate_range(DAYS[0], periods=50)
+
+
+def beyond_any_float(lines: dict[str, list[float]]) -> Market:
+    """The last of the lines has no more prices, and is split: 1 / 1e-9 / 1e-9 / ... is beyond any float."""
+    *_, last = lines
+    rows = {
+        symbol: line("XHKG" if symbol.endswith(".HK") else "XNYS", price + price[-1:] * (50 - len(price)))
+        for symbol, price in lines.items()
+    }
+    splits = [{"symbol": last, "ex_date": day, "factor": 1e-9} for day in MONTHS[5:45]]
+    return make_market(rows, dates=MONTHS, splits=splits)
 
 
 @pytest.mark.parametrize("how", ["on_fill", "daily"])
-def test_a_line_that_nobody_holds_is_worth_nothing_whatever_its_price_becomes(how: str) -> None:
-    days = pd.date_range(DAYS[2], periods=40)  # more dates than sessions, of which several come at once
-    prices = {"1.HK": [1e12, 1e12] + [NAN] * (len(DAYS) - 2), "U": [10.0] * len(DAYS)}
-    market = make_market(
-        {"1.HK": line("XHKG", prices["1.HK"]), "U": line("XNYS", prices["U"])},
-        splits=[{"symbol": "1.HK", "ex_date": day, "factor": 1e-9} for day in days],
-    )
+@pytest.mark.parametrize("held", [False, True])
+def test_a_line_that_nobody_holds_is_worth_nothing_whatever_its_price_becomes(how: str, held: bool) -> None:
+    market = beyond_any_float({"U": [10.0], "1.HK": [8.0, 8.0, 8.0, NAN]})
+    wanted = {(1, "U"): 0.5, (1, "1.HK"): 0.5 if held else 0.0, (3, "1.HK"): 0.0}
     costs = Costs(**FREE | {"fx_conversion": how})
     with np.errstate(all="ignore"):  # where kernels run as they are written
-        made = backtest(market, want(market, {(1, "U"): 0.5, (1, "1.HK"): 0.0}), capital=1_000, costs=costs)
-    # 1e12 / 1e-9 / ... is beyond any float, and nought of it is nothing all the same
+        made = backtest(market, want(market, wanted), capital=1_000, costs=costs)
+    # nought of what is beyond any float is nothing all the same
+    assert sizes(made) == [(2, "1.HK", 500), (3, "U", 50), (4, "1.HK", -500)] if held else [(3, "U", 50)]
     assert made.equity_by_step.tolist() == [1_000] * len(market)
+
+
+def test_a_line_that_nobody_wants_any_more_needs_no_margin_whatever_its_price_becomes() -> None:
+    market = beyond_any_float({"U": [10.0], "V": [10.0, NAN]})
+    costs = FRACTIONS.with_(margin=Margin.retail())
+    with np.errstate(all="ignore"):  # where kernels run as they are written
+        made = backtest(market, want(market, {(0, "V"): 0.1, (47, "U"): 4.0}), capital=1_024, costs=costs)
+    # the order for V waits for a price until step 3; half of four times equity is twice as much as there is
+    told = made.dropped[["step", "symbol", "reason"]].to_numpy().tolist()
+    assert told == [[3, "V", "expired"], [47, "U", "margin"]]
+    assert sizes(made) == [(48, "U", 204.8)]
+
+
+def test_one_share_is_bought_at_the_ask() -> None:
+    market = make_market({"U": line("XNYS", [10.0] * 3)})
+    made = with_the_twin(
+        market, want(market, {(0, "U"): 0.01}), Costs(**FREE | {"half_spread_bps": 100.0}), capital=1_000
+    )
+    # one at 10, worsened by 1 %
+    assert one_line_of(made, "fills") == [(1, "U", 1, "target")]
+    assert float(made.cash["USD"][1]) == number("989.9")
+
+
+def test_what_the_exchange_rate_adds_to_a_line_as_it_is_paid_out_is_of_that_step() -> None:
+    market = make_market(
+        {"1.HK": line("XHKG", [10.0, 10.0, 10.0, NAN, NAN])},
+        delistings=[{"symbol": "1.HK", "last_session": DAYS[2], "into": "", "ordinary_per_ads": NAN}],
+    )
+    later = market.fixings["time"] >= pd.Timestamp(DAYS[2], tz="UTC")
+    market = replace(market, fixings=market.fixings.assign(per_usd=np.where(later, 6.25, 8.0)))
+    made = with_the_twin(
+        market, want(market, {(0, "1.HK"): 0.5}), Costs(**FREE | {"delisting": "cash"}), capital=1_000
+    )
+    # 400 shares at 10 HKD are 500 USD, and 640 at the fixing of day 2, which Hong Kong knows on day 3: the
+    # step at which they are paid out
+    assert one_line_of(made, "conversions") == [(3, "1.HK", 400, "", 0, 0, "cashed_out")]
+    assert [at(made, "fx", "1.HK", step) for step in range(5)] == [0, 0, 0, number("140"), 0]
+    assert [float(x) for x in made.equity] == [1_000, 1_000, 1_000, number("1140"), number("1140")]
+
+
+def test_a_short_that_cancels_out_shares_leaves_their_order_alone() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [10.0, 10.0, NAN, 10.0, 10.0], pair="A"),
+            "A": line("XNYS", [5.0, 5.0, 5.0, NAN, NAN], kind="ads", pair="1.HK"),
+        },
+        delistings=[{"symbol": "A", "last_session": DAYS[2], "into": "1.HK", "ordinary_per_ads": 4.0}],
+    )
+    wanted = want(market, {(1, "A"): -0.75, (1, "1.HK"): 0.75, (3, "1.HK"): 0.125})
+    made = with_the_twin(market, wanted, Costs(**FREE), capital=1_000)
+    # 150 ADSs owed become 600 shares owed at step 6, as many as are held: there is nothing to buy in, and the
+    # order for 0.125 * 1000 / 1.25 = 100 shares, which had no price on day 2, is filled
+    assert made.dropped == []
+    assert one_line_of(made, "fills") == [
+        (2, "1.HK", 600, "target"),
+        (3, "A", -150, "target"),
+        (6, "1.HK", 100, "target"),
+    ]
+    assert [float(held) for held in made.positions["1.HK"]] == [0, 0] + [600] * 4 + [100] * 4
+
+
+def test_a_long_line_is_kept_at_parity_where_shorts_are_bought_in() -> None:
+    how = {"delisting": "mark", "delisted_shorts": "buy_in"}
+    made = leaving_single(how, {(1, "A"): 0.75})
+    # as in test_a_delisted_line_is_kept_at_parity_and_closed_later: 150 ADSs at 5.20, then at 5 and at 5.50
+    assert [float(x) for x in made.equity[5:]] == [1_030, 1_000, 1_000] + [number("1075")] * 4
+    assert made.conversions == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,13 @@ from test_naive import (
     by_date,
     line,
     make_market,
+    number,
     one_line_of,
     pair_market,
     want,
 )
 
-from entrepot.engine import Bench, backtest as plain_backtest
+from entrepot.engine import Bench, backtest as plain_backtest, backtest_batch
 from entrepot.engine.costs import Costs, Margin
 from entrepot.engine.lines import Lines
 from entrepot.engine.tape import build_tape, empty_record, ratios_in_force
@@ -277,3 +279,140 @@ def test_a_line_named_for_the_first_time_may_have_had_one_price() -> None:
     after = plain_backtest(market, whole, resume=before.state)
     pd.testing.assert_frame_equal(after.fills, plain_backtest(market, whole, costs=Costs(**FREE)).fills)
     assert after.fills["symbol"].tolist() == ["U", "V"]
+
+
+def test_what_a_pair_that_has_gone_leaves_is_sold_no_faster_than_its_cap() -> None:
+    market = pair_market(
+        [20.0, 20.0, NAN, NAN, NAN, NAN],
+        delistings=[{"symbol": "A", "last_session": DAYS[1], "into": "1.HK", "ordinary_per_ads": 4.0}],
+    )
+    cap = by_date(**{"1.HK": {0: 20_000.0, 2: 8_000.0}})
+    costs = Costs(**FREE | {"delisting": "cash", "max_fill_shares": cap})
+    run = backtest(market, want(market, None, PAIR, {0: 0.1}), costs, capital=1_000_000)
+    # 20,000 shares are left when the ADR is gone at step 4; once a step of Hong Kong 8000 of them at most
+    assert one_line_of(run, "fills")[2:] == [
+        (6, "1.HK", -8_000, "forced"),
+        (8, "1.HK", -8_000, "forced"),
+        (10, "1.HK", -4_000, "forced"),
+    ]
+
+
+def test_dividends_that_are_owed_go_with_everything_else_in_ruin() -> None:
+    market = make_market(
+        {"U": line("XNYS", [10.0, 10.0, 10.0, 20.0, 20.0, 20.0]), "V": line("XNYS", [10.0] * 6)},
+        dividends=[{"symbol": "V", "ex_date": DAYS[2], "pay_date": DAYS[4], "amount": 1.0}],
+    )
+    wanted = want(market, {(0, "U"): -2.0, (0, "V"): 0.5})
+    run = backtest(market, wanted, Costs(**FREE), capital=1_000)
+    # 200 short and 50 long at 10: cash 2500. V owes 50 from step 2 on; at step 3 200 at 20 are to be given
+    # back, of 2500 + 500 + 50: 950 are owed for ever, and the pay date at step 4 pays nobody
+    assert [float(x) for x in run.equity] == [1_000, 1_000, 1_050, -950, -950, -950]
+    assert [float(x) for x in run.cash["USD"]] == [1_000, 2_500, 2_500, 0, 0, 0]
+    assert [float(x) for x in run.receivables["USD"]] == [0, 0, 50, -950, -950, -950]
+
+
+def test_the_ruin_of_one_closes_no_other() -> None:
+    market = Market.from_prices(pd.DataFrame({"U": [10.0, 10.0, 20.0, 15.0]}, index=DAYS[:4]))
+    weights = np.full((3, 4, 1), NAN)
+    weights[:, 0, 0] = 0.5, -1.0, 0.25
+    batch = backtest_batch(market, weights, capital=1_000, fee_bps=0)
+    # 50 and 25 shares at 10, worth 5 more each at the end; who is 100 short has nothing left at 20
+    assert batch[2:].tolist() == [[1_500, 0, 1_250], [1_250, 0, 1_125]]
+
+
+@pytest.mark.parametrize(
+    ("weights", "decided"),
+    [
+        # an order that waits as U is called
+        ({7: 0.1}, 7),
+        # One that comes with the call. 20,000 shares have been wanted before, which was taken back: 8000 are
+        # fewer than those, and more than the none that are held
+        ({1: 0.1, 3: 0.0, 9: 0.1}, 9),
+    ],
+)
+def test_a_pair_that_is_to_begin_waits_for_the_end_of_a_margin_call(
+    weights: dict[int, float], decided: int
+) -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [40.0] * 8, pair="A"),
+            "A": line("XNYS", [20.0] * 8, kind="ads", pair="1.HK"),
+            "U": line("XNYS", [10.0, 10.0, 10.0, 10.0] + [14.0] * 4),
+        },
+        ratios=[{"adr": "A", "effective_from": DAYS[0], "ordinary_per_ads": 4.0}],
+    )
+    lent = by_date(A={0: "no_new", 5: "available"})
+    costs = Costs(**FREE | {"margin": Margin.retail(), "availability": lent})
+    wanted = want(market, {(1, "U"): -1.5, (9, "U"): 0.0}, PAIR, weights, band=0.5)
+    run = backtest(market, wanted, costs, capital=1_000_000)
+    # Nobody lends ADSs before day 5. At step 9 U is called, as in
+    # test_a_margin_call_scales_a_single_and_lets_targets_only_reduce. The target stands: once U is bought in,
+    # at step 11, it is decided again, 0.1 * 400,000 / 5 shares
+    assert one_line_of(run, "dropped") == [(9, "A", decided, "margin")]
+    assert one_line_of(run, "fills") == [
+        (3, "U", -150_000, "target"),
+        (11, "U", 150_000, "forced"),
+        (12, "1.HK", 8_000, "lead"),
+        (13, "A", -2_000, "hedge"),
+    ]
+
+
+def test_who_is_called_stays_so_until_margin_is_looked_at_again() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [10.0, 10.0, 14.0, 12.0, 12.0], shortable=True),
+            "V": line("XNYS", [10.0] * 5),
+        }
+    )
+    costs = Costs(**FREE | {"margin": Margin.retail()})
+    run = backtest(market, want(market, {(1, "1.HK"): -1.5, (6, "V"): 0.1}), costs, capital=1_000_000)
+    # 1,200,000 short at 1.25 USD, cash 2,500,000. At 1.75 equity is 400,000, and New York's close of step 5
+    # lets 400,000 / (0.5 * 2,100,000) = 8/21 of them stay, 457,142.9: 742,800 are bought at step 6. That
+    # would leave room for V, but it is Hong Kong's step: the call stands until New York's
+    assert one_line_of(run, "fills") == [(2, "1.HK", -1_200_000, "target"), (6, "1.HK", 742_800, "forced")]
+    assert one_line_of(run, "dropped") == [(6, "V", 6, "margin")]
+
+
+def test_a_pair_that_is_short_in_hong_kong_ends_one_trade() -> None:
+    market = pair_market([20.0] * 4, hk_shorts=True)
+    wanted = want(market, None, PAIR, {1: -0.1, 3: 0.0})
+    run = backtest(market, wanted, Costs(**FREE), capital=1_000_000)
+    assert [(step, symbol) for step, symbol, _, _ in one_line_of(run, "fills")[2:]] == [(4, "1.HK"), (5, "A")]
+    tallied = Bench(market, costs=Costs(**FREE), capital=1_000_000).run([wanted])
+    assert tallied.table["Trades"].tolist() == [1]
+
+
+def test_what_is_paid_at_a_step_belongs_to_the_regime_that_was_known_before_it() -> None:
+    market = make_market({"U": line("XNYS", [10.0] * 5)})
+    states = np.array([0, 1, 0, 0, 0])
+    path = SimpleNamespace(states=states, time=market.times, names=("calm", "wild"))
+    bench = Bench(market, costs=Costs(**FREE | {"half_spread_bps": 100.0}), capital=1_000, path=path)
+    table = bench.run([want(market, {(1, "U"): 0.5}), want(market, {(2, "U"): 0.5})]).table
+    # 50 at 10, worsened by 1 %: 5. The first are bought at step 2, under what was known at step 1
+    assert table["Costs (calm)"].tolist() == [0, number("5")]
+    assert table["Costs (wild)"].tolist() == [number("5"), 0]
+
+
+def test_a_pair_of_one_share_needs_what_any_pair_needs() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [8_000.0] * 3, pair="A"),
+            "A": line("XNYS", [1_000.0] * 3, kind="ads", pair="1.HK"),
+        },
+        ratios=[{"adr": "A", "effective_from": DAYS[0], "ordinary_per_ads": 1.0}],
+    )
+    costs = Costs(**FREE | {"lots": False, "margin": Margin(1.0, 1.0, 0.25, 0.3)})
+    run = backtest(market, want(market, None, PAIR, {1: 1.0}), costs, capital=1_000)
+    # a share and an ADS at 1000 each, of an equity of 1000: half of them
+    assert one_line_of(run, "dropped") == [(1, "A", 1, "margin")]
+    assert one_line_of(run, "fills") == [(2, "1.HK", 0.5, "lead"), (3, "A", -0.5, "hedge")]
+
+
+def test_what_a_new_pair_is_cut_to_is_what_stands() -> None:
+    market = pair_market([20.0] * 6)
+    costs = Costs(**FREE | {"margin": Margin.retail()})
+    run = backtest(market, want(market, None, PAIR, {1: 2.0}, band=0.1), costs, capital=1_000_000)
+    # to half, as in test_a_new_pair_is_cut_to_the_initial_margin: 200,000 shares at 5 are all of the equity,
+    # and have drifted nowhere
+    assert one_line_of(run, "fills") == [(2, "1.HK", 200_000, "lead"), (3, "A", -50_000, "hedge")]
+    assert one_line_of(run, "dropped") == [(1, "A", 1, "margin")]
