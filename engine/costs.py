@@ -391,16 +391,16 @@ def _require_amount(name: str, number: object, below: float, otherwise: str = ""
 def _amounts(name: str, given: Any, below: float) -> float | dict[str, float] | pd.DataFrame | None:
     if name not in BY_SYMBOL:
         _require_amount(name, given, below)
-        return float(given)
-    if given is None:
+    elif given is None:
         return None
-    if isinstance(given, Mapping):
+    elif isinstance(given, Mapping):
         for symbol, number in given.items():
             _require_amount(f"{name} of {symbol}", number, below, INSTEAD.get(name, ""))
         return {symbol: float(number) for symbol, number in given.items()}
-    if isinstance(given, pd.DataFrame) and name in BY_DATE:
+    elif isinstance(given, pd.DataFrame) and name in BY_DATE:
         return _frame(name, given, below)
-    _require_amount(name, given, below, f", or a dict of them by symbol{INSTEAD.get(name, '')}")
+    else:
+        _require_amount(name, given, below, f", or a dict of them by symbol{INSTEAD.get(name, '')}")
     return float(given)
 
 

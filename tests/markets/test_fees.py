@@ -267,6 +267,7 @@ CONTRADICTIONS = [
     (SCHEDULE, "settle_us_a", "effective_to", "2024-05-26", "US settlement_cycle overlap, leave a gap"),
     (SCHEDULE, "settle_hk", "item", "settlement", "HK settlement_cycle overlap"),  # no row at all
     (SCHEDULE, "hk_tick_p1_", "effective_from", "2025-08-05", "HK tick_size overlap, leave a gap"),
+    (SCHEDULE, "hk_tick_pre_20", "basis", "price 25 to 100", "price bands"),
     (SCHEDULE, "hk_tick_p1_20", "basis", "price 25 to 50", "price bands"),
     (SCHEDULE, "hk_tick_p2_5000", "basis", "price 5000 to 4000", "price bands"),
     (SCHEDULE, "hk_stamp_b", "effective_from", "1 Aug 2021", "1 Aug 2021"),

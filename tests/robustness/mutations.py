@@ -125,6 +125,8 @@ def mutants_of(
                 continue
             seen: Counter[str] = Counter()
             for site, statement, operator, new in changes(function, siblings):
+                if ast.dump(site.node) == ast.dump(new):  # equal arguments that change places
+                    continue
                 text = f"{shown(site.node)} -> {shown(new)}"
                 seen[text] += 1
                 last = getattr(site.node, "end_lineno", statement.lineno)
