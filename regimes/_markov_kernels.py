@@ -52,7 +52,8 @@ class Score(NamedTuple):
 
     Args:
         counts: expected transitions i -> j, shape (K, K).
-        by_logit: sum_t (xi_t(i, j) - P_t(i, j) sum_j xi_t(i, j)) z_t, shape (K, K, 1 + C).
+        by_logit: sum_t (xi_t(i, j) - P_t(i, j) sum_j xi_t(i, j)) z_t, shape (K, K, 1 + C); 0 towards the last
+            state, whose logits are 0 whatever is estimated.
         by_coefficient: shape (K, p).
         by_log_sigma: shape (K,).
         by_autoregression: shape (K, r).
@@ -104,7 +105,7 @@ def kernels(states: int, order: int) -> Kernels:
     K = states
     R = states**order
     M = R * states
-    H0 = R // states if order else 1  # a history's newest state is h // H0
+    H0 = R // states  # a history's newest state is h // H0; without lags there is none
 
     def transitions(logits: Floats, covariates: Floats, out: Floats) -> None:
         """Multinomial logits P_t[i, j] = exp(b_ij . z_t) / sum_k exp(b_ik . z_t), kept at `FLOOR` or above.
@@ -332,9 +333,7 @@ def kernels(states: int, order: int) -> Kernels:
                         back += step
                     beta[i] = back
             else:
-                for i in range(K):
-                    for j in range(K):
-                        xi[i, j] = 0.0
+                xi[:] = 0.0
                 for h in range(R):
                     i = h // H0
                     mass = 0.0
@@ -353,10 +352,8 @@ def kernels(states: int, order: int) -> Kernels:
                     counts[i, j] += xi[i, j]
             if varying:
                 for i in range(K):
-                    leaving = 0.0
-                    for j in range(K):
-                        leaving += xi[i, j]
-                    for j in range(K):
+                    leaving = xi[i].sum()
+                    for j in range(K - 1):
                         surprise = xi[i, j] - P[i, j] * leaving
                         for c in range(C):
                             by_logit[i, j, c] += surprise * covariates[t, c]
@@ -366,10 +363,8 @@ def kernels(states: int, order: int) -> Kernels:
             # One P for all rows, and no covariate but the constant: their sum is that of the counts.
             P = transition[0]
             for i in range(K):
-                leaving = 0.0
-                for j in range(K):
-                    leaving += counts[i, j]
-                for j in range(K):
+                leaving = counts[i].sum()
+                for j in range(K - 1):
                     by_logit[i, j, 0] = counts[i, j] - P[i, j] * leaving
 
     def emit(

@@ -130,9 +130,6 @@ UNCHANGED: dict[str, str] = {
         "starts that end at the same cost, to the last digit, have ended on the same path"
     ),
     f"{MARKOV} _compiled: True -> False": "whether other threads run meanwhile changes no number",
-    f"{MARKOV} kernels: range(K) -> range(K - 1) #26": (
-        "the logits of the last state are nought by definition: nothing reads their slope"
-    ),
     # -- of the strategies
     f"{STRATEGIES} inner: True -> False": "whether other threads run meanwhile changes no number",
     f"{STRATEGIES} inner: True -> False #2": "a way to call it that nobody uses",
