@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 FLOOR = 1e-12  # of every transition probability
 FARTHEST = 1e150  # in sigma, what an observation is taken for that lies farther: its square is a number
-TINY = 1e-290  # of the mass of every history, so that a model with lags has no row without any
+TINY = 1e-260  # of the mass of every history, so that a model with lags has no row without any
 SMALL = 2.0**-100  # of joint densities, below which they are scaled up again
 LOG_ROOT_2_PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -247,10 +247,11 @@ def kernels(states: int, order: int) -> Kernels:
         varying = 1 if len(transition) > 1 else 0
         before = start.copy()
         now = np.empty(M)
-        total = 0.0
-        for m in range(M):
-            total += before[m]
-        last_inverse = 1.0 / total
+        last = 0.0  # the sum of `before`, in the order of a row's total: it has the same bits
+        for h in range(R):
+            for j in range(K):
+                last += before[j * R + h]
+        last_inverse = 1.0 / last
         for t in range(len(weights)):
             P = transition[t * varying]
             total = 0.0
@@ -264,9 +265,9 @@ def kernels(states: int, order: int) -> Kernels:
             else:
                 for h in range(R):
                     mass = 0.0
-                    for last in range(K):
-                        mass += before[h * K + last]
-                    mass = max(mass, TINY)
+                    for oldest in range(K):
+                        mass += before[h * K + oldest]
+                    mass = max(mass, TINY * last)
                     for j in range(K):
                         m = j * R + h
                         now[m] = mass * P[h // H0, j] * weights[t, m]
@@ -280,10 +281,12 @@ def kernels(states: int, order: int) -> Kernels:
                 power = math.ldexp(1.0, -math.frexp(total)[1])
                 for m in range(M):
                     before[m] = now[m] * power
-                last_inverse = 1.0 / (total * power)
+                last = total * power
+                last_inverse = 1.0 / last
             else:
                 for m in range(M):
                     before[m] = now[m]
+                last = total
                 last_inverse = inverse
         end[:] = before
 
@@ -337,16 +340,16 @@ def kernels(states: int, order: int) -> Kernels:
                 for h in range(R):
                     i = h // H0
                     mass = 0.0
-                    for last in range(K):
-                        mass += before[h * K + last]
+                    for oldest in range(K):
+                        mass += before[h * K + oldest]
                     mass = max(mass, TINY)
                     back = 0.0
                     for j in range(K):
                         step = P[i, j] * term[j * R + h]
                         xi[i, j] += mass * step
                         back += step
-                    for last in range(K):
-                        beta[h * K + last] = back
+                    for oldest in range(K):
+                        beta[h * K + oldest] = back
             for i in range(K):
                 for j in range(K):
                     counts[i, j] += xi[i, j]

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from entrepot.regimes._markov_kernels import Emission, Moments, kernels
+from entrepot.regimes._markov_kernels import FLOOR, TINY, Emission, Moments, kernels
 from entrepot.regimes.markov_model import Filtered, MarkovModel, Parameters, Passes, Sample
 from entrepot.regimes.markov_starts import starting_points
 
@@ -372,6 +372,13 @@ def test_transitions_are_those_that_filardo_published():
     np.testing.assert_allclose(P[:, 1, 0], published["transition_10"], atol=1e-5)
 
 
+def test_logits_whose_exponentials_are_no_numbers_have_their_probabilities():
+    # e^1000 is no number; of 1 and e^-1000 together, 1 is all. No transition is less probable than `FLOOR`.
+    P = np.empty((1, 2, 2))
+    kernels(2, 0).transitions(np.array([[[1e3], [0.0]], [[-1e3], [0.0]]]), np.ones((1, 1)), P)
+    np.testing.assert_allclose(P[0], [[1.0 - FLOOR, FLOOR], [FLOOR, 1.0 - FLOOR]], rtol=1e-15)
+
+
 def found(model: MarkovModel, sample: Sample, random: int = 0) -> Parameters:
     starts = starting_points(model, sample, random, np.random.default_rng(0))
     return model.maximise(sample, starts)
@@ -545,6 +552,20 @@ def test_the_gradient_is_the_slope_of_the_formulas(world):
         assert -gradient @ way == pytest.approx(slope, rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.parametrize(("order", "seen"), [(0, [0.5, -1.0, 4.0]), (1, [4.0])])
+def test_a_missing_row_adds_nothing_to_the_objective(order, seen):
+    # Logits of 0: whatever came before, a row is in either state with probability 1/2. With a lag, of weight
+    # 0 here, the first row is not looked at, and the row after a missing one is as good as missing.
+    sample = sample_of(np.array([0.5, np.nan, -1.0, 4.0]))
+    means, sigma = np.array([0.0, 3.0]), np.array([1.0, 2.0])
+    parameters = Parameters(np.zeros((2, 2, 1)), means[:, np.newaxis], sigma, np.zeros((2, order)))
+    y = np.array(seen)[:, np.newaxis]
+    densities = np.exp(-0.5 * ((y - means) / sigma) ** 2) / (sigma * np.sqrt(2.0 * np.pi))
+    model, wanted = MarkovModel(2, order), -np.log(0.5 * densities.sum(axis=1)).sum()
+    assert model.objective(sample, parameters)[0] == pytest.approx(wanted, abs=1e-12)
+    assert model.loglikelihood(sample, parameters) == pytest.approx(-wanted, abs=1e-12)
+
+
 def test_penalties_are_what_they_are_said_to_be():
     rng = np.random.default_rng(2)
     sample, plain = drawn_rows(rng, 50, 1, 2), MarkovModel(3)
@@ -587,9 +608,7 @@ def test_no_later_row_changes_a_bit_and_the_filter_goes_on_from_where_it_ended(w
     if cut < len(sample.y):
         rest = model.filter(Sample(*(each[cut - r :] for each in sample)), parameters, part.end)
         assert rest.probabilities[r:].tobytes() == whole.probabilities[cut:].tobytes()
-        np.testing.assert_allclose(rest.scores[r:], whole.scores[cut:], rtol=1e-13, atol=1e-13)
-        if r == 0:
-            assert rest.scores.tobytes() == whole.scores[cut:].tobytes()
+        assert rest.scores[r:].tobytes() == whole.scores[cut:].tobytes()
         assert rest.end.tobytes() == whole.end.tobytes()
 
 
@@ -715,16 +734,59 @@ def test_a_far_row_in_every_state_and_lag_keeps_the_gradient_right():
         assert model.objective(sample, parameters)[1] @ way == pytest.approx(slope, rel=1e-6)
 
 
-def test_a_row_that_no_history_explains_leaves_something_finite():
-    # With lags, row 21 is explained by a first state in row 20, which row 20 has made impossible: 600 of its
-    # standard deviations off.
-    y = 0.1 * np.random.default_rng(0).standard_normal(40)
-    y[20], y[21] = 60.0, -60.0
+def after_an_impossible_state(calm: int, rows: int, phi: float) -> tuple[MarkovModel, Sample, Parameters]:
+    """With a lag, a row that is explained by a first state in the row before, which that has made impossible.
+
+    The row before is 600 standard deviations off the first state, and the rows before it are near its mean.
+    """
+    y = 0.1 * np.random.default_rng(0).standard_normal(rows)
+    y[calm], y[calm + 1] = 60.0, 60.0 * phi
     logits = np.zeros((2, 2, 1))
     logits[:, 0, 0] = [3.0, -3.0]
     means, sigma = np.array([[0.0], [60.0]]), np.array([0.1, 0.1])
-    parameters = Parameters(logits, means, sigma, np.array([[-1.0], [-1.0]]))
-    model, sample = MarkovModel(2, order=1), sample_of(y)
+    return MarkovModel(2, order=1), sample_of(y), Parameters(logits, means, sigma, np.full((2, 1), phi))
+
+
+@pytest.mark.parametrize("calm", [1, 20, 150])
+def test_an_impossible_history_counts_for_the_same_whatever_came_before(calm):
+    # With both rows in the first state, 30 - 60 / 2 is left unexplained: nothing. That the row before was in
+    # it has no probability, which is taken for `TINY`. In every other state the row is 30 or 60 off, 300
+    # standard deviations and more: of that no float can tell the density from 0.
+    model, sample, parameters = after_an_impossible_state(calm, rows=calm + 2, phi=0.5)
+    left = model.filter(sample, parameters)
+    assert left.probabilities[-2, 0] == left.probabilities[-1, 1] == 0.0
+    stays, density = 1.0 / (1.0 + np.exp(-3.0)), 1.0 / (0.1 * np.sqrt(2.0 * np.pi))
+    assert left.scores[-1] == pytest.approx(np.log(TINY) + np.log(stays * density), abs=1e-9)
+    # The way back takes it for the same: a move from the first state to the first leads into the row.
+    assert model.occupied(sample, parameters)[2][0, 0] > 1.0 - 1e-9
+
+
+def test_rows_after_an_impossible_history_are_scored_as_any_others_however_many():
+    # All are in the first state, 600 standard deviations from the other. What the filter runs on has become
+    # `TINY`, and 0.95 of that with every row: were it never scaled up, it would be 0 within 3,400 rows.
+    model, sample, parameters = after_an_impossible_state(20, rows=3_500, phi=0.5)
+    left = model.filter(sample, parameters)
+    stays, error = 1.0 / (1.0 + np.exp(-3.0)), sample.y[23:] - 0.5 * sample.y[22:-1]
+    assert TINY * stays**3_400 < np.finfo(float).smallest_subnormal
+    wanted = np.log(stays) - np.log(0.1 * np.sqrt(2.0 * np.pi)) - 0.5 * (error / 0.1) ** 2
+    np.testing.assert_allclose(left.scores[23:], wanted, atol=1e-9)
+    assert (left.probabilities[23:, 1] == 0.0).all()
+
+
+def test_a_start_is_taken_up_to_a_factor():
+    # The last row again, from where the filter of the rows before it has ended.
+    model, sample, parameters = after_an_impossible_state(20, rows=22, phi=0.5)
+    whole = model.filter(sample, parameters)
+    before, last = (Sample(*(each[rows] for each in sample)) for rows in (slice(21), slice(20, 22)))
+    end = model.filter(before, parameters).end
+    for factor in (1.0, 2.0**-30, 2.0**5):
+        rest = model.filter(last, parameters, factor * end)
+        assert rest.probabilities[1:].tobytes() == whole.probabilities[21:].tobytes()
+        assert rest.scores[1:].tobytes() == whole.scores[21:].tobytes()
+
+
+def test_a_row_that_no_history_explains_leaves_something_finite():
+    model, sample, parameters = after_an_impossible_state(20, rows=40, phi=-1.0)
     left = model.filter(sample, parameters)
     np.testing.assert_allclose(left.probabilities.sum(axis=1), 1.0, rtol=1e-12)
     assert np.isfinite(left.scores).all()

@@ -167,15 +167,20 @@ PARTS = {
         tuple(
             f"tests/regimes/test_markov_model.py::test_{name}"
             for name in (
+                "logits_whose_exponentials_are_no_numbers_have_their_probabilities",
                 "the_filter_is_the_formulas",
                 "the_filter_is_the_formulas_where_the_density_of_all_rows_is_less_than_any_float",
                 "sums_over_the_rows_are_those_over_all_paths_of_states",
                 "the_gradient_is_the_slope_of_the_formulas",
+                "a_missing_row_adds_nothing_to_the_objective",
                 "no_later_row_changes_a_bit_and_the_filter_goes_on_from_where_it_ended",
                 "other_labels_are_the_same_model",
                 "published_estimates_have_their_published_likelihood",
                 "a_jump_whose_square_is_no_number_is_survived",
                 "a_far_row_in_every_state_and_lag_keeps_the_gradient_right",
+                "an_impossible_history_counts_for_the_same_whatever_came_before",
+                "rows_after_an_impossible_history_are_scored_as_any_others_however_many",
+                "a_start_is_taken_up_to_a_factor",
                 "a_row_that_no_history_explains_leaves_something_finite",
                 "rows_before_the_first_with_a_density_have_the_probabilities_of_their_own",
                 "sums_of_the_maximisation_step_are_those_of_their_definition",
