@@ -31,12 +31,24 @@ UNCHANGED: dict[str, str] = {
         "before its first price a line has no price to fall from, whichever session that is"
     ),
     f"{MARKOV} kernels: 1.0 -> 2.0 #9": "densities are scaled by twice the power of two: no digit changes",
-    f"{MARKOV} kernels: total < SMALL -> total > SMALL": (
-        "densities are scaled by powers of two at most rows instead of at few, which changes no digit"
+    f"{MARKOV} kernels: 0.0 -> 1.0": "one more in every logit of a state leaves the same probabilities",
+    f"{MARKOV} kernels: range(K - 1, 0, -1) -> range(K - 1, 0 - 1, -1)": (
+        "once all other states are eliminated, there is nothing left to do for the first"
+    ),
+    f"{MARKOV} kernels: total < SMALL -> True": (
+        "scaled at every row by powers of two, no digit changes but of filtered probabilities below 1e-260 "
+        "and of what is smoothed of them"
+    ),
+    f"{MARKOV} kernels: total < SMALL -> total <= SMALL": (
+        "a sum of just that is scaled by a power of two or is not, which changes no digit"
     ),
     f"{MARKOV} kernels: 0 -> 1 #5": "a row that is missing is missing in every state",
+    f"{MARKOV} kernels: 0 -> 1 #13": "a row that is missing is missing in every state",
     f"{MARKOV} kernels: P = transition[0] -> nothing": (
         "the only transition there is has been taken up by the loop before"
+    ),
+    f"{MARKOV} kernels: varying -> True": (
+        "without covariates, what has been summed up row by row is replaced by what the counts come to"
     ),
     # -- what is looked at or done again, to the same end
     f"{CLOCK} stand_down: order[UNTIL, k, lane] == FOREVER and (not np.isnan(book[GOAL, k, lane])) -> "
