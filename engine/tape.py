@@ -693,13 +693,12 @@ def _collapsed_rates(
     price: NDArray[np.float64],
     half_spread: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """All fees without minima as one fraction of the fill's value, (2, T, K)."""
+    """All fees without minima as one fraction of the fill's value, (2, T, K); read where there is a price."""
     rate = fees[..., 0].sum(axis=1)
     per_share = fees[..., 1].sum(axis=1)
-    known = np.where(np.isnan(price), 1.0, price)
     collapsed = np.empty((2, *price.shape))
     for side, sign in ((0, 1.0), (1, -1.0)):
-        fill_price = known * (1.0 + sign * half_spread)
+        fill_price = price * (1.0 + sign * half_spread)
         collapsed[side] = rate[fee_row, side] + per_share[fee_row, side] / fill_price
     return collapsed
 
@@ -741,9 +740,10 @@ def _units(lines: Lines, lot: NDArray[np.float64], ratio: NDArray[np.float64]) -
     unit = np.zeros(ratio.shape)
     for p, (hk, adr) in enumerate(lines.legs):
         for value in np.unique(ratio[np.isfinite(ratio[:, p]), p]):
-            per_ads = Fraction(float(value)).limit_denominator(1000)
-            a = Fraction(float(lot[hk])).limit_denominator(1000)
-            b = Fraction(float(lot[adr])).limit_denominator(1000) * per_ads
+            a, b, per_ads = (
+                Fraction(float(each)).limit_denominator(1000) for each in (lot[hk], lot[adr], value)
+            )
+            b *= per_ads
             whole = Fraction(lcm(a.numerator, b.numerator), gcd(a.denominator, b.denominator))
             unit[ratio[:, p] == value, p] = float(whole)
     return unit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from sweep_rows import agree, row_of
 
 import entrepot as ep
-from entrepot.engine import Bench, Ledger, backtest, backtest_batch, batch
+from entrepot.engine import Bench, Ledger, _kernels as kernels, backtest, backtest_batch, batch
 from entrepot.errors import EntrepotError, TargetError
 from entrepot.strategies.targets import Targets
 
@@ -331,6 +332,43 @@ def test_what_a_bench_keeps_is_made_once_and_is_bounded(
     assert len(made) == 8 + 18
     bounded.run([plans[-2]])
     assert len(made) == 8 + 18
+
+
+def test_features_are_kept_as_long_as_they_fit_and_those_just_made_in_any_case(
+    market: ep.Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = [ep.LongHKShortADR(pairs=[adr]).decision(market) for adr in market.pairs.index[:3]]
+    one = batch.features_of(market, few[0]).nbytes
+    for room, kept in ((2 * one, 2), (2 * one - 1, 1), (one / 2, 1), (0, 1)):
+        monkeypatch.setattr(batch, "FEATURE_BYTES", room)
+        bench = Bench(market)
+        for plan in few:
+            bench.run([plan])
+        assert len(bench._features) == kept
+
+
+def test_a_batch_that_is_refused_stops_what_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = ep.Market.from_prices(
+        pd.DataFrame({"U": [10.0] * 3}, index=pd.date_range("2024-03-04", periods=3))
+    )
+    monkeypatch.setattr(batch, "LANES", 1)
+    run, ends, both = kernels.run, [], threading.Barrier(2, timeout=10.0)
+
+    def waits(tape: Any, book: Any, record: Any, orders: Any, *given: Any) -> Any:
+        both.wait()  # until either block runs
+        until = time.monotonic() + 3.0
+        while not (orders.plan > 40.0).any() and orders.stop[0] == 0 and time.monotonic() < until:
+            time.sleep(0.001)
+        out = run(tape, book, record, orders, *given)
+        ends.append(out[2])
+        return out
+
+    monkeypatch.setattr(kernels, "run", waits)
+    weights = np.full((2, 3, 1), 0.5)
+    weights[0] = 500.0
+    with pytest.raises(TargetError, match="a weight is 500 times equity"):
+        backtest_batch(market, weights, fee_bps=0, threads=2)
+    assert ends == [kernels.OUT_OF_BOUNDS, kernels.INTERRUPTED]
 
 
 @pytest.fixture

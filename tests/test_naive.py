@@ -270,6 +270,18 @@ def test_a_short_pays_borrow_and_service_fee_and_earns_the_rebate() -> None:
     assert float(run.equity[2]) == number("98039.904")
 
 
+def test_a_debit_balance_pays_its_spread_where_nothing_else_is_paid_or_earned() -> None:
+    market = make_market({"U": line("XNYS", [10.0] * 6)})
+    costs = Costs(**FREE | {"debit_spread_pa": 0.036})
+    run = backtest(market, want(market, {(0, "U"): 1.5}), costs, capital=1_000)
+    # 150 bought at 10 on Tuesday leave a debt of 500 when they have settled, at Thursday's close: Friday it
+    # pays 500 * 0.036 / 360 = 0.05, and over the weekend 500.05 * 0.0001 * 3 = 0.150015
+    assert [at(run, "interest", "cash:USD", t) for t in range(6)] == [
+        number(paid) for paid in (0, 0, 0, 0, "-0.05", "-0.150015")
+    ]
+    assert float(run.equity[5]) == number("999.799985")
+
+
 def test_short_proceeds_stay_in_their_own_currency() -> None:
     market = make_market({"1.HK": line("XHKG", [80.0] * 4, shortable=True), "U": line("XNYS", [10.0] * 4)})
     costs = Costs(**FREE | {"fx_spread": 0.01, "fee_bps": 10.0})
@@ -513,6 +525,18 @@ def test_a_line_kept_at_parity_is_refused_where_the_prices_of_its_shares_stop() 
         backtest(market, want(market, {(1, "A"): 0.5}), kept, capital=1_000)
     closed = backtest(market, want(market, {(1, "A"): 0.5, (6, "A"): 0.0}), kept, capital=1_000)
     assert float(closed.positions["A"][-1]) == 0
+
+
+def test_a_line_that_left_before_the_market_begins_is_not_traded() -> None:
+    left = {"symbol": "U", "last_session": DAYS[0] - pd.Timedelta(days=3), "into": ""}
+    market = make_market(
+        {"S": line("XNYS", [10.0] * 3), "U": line("XNYS", [NAN] * 3)},
+        delistings=[left | {"ordinary_per_ads": NAN}],
+    )
+    wanted = want(market, {(0, "S"): 0.5, (0, "U"): 0.5})
+    run = backtest(market, wanted, Costs(**FREE), capital=1_000)
+    assert one_line_of(run, "fills") == [(1, "S", 50, "target")]
+    assert one_line_of(run, "dropped") == [(0, "U", 0, "delisted")]
 
 
 def test_a_line_with_nowhere_to_go_is_refused_while_held() -> None:

@@ -16,6 +16,8 @@ import test_naive as hand
 import entrepot as ep
 from entrepot.engine import Bench, _kernels as kernels
 from entrepot.engine.costs import Fee, Margin
+from entrepot.engine.lines import Lines
+from entrepot.engine.tape import build_tape
 from entrepot.markets.fees import policy_rate
 
 DATES = pd.to_datetime(["2021-01-04", "2021-02-01"])
@@ -373,14 +375,48 @@ def test_a_borrow_fee_that_is_not_known_from_the_first_step_on_is_asked_for() ->
     assert len(hand.run_clock(market, plan, costs=ep.Costs(**hand.FREE | given)).fills) == 1
 
 
-def test_a_capital_is_too_little_for_the_dearest_of_all_shares() -> None:
+def test_the_line_whose_borrow_fee_is_not_known_is_the_one_that_is_named() -> None:
+    of_size = {"S": "mid", "U": "none", "V": "small"}
+    market = hand.make_market({s: hand.line("XNYS", [10.0] * 3, size=size) for s, size in of_size.items()})
+    plan = hand.want(market, {(0, symbol): -0.1 for symbol in of_size})
+    costs = ep.Costs(**hand.FREE | {"borrow_rate_pa": None})
+    with pytest.raises(ep.DataError, match="no borrow fee is known of U, whose size is 'none'"):
+        hand.run_clock(market, plan, costs=costs)
+
+
+@pytest.mark.parametrize("order", ["AB", "BA"])
+def test_a_capital_is_too_little_for_the_dearest_of_all_shares(order: str) -> None:
     dates = pd.date_range("2024-01-01", periods=2)
-    market = ep.Market.from_prices(pd.DataFrame({"A": [1e9, 1e9], "B": [1.0, 1.0]}, index=dates))
+    prices = pd.DataFrame({"A": [1e9, 1e9], "B": [1.0, 1.0]}, index=dates)
+    market = ep.Market.from_prices(prices[list(order)])
     weights = pd.DataFrame({"B": [0.5]}, index=dates[:1])
     # a billionth of a share of A is worth 1, a basis point of 10,000
     ep.backtest(market, weights.assign(A=0.0), costs=ep.Costs.flat(0), capital=10_000.0)
     with pytest.raises(ep.ParameterError, match=r"a share of A is worth up to .*: give at least 10000,"):
         ep.backtest(market, weights.assign(A=0.0), costs=ep.Costs.flat(0), capital=9_999.0)
+
+
+@pytest.mark.parametrize(("capital", "refused"), [(19, True), (21, False)])
+def test_what_a_share_is_worth_is_counted_in_the_money_of_the_capital(capital: float, refused: bool) -> None:
+    market = hand.make_market({"1.HK": hand.line("XHKG", [1.6e7] * 3)})
+    costs = ep.Costs(**hand.FREE | {"lots": False})
+    bought = hand.want(market, {(0, "1.HK"): 0.5})
+    # 16,000,000 HKD are 2,000,000 USD, of which a billionth is 0.002: a basis point of 20
+    if refused:
+        with pytest.raises(
+            ep.ParameterError, match=r"1\.HK is worth up to 2e\+06: give at least 20, because"
+        ):
+            hand.run_clock(market, bought, costs=costs, capital=capital)
+    else:
+        assert len(hand.run_clock(market, bought, costs=costs, capital=capital).fills) == 1
+
+
+def test_fees_that_stay_the_same_are_kept_once_however_many_days_they_are_in_force() -> None:
+    costs = ep.Costs(**hand.FREE | {"fees": {("XNYS", "brokerage"): Fee(rate=0.001)}})
+    for days in (2, 9):
+        market = hand.make_market({"U": hand.line("XNYS", [10.0] * days)})
+        tape, _ = build_tape(market, Lines.of(market, ["U"], ()), costs, "USD", None)
+        assert len(tape.schedule) == 2  # no fee at all, and this one
 
 
 # -- sessions that weather took ------------------------------------------------------------------------------
@@ -400,6 +436,23 @@ def test_a_session_that_weather_took_was_still_to_come_at_its_planned_open() -> 
         costs = ep.Costs.none().with_(max_leg_gap_hours=hours)
         run = hand.backtest(market, wanted, costs, capital=1_000_000)
         assert [(row["step"], row["reason"]) for row in run.fills] == [(evening + later, "lead")]
+
+
+def test_of_a_venue_without_a_step_weather_took_none_either() -> None:
+    """A hurricane closed New York on Monday, 29 October 2012; of this market Hong Kong's closes are all."""
+    ratio = {"adr": "A", "effective_from": pd.Timestamp("2000-01-03"), "ordinary_per_ads": 4.0}
+    both = hand.pair_market([20.0] * 7, ratios=[ratio])
+    back = hand.DAYS[5] - pd.Timestamp("2012-10-29")
+    grid = both.grid.iloc[::2].reset_index(drop=True).rename_axis("step")
+    grid = grid.assign(time=grid["time"] - back, session=grid["session"] - back)
+    price = both.price.iloc[::2].set_axis(pd.DatetimeIndex(grid["time"], name="time"))
+    fixings = both.fixings.assign(time=both.fixings["time"] - back)
+    market = replace(both, grid=grid, price=price, fixings=fixings)
+    assert grid["time"][5] == pd.Timestamp("2012-10-29 08:00", tz="UTC")
+    # New York's close of that day was planned for 20:00, twelve hours later
+    costs = ep.Costs(**hand.FREE | {"max_leg_gap_hours": 12.0})
+    wanted = hand.want(market, None, hand.PAIR, {4: 0.1})
+    assert hand.backtest(market, wanted, costs, capital=1_000_000).fills == []
 
 
 # -- plans side by side --------------------------------------------------------------------------------------

@@ -195,10 +195,10 @@ def test_what_is_kept_at_parity_with_a_line_that_leaves_is_refused() -> None:
 
 
 def test_nobody_knows_the_evening_before_that_weather_will_take_a_session() -> None:
-    """Black rain of 8 September 2023, a Friday: what is decided on Thursday leads in New York that day."""
+    """A typhoon and black rain on Fridays, 1 and 8 September 2023: Thursday's decisions lead in New York."""
     market = simulate_market("2023-08-01", "2023-09-29", seed=1, symbols=["BABA", "9988.HK"])
     grid = market.grid
-    for day in ("2023-09-07", "2023-09-14"):
+    for day in ("2023-08-31", "2023-09-07", "2023-09-14"):
         at = (grid["session"] == pd.Timestamp(day)) & (grid["venue"] == "XHKG") & (grid["phase"] == "close")
         step = int(np.flatnonzero(at)[0])
         wanted = want(market, None, ("9988.HK", "BABA"), {step: 0.3})

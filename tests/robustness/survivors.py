@@ -270,4 +270,17 @@ UNCHANGED: dict[str, str] = {
     f"{TAPE} initial_state: 9 -> 10": "room for more than can be",
     f"{TAPE} initial_state: 2 -> 3 #4": "room for more than can be",
     f"{TAPE} empty_record: 0 -> 1 #14": "a row longer in a table without rows",
+    f"{TAPE} empty_record: 0 -> 1 #6": "room for sums that a recorded run does not keep; nothing reads it",
+    f"{TAPE} empty_record: 0 -> 1 #13": "room for sums that a recorded run does not keep; nothing reads it",
+    f"{TAPE} empty_record: 3 -> 4": "room for more than can be",
+    f"{TAPE} initial_state: 3 -> 4 #2": "a row of pairs more than there are names of rows; nothing reads it",
+    f"{TAPE} initial_state: 5 -> 6 #2": "a row of marks more than there are names of rows; nothing reads it",
+    f"{TAPE} initial_state: 0.0 -> 1.0 #2": "it is read of lines that are held: they have printed",
+    f"{TAPE} _actions: -1 -> 1": "nothing reads of a split what it goes into",
+    f"{TAPE} _conversions: 1 -> 2 #7": "no venue has a number below 0, whichever it is",
+    f"{TAPE} _following: market.times >= (times[before[-1]] if len(before) else 0) -> "
+    "market.times > (times[before[-1]] if len(before) else 0)": (
+        "at a venue's own step nobody asks when its next one is: the other leg of a pair trades there"
+    ),
+    f"{BATCH} backtest_batch: 1 -> 2 #2": "any number but 0 says that the blocks that still run are to end",
 }
