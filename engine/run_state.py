@@ -165,6 +165,7 @@ def _catch_up(tape: kernels.Tape, book: kernels.State, lines: NDArray[np.int64],
         printed = np.flatnonzero(np.isfinite(tape.quote[kernels.PRICE_AT, :done, k]))
         if len(printed):
             book.marks[kernels.LAST, k] = tape.quote[kernels.PRICE_AT, printed[-1], k]
+            book.marks[kernels.PRINTED, k] = printed[-1]
             since = own & (actions[:, kernels.KIND] == kernels.SPLIT) & (step_of > printed[-1])
             for factor in actions[since, kernels.VALUE]:
                 book.marks[kernels.LAST, k] /= factor

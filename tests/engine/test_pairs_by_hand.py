@@ -416,3 +416,36 @@ def test_what_a_new_pair_is_cut_to_is_what_stands() -> None:
     # and have drifted nowhere
     assert one_line_of(run, "fills") == [(2, "1.HK", 200_000, "lead"), (3, "A", -50_000, "hedge")]
     assert one_line_of(run, "dropped") == [(1, "A", 1, "margin")]
+
+
+def test_shares_that_a_run_comes_to_know_later_are_bought_in_at_the_spread_of_their_last_price() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [NAN, 40.0] + [NAN] * 5, pair="A", shortable=True),
+            "A": line("XNYS", [20.0] * 3 + [NAN] * 4, kind="ads", pair="1.HK"),
+            "U": line("XNYS", [10.0] * 7),
+        },
+        ratios=[{"adr": "A", "effective_from": DAYS[0], "ordinary_per_ads": 4.0}],
+        delistings=[
+            {"symbol": "A", "last_session": DAYS[2], "into": "1.HK", "ordinary_per_ads": 4.0},
+            {"symbol": "1.HK", "last_session": DAYS[4], "into": "", "ordinary_per_ads": NAN},
+        ],
+    )
+    unaware = replace(market.until(4), delistings=market.delistings.iloc[:0])
+    costs = Costs(**FREE | {"half_spread_bps": {"A": 0.0}, "lots": False})
+
+    def short(on: Market) -> object:
+        return want(on, {(1, "A"): -0.2})
+
+    known = [market.until(4), market.until(7), market]
+    equity = []
+    for parts in (known, [unaware, *known[1:]]):
+        run = plain_backtest(parts[0], short(parts[0]), costs=costs, capital=1_000_000, check=True)
+        run = plain_backtest(parts[1], short(parts[1]), resume=run.state, check=True)
+        bought_in = costs.with_(delisted_shorts="buy_in")
+        run = plain_backtest(market, short(market), costs=bought_in, resume=run.state, check=True)
+        assert run.conversions["reason"].tolist() == ["delisted", "bought_in"]
+        equity.append(run.equity_by_step.tolist())
+    # 10,000 ADSs at 20 become 40,000 shares that printed last at 40, where half a tick is 0.025: 125 USD at 8
+    assert equity[0][8:10] == [1_000_000, number(1_000_000 - 125)]
+    assert equity[1] == equity[0]
