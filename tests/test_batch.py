@@ -355,8 +355,8 @@ def test_a_batch_that_is_refused_stops_what_still_runs(monkeypatch: pytest.Monke
     run, ends, both = kernels.run, [], threading.Barrier(2, timeout=10.0)
 
     def waits(tape: Any, book: Any, record: Any, orders: Any, *given: Any) -> Any:
-        both.wait()  # until either block runs
-        until = time.monotonic() + 3.0
+        both.wait()  # until both blocks run
+        until = time.monotonic() + 10.0
         while not (orders.plan > 40.0).any() and orders.stop[0] == 0 and time.monotonic() < until:
             time.sleep(0.001)
         out = run(tape, book, record, orders, *given)

@@ -280,7 +280,7 @@ UNCHANGED: dict[str, str] = {
     f"{TAPE} _conversions: 1 -> 2 #7": "no venue has a number below 0, whichever it is",
     f"{TAPE} _following: market.times >= (times[before[-1]] if len(before) else 0) -> "
     "market.times > (times[before[-1]] if len(before) else 0)": (
-        "at a venue's own step nobody asks when its next one is: the other leg of a pair trades there"
+        "at a step of the venue itself nobody asks when its next one is, only at those of a pair's other leg"
     ),
     f"{BATCH} backtest_batch: 1 -> 2 #2": "any number but 0 says that the blocks that still run are to end",
 }
