@@ -411,6 +411,15 @@ def test_what_a_share_is_worth_is_counted_in_the_money_of_the_capital(capital: f
         assert len(hand.run_clock(market, bought, costs=costs, capital=capital).fills) == 1
 
 
+def test_a_fee_by_the_share_is_the_same_whatever_the_spread_makes_of_the_price() -> None:
+    market = hand.make_market({"U": hand.line("XNYS", [10.0] * 4)})
+    fee = {("XNYS", "brokerage"): Fee(per_share=0.1)}
+    costs = ep.Costs(**hand.FREE | {"half_spread_bps": 2_000.0, "exact_fees": False, "fees": fee})
+    run = hand.backtest(market, hand.want(market, {(0, "U"): 0.5, (1, "U"): 0.0}), costs, capital=2_000)
+    # 100 shares bought at 12 and sold at 8: 0.10 for each of them either way
+    assert [float(fill["brokerage"]) for fill in run.fills] == [hand.number(10), hand.number(10)]
+
+
 def test_fees_that_stay_the_same_are_kept_once_however_many_days_they_are_in_force() -> None:
     costs = ep.Costs(**hand.FREE | {"fees": {("XNYS", "brokerage"): Fee(rate=0.001)}})
     for days in (2, 9):
