@@ -447,17 +447,33 @@ def test_a_session_that_weather_took_was_still_to_come_at_its_planned_open() -> 
         assert [(row["step"], row["reason"]) for row in run.fills] == [(evening + later, "lead")]
 
 
+def pair_around(monday: str, kept: list[int]) -> ep.Market:
+    """A pair at some closes of seven days, the sixth that Monday: Hong Kong's are even, New York's odd."""
+    ratio = {"adr": "A", "effective_from": pd.Timestamp("2000-01-03"), "ordinary_per_ads": 4.0}
+    market = hand.pair_market([20.0] * 7, ratios=[ratio])
+    back = hand.DAYS[5] - pd.Timestamp(monday)
+    grid = market.grid.iloc[kept].reset_index(drop=True).rename_axis("step")
+    grid = grid.assign(time=grid["time"] - back, session=grid["session"] - back)
+    price = market.price.iloc[kept].set_axis(pd.DatetimeIndex(grid["time"], name="time"))
+    fixings = market.fixings.assign(time=market.fixings["time"] - back)
+    return replace(market, grid=grid, price=price, fixings=fixings)
+
+
+def test_where_closes_are_all_there_is_a_session_that_weather_took_was_to_come_at_its_planned_close() -> None:
+    """A typhoon closed Hong Kong on Monday, 9 October 2023; the market ends with New York's close of it."""
+    market = pair_around("2023-10-09", [*range(10), 11])
+    wanted = hand.want(market, None, hand.PAIR, {8: 0.1})  # at Hong Kong's close of Friday
+    # from New York's close of Friday, 20:00, to the close planned for Monday, 08:10, are 60 hours and a sixth
+    for hours, fills in ((60.0, []), (61.0, [(9, "A", -5_000, "lead")])):
+        costs = ep.Costs(**hand.FREE | {"max_leg_gap_hours": hours})
+        run = hand.backtest(market, wanted, costs, capital=1_000_000)
+        assert hand.one_line_of(run, "fills") == fills
+
+
 def test_of_a_venue_without_a_step_weather_took_none_either() -> None:
     """A hurricane closed New York on Monday, 29 October 2012; of this market Hong Kong's closes are all."""
-    ratio = {"adr": "A", "effective_from": pd.Timestamp("2000-01-03"), "ordinary_per_ads": 4.0}
-    both = hand.pair_market([20.0] * 7, ratios=[ratio])
-    back = hand.DAYS[5] - pd.Timestamp("2012-10-29")
-    grid = both.grid.iloc[::2].reset_index(drop=True).rename_axis("step")
-    grid = grid.assign(time=grid["time"] - back, session=grid["session"] - back)
-    price = both.price.iloc[::2].set_axis(pd.DatetimeIndex(grid["time"], name="time"))
-    fixings = both.fixings.assign(time=both.fixings["time"] - back)
-    market = replace(both, grid=grid, price=price, fixings=fixings)
-    assert grid["time"][5] == pd.Timestamp("2012-10-29 08:00", tz="UTC")
+    market = pair_around("2012-10-29", list(range(0, 14, 2)))
+    assert market.grid["time"][5] == pd.Timestamp("2012-10-29 08:00", tz="UTC")
     # New York's close of that day was planned for 20:00, twelve hours later
     costs = ep.Costs(**hand.FREE | {"max_leg_gap_hours": 12.0})
     wanted = hand.want(market, None, hand.PAIR, {4: 0.1})
