@@ -1421,8 +1421,6 @@ def reduce_all(tape: Tape, state: State, record: Record, t: int, lane: int, scal
             force_single(state, t, k, lane, held * scale)
     for p in range(legs.shape[0]):
         stage = link[STAGE, p, lane]
-        if stage in (GONE_PAIR, PARKED_PAIR):
-            continue
         adr = legs[p, 1]
         if not np.isnan(pair[QUEUED, p, lane]):
             drop(record, lane, t, adr, link[QUEUED_DECIDED, p, lane], MARGIN_CALL)

@@ -59,6 +59,28 @@ def test_a_pair_that_waits_may_be_told_to_hold_less_under_a_margin_call() -> Non
     assert run.dropped == []
 
 
+def test_a_pair_whose_hedge_is_due_gets_it_under_a_margin_call() -> None:
+    market = make_market(
+        {
+            "1.HK": line("XHKG", [40.0] * 6, pair="A"),
+            "A": line("XNYS", [20.0, 20.0, NAN, 20.0, 20.0, 20.0], kind="ads", pair="1.HK"),
+            "U": line("XNYS", [10.0, 10.0, 14.0, 14.0, 14.0, 14.0]),
+        },
+        ratios=[{"adr": "A", "effective_from": DAYS[0], "ordinary_per_ads": 4.0}],
+    )
+    costs = Costs(**FREE | {"margin": Margin.retail()})
+    wanted = want(market, {(1, "U"): -1.5}, PAIR, {3: 0.1})
+    run = backtest(market, wanted, costs, capital=1_000_000)
+    # At step 5 A has no price and U is at 14: equity is 400,000, of 1,100,000 to open U and the shares in
+    # Hong Kong. 4/11 of U stay; the pair is brought even first, and then looked at with all that is left
+    assert one_line_of(run, "fills") == [
+        (3, "U", -150_000, "target"),
+        (4, "1.HK", 20_000, "lead"),
+        (7, "U", 95_454, "forced"),
+        (7, "A", -5_000, "hedge"),
+    ]
+
+
 def test_equity_of_nothing_at_all_is_gone() -> None:
     market = make_market({"U": line("XNYS", [10.0, 10.0, 20.0, 15.0, 10.0])})
     run = backtest(market, want(market, {(0, "U"): -1.0}), Costs(**FREE), capital=1_000)
@@ -409,11 +431,15 @@ def test_a_pair_of_one_share_needs_what_any_pair_needs() -> None:
 
 
 def test_what_a_new_pair_is_cut_to_is_what_stands() -> None:
-    market = pair_market([20.0] * 6)
+    prices = pair_market([20.0] * 6)
+    dollars = prices.fixings
+    dollars.loc[dollars["time"] < prices.grid["time"][0], "per_usd"] = 10.0
+    market = replace(prices, fixings=dollars)
     costs = Costs(**FREE | {"margin": Margin.retail()})
     run = backtest(market, want(market, None, PAIR, {1: 2.0}, band=0.1), costs, capital=1_000_000)
-    # to half, as in test_a_new_pair_is_cut_to_the_initial_margin: 200,000 shares at 5 are all of the equity,
-    # and have drifted nowhere
+    # 8 HKD per USD from the fixing between the steps 0 and 1 on, 10 before. It is cut to half, as in
+    # test_a_new_pair_is_cut_to_the_initial_margin: 200,000 shares at 5 are all of the equity, and have
+    # drifted nowhere
     assert one_line_of(run, "fills") == [(2, "1.HK", 200_000, "lead"), (3, "A", -50_000, "hedge")]
     assert one_line_of(run, "dropped") == [(1, "A", 1, "margin")]
 
