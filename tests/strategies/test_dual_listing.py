@@ -238,20 +238,22 @@ def test_the_dated_cost_holds_back_some_entries(make_pairs):
 def test_what_lies_on_a_bound_neither_enters_nor_leaves(make_pairs, side):
     """More than the entry, a distance that exceeds the cost, below the exit: equal to it is none of these."""
     market = make_pairs(count=8, pairs=1)
-    plan = LongHKShortADR(entry=1.5, exit=0.25, weight=0.2, reverse=True, round_trip_bps=100)
+    plan = LongHKShortADR(entry=1.5, exit=0.25, weight=0.5, reverse=True, round_trip_bps=100)
     told = [  # z-score, distance from the mean, what is said
         (1.5, 0.02, math.nan),
         (2.0, 0.01, math.nan),  # 100 basis points
-        (2.0, 0.02, 0.2 * side),
+        (2.0, 0.02, 0.5 * side),
         (0.25, 0.02, math.nan),
         (0.125, 0.02, 0.0),
-        (2.0, 0.02, 0.2 * side),
+        (2.0, 0.02, 0.5 * side),
+        (2.0, 0.02, 0.0),  # of quotes too old to trade on
     ]
     features = np.full((4, len(market), 1), math.nan)
     asked = decisions(market)[: len(told)]
     for step, (z, distance, _) in zip(asked, told, strict=True):
         features[[kernels.Z, kernels.REVERSION], step, 0] = side * z, side * distance
     features[kernels.FLAGS] = kernels.ADR_SHORTABLE | kernels.HK_SHORTABLE
+    features[kernels.FLAGS, asked[-1]] += kernels.STALE
     decision = replace(plan.decision(market), features=lambda: features)
     numbers, _, _ = asked_alone(market, decision)
     np.testing.assert_array_equal(numbers[asked, 0], [number for *_, number in told])
