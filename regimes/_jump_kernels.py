@@ -70,13 +70,16 @@ def _spread_starts(
         total = 0.0
         distance[:] = np.inf
         for k in range(K):
-            row = min(int(uniform[s, k] * T), T - 1)
+            # A draw is 2^-53 below 1 or more, so that its product with T is not rounded up to T.
+            row = int(uniform[s, k] * T)
             if total > 0.0:
-                left = uniform[s, k] * total
-                row = -1
-                while left >= 0.0 and row < T - 1:
-                    row += 1
-                    left -= distance[row]
+                aim = uniform[s, k] * total
+                reached = 0.0
+                for t in range(T):
+                    reached += distance[t]
+                    if reached > aim:
+                        row = t
+                        break
             total = 0.0
             for t in range(T):
                 squares = 0.0
@@ -106,10 +109,9 @@ def _best_path(
     """
     F, T = columns.shape
     K = len(centroids)
+    value[:] = 0.0
     # Rows are in the inner loop, so that the compiler can take several at once.
     for k in range(K):
-        for t in range(T):
-            value[k, t] = 0.0
         for f in range(F):
             centroid = centroids[k, f]
             for t in range(T):
@@ -129,14 +131,13 @@ def _best_path(
     cost = value[state, T - 1]
     path[T - 1] = state
     for t in range(T - 2, -1, -1):
-        came_from = 0
+        later = state
         least = np.inf
         for k in range(K):
-            through = value[k, t] if k == state else value[k, t] + penalty
+            through = value[k, t] if k == later else value[k, t] + penalty
             if through < least:
                 least = through
-                came_from = k
-        state = came_from
+                state = k
         path[t] = state
     return float(cost)
 
@@ -156,7 +157,8 @@ def _descend(
 ) -> float:
     """Minimise the cost over paths and centroids in turn, from every start; return the least cost found.
 
-    Each round costs no more than the one before. A start ends when its path stays or costs no less.
+    Each round costs no more than the one before. A start ends with the first that costs no less. Of starts
+    that end at the same cost, the first is kept.
 
     Args:
         rows: features, shape (T, F), finite.
@@ -172,7 +174,6 @@ def _descend(
     K, F = centroids.shape
     T = len(rows)
     least = np.inf
-    old = np.empty(T, dtype=np.int64)
     new = np.empty(T, dtype=np.int64)
     count = np.empty(K)
     total = np.empty((K, F))
@@ -180,21 +181,17 @@ def _descend(
         cost = best_path(columns, starts[s], penalty, value, new)
         for _ in range(most):
             before = cost
-            old[:] = new
             count[:] = 0.0
             total[:] = 0.0
             for t in range(T):
-                count[old[t]] += 1.0
+                count[new[t]] += 1.0
                 for f in range(F):
-                    total[old[t], f] += rows[t, f]
+                    total[new[t], f] += rows[t, f]
             for k in range(K):
                 if count[k] > 0.0:
                     starts[s, k] = total[k] / count[k]
             cost = best_path(columns, starts[s], penalty, value, new)
-            stays = True
-            for t in range(T):
-                stays = stays and old[t] == new[t]
-            if stays or not cost < before:
+            if not cost < before:
                 break
         if cost < least:
             least = cost

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from entrepot.errors import DataError, EntrepotError, ParameterError
-from entrepot.regimes._jump_kernels import best_path, descend, spread_starts
+from entrepot.regimes._jump_kernels import best_path, descend, follow, spread_starts
 from entrepot.regimes.detector import Detector
 from entrepot.regimes.jump import JumpDetector
 
@@ -106,6 +106,40 @@ def test_no_round_raises_the_cost_and_more_starts_never_end_higher():
     assert by_count == sorted(by_count, reverse=True)
 
 
+def run_descend(x, starts, most):
+    """Without a penalty and with one feature: cost, path and centroids."""
+    rows, starts = np.array(x)[:, np.newaxis], np.array(starts)[:, :, np.newaxis]
+    path, centroids = np.empty(len(x), np.int64), np.empty(starts.shape[1:])
+    value = np.empty((len(centroids), len(x)))
+    cost = descend(rows, np.ascontiguousarray(rows.T), starts, 0.0, most, value, path, centroids)
+    return cost, path.tolist(), centroids.ravel().tolist()
+
+
+def test_a_start_makes_the_rounds_it_may_and_ends_when_one_wins_nothing():
+    x, start = [0.0, 3.0, 4.0, 14.0], [[0.0, 4.0]]
+    # Each centroid moves to the mean of its rows, and the border half way between them takes in one row more.
+    third = 7 / 3
+    rounds = [
+        ((0.0, 4.0), [0, 1, 1, 1], (0 + 1 + 0 + 100) / 2),
+        ((0.0, 7.0), [0, 0, 1, 1], (0 + 9 + 9 + 49) / 2),
+        ((1.5, 9.0), [0, 0, 0, 1], (1.5**2 + 1.5**2 + 2.5**2 + 25) / 2),
+        ((third, 14.0), [0, 0, 0, 1], (third**2 + (3 - third) ** 2 + (4 - third) ** 2 + 0) / 2),
+    ]
+    # A billion rounds that win nothing would take hours.
+    for most, (centroids, path, cost) in [*enumerate(rounds), (4, rounds[3]), (10**9, rounds[3])]:
+        found = run_descend(x, start, most)
+        assert found[0] == pytest.approx(cost, rel=1e-12)
+        assert found[1] == path
+        assert found[2] == pytest.approx(centroids, rel=1e-12)
+
+
+def test_of_starts_that_end_at_the_same_cost_the_first_is_kept():
+    # The row in the middle may go with either of its neighbours: half of 1 + 1 both times.
+    one, other = [0.0, 3.0], [1.0, 4.0]
+    assert run_descend([0.0, 2.0, 4.0], [one, other], 9) == (1.0, [0, 1, 1], one)
+    assert run_descend([0.0, 2.0, 4.0], [other, one], 9) == (1.0, [0, 0, 1], other)
+
+
 @pytest.mark.parametrize("scale", [1.0, 2.0**-12])
 @pytest.mark.parametrize("K", [2, 3, 4])
 def test_starts_are_drawn_by_their_squared_distance(K, scale):
@@ -114,6 +148,31 @@ def test_starts_are_drawn_by_their_squared_distance(K, scale):
     starts = np.empty((40, K, 2))
     spread_starts(rows.T.copy(), uniform, np.empty(30), starts)
     np.testing.assert_array_equal(starts, naive_jump.starts(rows, uniform))
+
+
+def drawn_second(rows, draw):
+    """The second centroid of a start whose first is the first row."""
+    starts = np.empty((1, 2, rows.shape[1]))
+    spread_starts(rows.T.copy(), np.array([[0.0, draw]]), np.empty(len(rows)), starts)
+    return starts[0, 1].tolist()
+
+
+BELOW_ONE = float(np.nextafter(1.0, 0.0))
+
+
+def test_a_draw_falls_to_the_row_whose_share_it_is_in_and_an_edge_to_the_later_one():
+    # Squared distances to the first row: 0, 1, 1 and 2. So the others are drawn from [0, 1/4), [1/4, 1/2)
+    # and [1/2, 1).
+    rows = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    shares = {0.0: 1, np.nextafter(0.25, 0.0): 1, 0.25: 2, 0.4375: 2, 0.5: 3, 0.75: 3, BELOW_ONE: 3}
+    for draw, row in shares.items():
+        assert drawn_second(rows, draw) == rows[row].tolist()
+
+
+def test_a_row_where_a_centroid_stands_is_not_drawn_by_what_rounding_leaves():
+    # 0.01 and 0.09 taken from their sum, one after the other, leave a little: it is no share of the last row.
+    assert drawn_second(np.array([[0.0], [0.1], [0.3], [0.0]]), BELOW_ONE) == [0.3]
+    assert drawn_second(np.array([[0.0], [0.1], [0.3]]), BELOW_ONE) == [0.3]
 
 
 def test_starts_are_rows_and_far_rows_are_preferred():
@@ -140,6 +199,14 @@ def test_the_online_state_is_the_end_of_the_best_path_so_far_ties_and_missing_ro
     assert states_of(probability) == naive_jump.online_states(y, detector.centroids_, penalty)
     assert set(probability.ravel()) <= {0.0, 1.0}
     assert (probability.sum(axis=1) == 1).all()
+
+
+def test_what_is_carried_on_is_the_least_cost_of_ending_in_each_state():
+    # Row 0 costs 0 in state 0 and 2 in state 1, row 1 the other way round; a jump costs 1.
+    value, state = np.zeros(2), np.empty(2, np.int64)
+    follow(np.array([[0.0], [2.0]]), np.array([[0.0], [2.0]]), 1.0, value, state)
+    assert value.tolist() == [0 + 2, 0 + 1 + 0]
+    assert state.tolist() == [0, 1]
 
 
 @settings(deadline=None, max_examples=40)

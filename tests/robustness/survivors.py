@@ -127,20 +127,7 @@ UNCHANGED: dict[str, str] = {
     f"{JUMP} _best_path: range(T - 2, -1, -1) -> range(T - 2 + 1, -1, -1)": (
         "the last row is found to end in the state it ends in"
     ),
-    f"{JUMP} _follow: 0.0 -> 1.0": "every state costs one more at every row",
-    f"{JUMP} _spread_starts: row < T - 1 -> row <= T - 1": "a draw ends before the last row, or at it",
-    f"{JUMP} _spread_starts: left >= 0.0 and row < T - 1 -> left >= 0.0": (
-        "a draw ends before the last row, or at it"
-    ),
-    f"{JUMP} _spread_starts: T - 1 -> T + 1": "a draw below one ends before the last row, or at it",
-    f"{JUMP} _descend: stays or not cost < before -> stays": "rounds that win nothing are made as well",
-    f"{JUMP} _descend: t -> t - 1 #4": "rounds that win nothing are made as well",
-    f"{JUMP} _descend: t -> t - 1 #5": "rounds that win nothing are made as well",
-    f"{JUMP} _descend: True -> False": "rounds that win nothing are made as well",
     f"{JUMP} _descend: t -> t - 1": "the rows of a state are counted from the last on: as many",
-    f"{JUMP} _descend: cost < least -> cost <= least": (
-        "starts that end at the same cost, to the last digit, have ended on the same path"
-    ),
     f"{MARKOV} _compiled: True -> False": "whether other threads run meanwhile changes no number",
     # -- of the strategies
     f"{STRATEGIES} inner: True -> False": "whether other threads run meanwhile changes no number",
