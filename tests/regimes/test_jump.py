@@ -62,6 +62,11 @@ def test_the_path_is_the_formulas_ties_included_and_costs_the_least_of_all_paths
     assert found == naive_jump.least_cost_of_all_paths(rows, centroids, penalty)
 
 
+def test_a_path_that_jumps_at_its_last_row_ends_in_the_state_it_jumps_to():
+    # To jump costs 1; to stay costs half of 2 squared.
+    assert run_best_path(np.array([[0.0], [2.0]]), np.array([[0.0], [2.0]]), 1.0) == (1.0, [0, 1])
+
+
 @pytest.mark.parametrize(("states", "penalty"), [(2, 0.0), (2, 0.5), (2, 3.0), (3, 0.5)])
 def test_few_rows_are_fitted_as_well_as_the_best_of_all_paths(states, penalty):
     for seed in range(4):
