@@ -138,6 +138,18 @@ def test_a_start_makes_the_rounds_it_may_and_ends_when_one_wins_nothing():
         assert found[2] == pytest.approx(centroids, rel=1e-12)
 
 
+def test_a_start_ends_when_its_cost_falls_by_less_than_it_is_known_to():
+    # As above, but for two rows that cost half of 2^80 each in either state: what the others win is lost in
+    # the sum of all. The first round leaves centroids at 0 and 7, and 3 goes with 0; no round follows.
+    far = 2.0**40
+    rows = np.array([[0.0, 0.0], [3.0, 0.0], [4.0, 0.0], [14.0, 0.0], [0.0, far], [0.0, -far]])
+    starts = np.array([[[0.0, 0.0], [4.0, 0.0]]])
+    path, centroids = np.empty(6, np.int64), np.empty((2, 2))
+    assert descend(rows, rows.T.copy(), starts, 0.0, 9, np.empty((2, 6)), path, centroids) == far**2
+    assert centroids.tolist() == [[0.0, 0.0], [7.0, 0.0]]
+    assert path.tolist() == [0, 0, 1, 1, 0, 0]
+
+
 def test_of_starts_that_end_at_the_same_cost_the_first_is_kept():
     # The row in the middle may go with either of its neighbours: half of 1 + 1 both times.
     one, other = [0.0, 3.0], [1.0, 4.0]

@@ -127,6 +127,12 @@ UNCHANGED: dict[str, str] = {
     f"{JUMP} _best_path: range(T - 2, -1, -1) -> range(T - 2 + 1, -1, -1)": (
         "the last row is found to end in the state it ends in"
     ),
+    f"{JUMP} _descend: (starts[s] == held).all() -> False": (
+        "centroids that stay cost the same, to the last bit, and a round that costs no less is the last"
+    ),
+    f"{JUMP} _descend: break -> nothing": (
+        "centroids that stay cost the same, to the last bit, and a round that costs no less is the last"
+    ),
     f"{JUMP} _descend: t -> t - 1": "the rows of a state are counted from the last on: as many",
     f"{MARKOV} _compiled: True -> False": "whether other threads run meanwhile changes no number",
     # -- of the strategies
