@@ -190,7 +190,7 @@ BAD_STRATEGIES: dict[str, tuple[Callable[[], Any], type[EntrepotError], str]] = 
     "themes: a start of a length of time": (
         lambda: ep.ThemeRotation(since=np.timedelta64(1, "D")),
         ParameterError,
-        "since is a timedelta: give a date such as '2025-01-20'",
+        "since is a Timedelta: give a date such as '2025-01-20'",
     ),
     **{
         f"themes: a start of {since!r}": (
