@@ -271,6 +271,9 @@ UNCHANGED: dict[str, str] = {
     f"{TAPE} initial_state: 0.0 -> 1.0 #2": "it is read of lines that are held: they have printed",
     f"{TAPE} _actions: -1 -> 1": "nothing reads of a split what it goes into",
     f"{TAPE} _conversions: 1 -> 2 #7": "no venue has a number below 0, whichever it is",
+    f"{TAPE} _following: dates[own] < days[day] -> dates[own] <= days[day]": (
+        "a venue has no session on a day that weather took, and no step"
+    ),
     f"{TAPE} _following: market.times >= (times[before[-1]] if len(before) else 0) -> "
     "market.times > (times[before[-1]] if len(before) else 0)": (
         "at a step of the venue itself nobody asks when its next one is, only at those of a pair's other leg"
