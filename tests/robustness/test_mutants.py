@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -105,9 +106,9 @@ def test_what_is_said_to_change_nothing_is_a_change_that_is_made() -> None:
     assert all(len(reason) > 20 for reason in UNCHANGED.values())
 
 
-def run_it(*options: str) -> tuple[int, int]:
+def run_it(*options: str, tally: str = "") -> tuple[int, int]:
     """Run the program; how many faults it tried and how many of them it caught."""
-    environment = {name: value for name, value in os.environ.items() if name != "ENTREPOT_TALLY"}
+    environment = os.environ | {"ENTREPOT_TALLY": tally}
     command = [sys.executable, str(PROGRAM), "--jobs", "1", *options]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     found = re.search(r"(\d+) of \d+ faults were tried, (\d+) of them not caught", ran.stdout)
@@ -134,6 +135,17 @@ def test_faults_of_the_dwell_are_caught() -> None:
     )
     assert count == 12
     assert caught >= 9
+
+
+def test_what_tests_try_with_a_fault_in_is_not_counted(tmp_path: Path) -> None:
+    counting, tally = tmp_path / "test_counting.py", tmp_path / "tally.jsonl"
+    counting.write_text(
+        "from tally import tried\n\n\ndef test_it():\n    tried('load', 'things')\n", encoding="utf-8"
+    )
+    run_it("--part", "change point", "--sample", "1", "--test", str(counting), tally=str(tally))
+    counted = [json.loads(line) for line in tally.read_text(encoding="utf-8").splitlines()]
+    assert counted
+    assert {line["area"] for line in counted} == {"seeded faults"}
 
 
 @pytest.mark.slow
