@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -55,18 +57,35 @@ def row_of(result: Ledger, path: RegimePath | None = None) -> dict[str, float]:
 
 
 def closed_trips(result: Ledger) -> int:
-    """Count the ends of holdings: of each single line, and of each pair, by its positions after each step."""
+    """Count the ends of holdings: of each single line, and of each pair, by its positions after each step.
+
+    What another line becomes at a step comes before the orders of that step: both changes are looked at.
+    """
     held, lines = result.record.positions, result.lines
     before = np.vstack([np.zeros(held.shape[1]), held[:-1]])
-    turned = before * held < 0
-    ended = (before != 0) & (held == 0)
     single = ~lines.linked
-    count = int(ended[:, single].sum() + turned[:, single].sum())
+    count = int(ends(before[:, single], held[:, single]).sum())
     for hk, adr in lines.legs:
         was = (before[:, [hk, adr]] != 0).any(axis=1)
         now = (held[:, [hk, adr]] != 0).any(axis=1)
-        count += int((was & ~now).sum() + turned[:, hk].sum())
+        count += int((was & ~now).sum() + (before[:, hk] * held[:, hk] < 0).sum())
+    of_line = {lines.symbols[k]: k for k in np.flatnonzero(single)}
+    made, fills = result.conversions, result.fills
+    for step, into in set(zip(made["step"], made["into"].where(made["pair"] == "", ""), strict=True)):
+        if into in of_line:
+            k = of_line[into]
+            mine = (fills["step"] == step) & (fills["symbol"] == into) & (fills["pair"] == "")
+            traded = fills.loc[mine, "quantity"].sum()
+            between = held[step, k] - traded
+            between = between if abs(between) > 1e-9 * abs(traded) else 0.0
+            on_the_way = ends(before[step, k], between) + ends(between, held[step, k])
+            count += int(on_the_way - ends(before[step, k], held[step, k]))
     return count
+
+
+def ends(before: Any, after: Any) -> Any:
+    """1 where a position ends between two moments, or turns; else 0."""
+    return 1 * ((before != 0) & ((after == 0) | (before * after < 0)))
 
 
 def agree(table: pd.DataFrame, rows: list[dict[str, float]], scale: float, label: str = "") -> None:
