@@ -16,7 +16,7 @@ import test_compiled_decisions as decisions
 import test_engine as engine
 import test_naive as hand
 import worlds
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 from sweep_rows import agree, row_of
 
 import entrepot as ep
@@ -84,6 +84,7 @@ class targets_plan:  # noqa: N801 - reads as a function
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@example(seed=6506, count=7)  # a short that a departure turns and an order of the same step turns back
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 7))
 def test_a_block_is_the_recorded_runs_side_by_side(seed: int, count: int) -> None:
     hold_a_block(drawn(seed), count)
@@ -479,3 +480,67 @@ def test_a_weight_that_may_not_be_is_refused_where_it_stands() -> None:
     weights[2, 50, market.column("KWEB")] = np.inf
     with pytest.raises(TargetError, match="infinite"):
         backtest_batch(market, weights)
+
+
+def test_decisions_that_are_asked_at_other_steps_do_not_run_side_by_side() -> None:
+    market = ep.simulate_market("2021-01-04", "2021-06-30", seed=3, symbols=["BABA", "9988.HK"])
+    often = ep.LongHKShortADR(lookback=20, entry=0.4).decision(market)
+    rarely = replace(often, steps=market.decision_steps & (np.arange(len(market)) % 40 == 3))
+    bench = Bench(market)
+    alone = [bench.run([plan], equity=True).equity for plan in (often, rarely)]
+    assert (alone[0] != alone[1]).any()
+    for plans in ([0, 1], [1, 0]):
+        both = bench.run([(often, rarely)[i] for i in plans], equity=True)
+        np.testing.assert_array_equal(both.equity, np.hstack([alone[i] for i in plans]))
+
+
+def bought_low_and_sold_high() -> tuple[ep.Market, Any]:
+    """Every four days what there is grows 1e15-fold: equity of 9e8 is beyond any number on day 78."""
+    day = np.arange(80)
+    prices = pd.DataFrame({"U": np.where(day % 4 < 2, 1e-6, 1e9), "V": np.where(day <= 73, 10.0, np.nan)})
+    market = ep.Market.from_prices(prices.set_axis(pd.date_range("2024-01-01", periods=80)))
+    some = {(0, "V"): 0.1} | {(int(step), "U"): 1.0 - step % 4 / 2 for step in day[:77:2]}
+    return market, hand.want(market, some)
+
+
+def test_what_ends_a_run_is_told_though_equity_was_no_number_before() -> None:
+    """V prints last on day 73: on day 79, the sixth after it, it may no longer be held."""
+    market, plan = bought_low_and_sold_high()
+    terms = {"costs": ep.Costs.flat(0), "capital": 9e8}
+    with pytest.raises(ep.DataError, match="V is held but has no price after 2024-03-14") as told:
+        hand.run_clock(market, plan, **terms)
+    for equity in (False, True):
+        assert Bench(market, **terms).run([plan], equity=equity).refused == (str(told.value),)
+
+
+def test_equity_that_was_no_number_and_is_one_again_is_refused_side_by_side_too() -> None:
+    days = pd.date_range("2024-01-01", periods=90)
+    day = np.arange(90)
+    market = ep.Market.from_prices(pd.DataFrame({"U": np.where(day % 4 < 2, 1e-6, 1e9)}, index=days))
+    plan = hand.want(market, {(int(step), "U"): 1.0 - step % 4 / 2 for step in day[:77:2]})
+    terms = {"costs": ep.Costs.flat(0), "capital": 9e8}
+    with pytest.raises(ep.EntrepotError, match="no longer a number at 2024-03-19") as told:
+        hand.run_clock(market, plan, **terms)
+    assert Bench(market, **terms).run([plan]).refused == (str(told.value),)
+
+
+def test_a_run_that_is_told_to_stop_does_not_look_for_when_equity_was_no_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    market, plan = bought_low_and_sold_high()
+    plan = replace(plan, weights=np.where(np.arange(2) == 1, np.nan, plan.weights))  # nothing of V
+    bench = Bench(market, costs=ep.Costs.flat(0), capital=9e8)
+    assert "no longer a number at 2024-03-19" in bench.run([plan]).refused[0]
+    stop, ran, run = np.zeros(1, dtype=np.int8), [], kernels.run
+
+    def told_at_the_end(*given: Any) -> Any:
+        ran.append(given)
+        out = run(*given)
+        stop[0] = 1
+        return out
+
+    monkeypatch.setattr(kernels, "run", told_at_the_end)
+    told = bench.run([plan], stop=stop)
+    assert not told.done.any()
+    assert told.refused == ("",)
+    assert len(ran) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ import pytest
 import test_naive as hand
 
 import entrepot as ep
-from entrepot.engine import Bench, _kernels as kernels
 from entrepot.engine.costs import Fee, Margin
 from entrepot.engine.lines import Lines
 from entrepot.engine.tape import build_tape
@@ -426,122 +425,3 @@ def test_fees_that_stay_the_same_are_kept_once_however_many_days_they_are_in_for
         market = hand.make_market({"U": hand.line("XNYS", [10.0] * days)})
         tape, _ = build_tape(market, Lines.of(market, ["U"], ()), costs, "USD", None)
         assert len(tape.schedule) == 2  # no fee at all, and this one
-
-
-# -- sessions that weather took ------------------------------------------------------------------------------
-
-
-def test_a_session_that_weather_took_was_still_to_come_at_its_planned_open() -> None:
-    """Black rain of 8 September 2023, on a market that ends with the next step there was: New York's open."""
-    whole = ep.simulate_market("2023-08-21", "2023-09-08", seed=1, symbols=["BABA", "9988.HK"])
-    steps = len(whole) - 1
-    market = replace(whole, grid=whole.grid[:steps], price=whole.price[:steps], volume=None)
-    evening = steps - 4  # of 7 September in Hong Kong: two steps of New York follow, then the 8th
-    assert market.grid["time"][evening] == pd.Timestamp("2023-09-07 08:10", tz="UTC")
-    wanted = hand.want(market, None, ("9988.HK", "BABA"), {evening: 0.3})
-    # the open was planned for 01:30 UTC and the close for 08:10: 12 hours after New York's open, or 5.5 after
-    # its close
-    for hours, later in ((12.0, 1), (11.9, 2), (5.5, 2)):
-        costs = ep.Costs.none().with_(max_leg_gap_hours=hours)
-        run = hand.backtest(market, wanted, costs, capital=1_000_000)
-        assert [(row["step"], row["reason"]) for row in run.fills] == [(evening + later, "lead")]
-
-
-def pair_around(monday: str, kept: list[int]) -> ep.Market:
-    """A pair at some closes of seven days, the sixth that Monday: Hong Kong's are even, New York's odd."""
-    ratio = {"adr": "A", "effective_from": pd.Timestamp("2000-01-03"), "ordinary_per_ads": 4.0}
-    market = hand.pair_market([20.0] * 7, ratios=[ratio])
-    back = hand.DAYS[5] - pd.Timestamp(monday)
-    grid = market.grid.iloc[kept].reset_index(drop=True).rename_axis("step")
-    grid = grid.assign(time=grid["time"] - back, session=grid["session"] - back)
-    price = market.price.iloc[kept].set_axis(pd.DatetimeIndex(grid["time"], name="time"))
-    fixings = market.fixings.assign(time=market.fixings["time"] - back)
-    return replace(market, grid=grid, price=price, fixings=fixings)
-
-
-def test_where_closes_are_all_there_is_a_session_that_weather_took_was_to_come_at_its_planned_close() -> None:
-    """A typhoon closed Hong Kong on Monday, 9 October 2023; the market ends with New York's close of it."""
-    market = pair_around("2023-10-09", [*range(10), 11])
-    wanted = hand.want(market, None, hand.PAIR, {8: 0.1})  # at Hong Kong's close of Friday
-    # from New York's close of Friday, 20:00, to the close planned for Monday, 08:10, are 60 hours and a sixth
-    for hours, fills in ((60.0, []), (61.0, [(9, "A", -5_000, "lead")])):
-        costs = ep.Costs(**hand.FREE | {"max_leg_gap_hours": hours})
-        run = hand.backtest(market, wanted, costs, capital=1_000_000)
-        assert hand.one_line_of(run, "fills") == fills
-
-
-def test_of_a_venue_without_a_step_weather_took_none_either() -> None:
-    """A hurricane closed New York on Monday, 29 October 2012; of this market Hong Kong's closes are all."""
-    market = pair_around("2012-10-29", list(range(0, 14, 2)))
-    assert market.grid["time"][5] == pd.Timestamp("2012-10-29 08:00", tz="UTC")
-    # New York's close of that day was planned for 20:00, twelve hours later
-    costs = ep.Costs(**hand.FREE | {"max_leg_gap_hours": 12.0})
-    wanted = hand.want(market, None, hand.PAIR, {4: 0.1})
-    assert hand.backtest(market, wanted, costs, capital=1_000_000).fills == []
-
-
-# -- plans side by side --------------------------------------------------------------------------------------
-
-
-def test_decisions_that_are_asked_at_other_steps_do_not_run_side_by_side() -> None:
-    market = ep.simulate_market("2021-01-04", "2021-06-30", seed=3, symbols=["BABA", "9988.HK"])
-    often = ep.LongHKShortADR(lookback=20, entry=0.4).decision(market)
-    rarely = replace(often, steps=market.decision_steps & (np.arange(len(market)) % 40 == 3))
-    bench = Bench(market)
-    alone = [bench.run([plan], equity=True).equity for plan in (often, rarely)]
-    assert (alone[0] != alone[1]).any()
-    for plans in ([0, 1], [1, 0]):
-        both = bench.run([(often, rarely)[i] for i in plans], equity=True)
-        np.testing.assert_array_equal(both.equity, np.hstack([alone[i] for i in plans]))
-
-
-def bought_low_and_sold_high() -> tuple[ep.Market, Any]:
-    """Every four days what there is grows 1e15-fold: equity of 9e8 is beyond any number on day 78."""
-    day = np.arange(80)
-    prices = pd.DataFrame({"U": np.where(day % 4 < 2, 1e-6, 1e9), "V": np.where(day <= 73, 10.0, np.nan)})
-    market = ep.Market.from_prices(prices.set_axis(pd.date_range("2024-01-01", periods=80)))
-    some = {(0, "V"): 0.1} | {(int(step), "U"): 1.0 - step % 4 / 2 for step in day[:77:2]}
-    return market, hand.want(market, some)
-
-
-def test_what_ends_a_run_is_told_though_equity_was_no_number_before() -> None:
-    """V prints last on day 73: on day 79, the sixth after it, it may no longer be held."""
-    market, plan = bought_low_and_sold_high()
-    terms = {"costs": ep.Costs.flat(0), "capital": 9e8}
-    with pytest.raises(ep.DataError, match="V is held but has no price after 2024-03-14") as told:
-        hand.run_clock(market, plan, **terms)
-    for equity in (False, True):
-        assert Bench(market, **terms).run([plan], equity=equity).refused == (str(told.value),)
-
-
-def test_equity_that_was_no_number_and_is_one_again_is_refused_side_by_side_too() -> None:
-    days = pd.date_range("2024-01-01", periods=90)
-    day = np.arange(90)
-    market = ep.Market.from_prices(pd.DataFrame({"U": np.where(day % 4 < 2, 1e-6, 1e9)}, index=days))
-    plan = hand.want(market, {(int(step), "U"): 1.0 - step % 4 / 2 for step in day[:77:2]})
-    terms = {"costs": ep.Costs.flat(0), "capital": 9e8}
-    with pytest.raises(ep.EntrepotError, match="no longer a number at 2024-03-19") as told:
-        hand.run_clock(market, plan, **terms)
-    assert Bench(market, **terms).run([plan]).refused == (str(told.value),)
-
-
-def test_a_run_that_is_told_to_stop_does_not_look_for_when_equity_was_no_number(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    market, plan = bought_low_and_sold_high()
-    plan = replace(plan, weights=np.where(np.arange(2) == 1, np.nan, plan.weights))  # nothing of V
-    bench = Bench(market, costs=ep.Costs.flat(0), capital=9e8)
-    assert "no longer a number at 2024-03-19" in bench.run([plan]).refused[0]
-    stop, ran, run = np.zeros(1, dtype=np.int8), [], kernels.run
-
-    def told_at_the_end(*given: Any) -> Any:
-        ran.append(given)
-        out = run(*given)
-        stop[0] = 1
-        return out
-
-    monkeypatch.setattr(kernels, "run", told_at_the_end)
-    told = bench.run([plan], stop=stop)
-    assert not told.done.any()
-    assert told.refused == ("",)
-    assert len(ran) == 1

@@ -123,6 +123,7 @@ PARTS = {
             "tests/test_engine_input.py",
             "tests/engine/test_costs.py",
             "tests/engine/test_pairs_by_hand.py",
+            "tests/engine/test_weather.py",
             "tests/robustness/test_load.py",
         ),
         kernels=False,
